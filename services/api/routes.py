@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, FastAPI, HTTPException, Query, Request, Response
-from fastapi.responses import JSONResponse
+from fastapi import APIRouter, HTTPException, Query, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from services.api.access.identity import sees_everything
@@ -75,15 +74,6 @@ def build_routes(models: ReadModels, metrics: Metrics) -> APIRouter:
         return Response(metrics.render(await models.status(), await models.backlog()), media_type=CONTENT_TYPE_LATEST)
 
     return router
-
-
-def add_error_handlers(app: FastAPI) -> None:
-    """Return 503 with the reason while Redis does not answer."""
-
-    async def unavailable(_: Request, error: Exception) -> JSONResponse:
-        return JSONResponse({"detail": str(error)}, 503, headers={"Retry-After": "2"})
-
-    app.add_exception_handler(BusError, unavailable)
 
 
 def _unreadable(why: str) -> SystemReadiness:

@@ -21,13 +21,22 @@ class TimedCache(Generic[T]):
         self._clock = clock
         self._lock = asyncio.Lock()
         self._kept: tuple[float, T] | None = None
+        self._forgotten = 0
+
+    def forget(self) -> None:
+        """Read again at the next call, because the value has changed; what is being read now is not kept either."""
+        self._kept = None
+        self._forgotten += 1
 
     async def get(self) -> T:
         """Return a value whose read began at most the interval before this call. Raises what the read raises."""
         asked = self._clock()
         async with self._lock:
             if self._kept is None or self._kept[0] <= asked - self._seconds:
-                began = self._clock()
+                began, before = self._clock(), self._forgotten
                 self._kept = None
-                self._kept = (began, await self._read())
+                found = await self._read()
+                if self._forgotten != before:
+                    return found
+                self._kept = (began, found)
             return self._kept[1]

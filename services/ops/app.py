@@ -19,6 +19,10 @@ from shared.domain.control import ControlMode
 
 COMMANDS: Final = (
     "status",
+    "positions",
+    "pnl",
+    "orders",
+    "watch",
     "audit",
     "preflight",
     "doctor",
@@ -39,7 +43,9 @@ COMMANDS: Final = (
     "halt",
     "flatten",
     "resume",
+    "lift",
     "control",
+    "log",
     "dead",
     "notify",
     "user",

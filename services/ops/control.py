@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated, Final
 
 import typer
@@ -15,12 +15,12 @@ import typer
 from services.ops.operator import operator_name
 from services.ops.output import AsJson, clock, console, print_json, table
 from services.ops.runner import run_with_bus
-from services.ops.switches import Scope, read_changes, read_switches, scope_of, set_switch
+from services.ops.switches import scope_of
 from shared.bus.connection import Bus
-from shared.bus.streams import Entry
 from shared.config.settings import Settings
 from shared.domain.control import Control, ControlMode
-from shared.domain.values.numerals import whole
+from shared.operations.control_log import Change, read_changes
+from shared.operations.switches import Scope, read_switches, set_switch
 
 _LOGGED: Final = ("of", "before", "mode", "reason", "by", "at")
 
@@ -57,12 +57,12 @@ def control(
 ) -> None:
     """Show which kill switches are set, and the latest changes."""
 
-    async def work(_settings: Settings, bus: Bus) -> tuple[list[tuple[Scope, Control]], list[Entry]]:
+    async def work(_settings: Settings, bus: Bus) -> tuple[list[tuple[Scope, Control]], Sequence[Change]]:
         return await read_switches(bus), await read_changes(bus, log) if log else []
 
     switches, changes = run_with_bus(work)
     if as_json:
-        logged = [{name: each.fields.get(name, "") for name in _LOGGED} for each in changes]
+        logged = [{name: each.fields().get(name, "") for name in _LOGGED} for each in changes]
         print_json({"switches": [_row(scope, switch) for scope, switch in switches], "log": logged})
         return
     out = console()
@@ -70,8 +70,8 @@ def control(
     out.print(table("Kill switches", ["scope", "mode", "reason", "by", "at (UTC)"], rows))
     if changes:
         out.print()
-        shown = [[each.fields.get(name, "") for name in _LOGGED[:-1]] for each in changes]
-        stamps = [clock(_instant(each.fields.get("at", ""))) for each in changes]
+        shown = [[each.fields().get(name, "") for name in _LOGGED[:-1]] for each in changes]
+        stamps = [clock(each.at) for each in changes]
         columns = ["scope", "from", "to", "reason", "by", "at (UTC)"]
         out.print(table("Latest changes", columns, [(*row, at) for row, at in zip(shown, stamps, strict=True)]))
 
@@ -92,7 +92,3 @@ def _switch(mode: ControlMode, reason: str, user: str, symbol: str, *, as_json: 
 def _row(scope: Scope, switch: Control) -> dict[str, str]:
     at = str(switch.at) if switch.at else ""
     return {"of": str(scope), "mode": switch.mode.value, "reason": switch.reason, "by": switch.by, "at": at}
-
-
-def _instant(text: str) -> int:
-    return whole(text) or 0

@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from services.ops.dead_letters import DeadLetter, drop_on_record, find_dead_letter, put_back
 from services.ops.operator import Yes, confirm, operator_name
 from services.ops.output import AsJson, clock, console, print_json, table
 from services.ops.runner import refuse, run_with_bus
@@ -17,6 +16,9 @@ from shared.bus.connection import Bus
 from shared.bus.streams import Entry, entry_ms
 from shared.config.settings import Settings
 from shared.contracts import keys
+from shared.operations.actions.dead_letters import DeadLetter, drop_on_record, find_dead_letter, put_back
+from shared.operations.control_log import Change, write_change
+from shared.operations.request import Action
 
 _MOST = 1_000
 Stream = Annotated[str, typer.Argument(help="The stream that the entry came from, for example shoal:signals.")]
@@ -69,7 +71,10 @@ def dead_retry(stream: Stream, entry: EntryId, yes: Yes = False, as_json: AsJson
     confirm("Put it back?", yes=yes)
 
     async def work(_settings: Settings, bus: Bus) -> str | None:
-        return await put_back(bus, letter)
+        new = await put_back(bus, letter)
+        if new is not None:
+            await _log(bus, letter, Action.RETRY, f"put back as {new}")
+        return new
 
     new = run_with_bus(work)
     if new is None:
@@ -90,7 +95,10 @@ def dead_drop(stream: Stream, entry: EntryId, reason: Reason = "", yes: Yes = Fa
     confirm("Drop it for good?", yes=yes)
 
     async def work(_settings: Settings, bus: Bus) -> str:
-        return await drop_on_record(bus, letter, operator_name(), time.time_ns() // 1_000_000, reason)
+        why_not = await drop_on_record(bus, letter, operator_name(), time.time_ns() // 1_000_000, reason)
+        if not why_not:
+            await _log(bus, letter, Action.DROP, reason)
+        return why_not
 
     if refused := run_with_bus(work):
         refuse(refused)
@@ -98,6 +106,11 @@ def dead_drop(stream: Stream, entry: EntryId, reason: Reason = "", yes: Yes = Fa
         print_json({"stream": stream, "entry_id": entry, "dropped": True, "reason": reason})
     else:
         print(f"{stream} {entry}: dropped")
+
+
+async def _log(bus: Bus, letter: DeadLetter, action: Action, reason: str) -> None:
+    of, at = f"{letter.stream} {letter.entry_id}", time.time_ns() // 1_000_000
+    await write_change(bus, Change(of, "", action, reason, operator_name(), at, action))
 
 
 def _find(stream: str, entry: str) -> DeadLetter:

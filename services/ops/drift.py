@@ -12,11 +12,10 @@ from typing import Annotated, Final
 
 import typer
 
-from services.ops.flatten import PATIENCE, FlattenResult, read_held, wait_until_closed
+from services.ops.flatten import PATIENCE, FlattenResult, wait_until_closed
 from services.ops.operator import Yes, confirm, operator_name
 from services.ops.output import AsJson, console, print_json, table
 from services.ops.runner import run_with_bus
-from services.ops.switches import Scope, set_switch
 from services.ops.users import read_policies, select_users
 from shared.bus.connection import Bus
 from shared.bus.records import pairs
@@ -27,6 +26,8 @@ from shared.domain.routes import MASTERS
 from shared.domain.values.money import plain
 from shared.ledger.drift import Drift, plan_repair
 from shared.ledger.holdings import master_problem, read_drifts, traded_since
+from shared.operations.holdings import read_held
+from shared.operations.switches import Scope, set_switch
 
 _SETTLED_MS: Final = 30_000
 """A trade of the master that is younger than this may not have reached all users."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Final
 
@@ -20,44 +20,26 @@ from services.ops.control import Reason, SymbolName, User
 from services.ops.operator import Yes, confirm, operator_name
 from services.ops.output import AsJson, console, print_json, table
 from services.ops.runner import run_with_bus
-from services.ops.switches import Scope, scope_of, set_switch
+from services.ops.switches import scope_of
 from services.ops.users import read_policies_if_possible
 from shared.bus.connection import Bus
-from shared.bus.records import read_holdings
 from shared.bus.streams import read_entries
 from shared.config.settings import Settings
 from shared.contracts import keys
 from shared.domain.control import ControlMode
 from shared.domain.limits.policy import UserPolicy
-from shared.domain.position import EVERY_POSITION, Position
+from shared.domain.position import Position
 from shared.domain.values.money import ZERO, plain
 from shared.domain.values.symbol import Symbol
-from shared.domain.values.venue import VENUES
-from shared.ledger.reading import known_users
+from shared.operations.holdings import HeldPositions, PositionKey, read_held
+from shared.operations.switches import Scope, set_switch
 
 PATIENCE: Final = 30.0
 """Seconds to wait for positions to be closed: executors look every second, and exits are retried."""
 Wait = Annotated[float, typer.Option("--wait", min=0, help="Seconds to wait for the positions to be closed.")]
 _POLL: Final = 0.25
 
-PositionKey = tuple[str, str, Symbol]
-"""User, venue and symbol of a position."""
 _UNREADABLE: Final = "unreadable"
-
-
-@dataclass(frozen=True, slots=True)
-class HeldPositions:
-    """The positions in a scope; `unreadable` holds the error of each unreadable record by user, venue and field."""
-
-    positions: Mapping[PositionKey, Position] = field(default_factory=dict)
-    unreadable: Mapping[tuple[str, str, str], str] = field(default_factory=dict)
-    users: Sequence[str] = ()
-    """The users that were read."""
-
-    def is_unreadable(self, place: PositionKey) -> bool:
-        """Return whether the record of a position is unreadable."""
-        user, venue, symbol = place
-        return any((user, venue, name) in self.unreadable for name in (str(symbol), EVERY_POSITION))
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,23 +107,6 @@ def build_question(scope: Scope, held: int, unreadable: int = 0) -> str:
         return f"No copied position is held by {scope}. Stop entries anyway until `ops resume`?"
     plural = "" if held == 1 else "s"
     return f"Sell {held} copied position{plural}{unread} of {scope} now, and stop entries until `ops resume`?"
-
-
-async def read_held(bus: Bus, scope: Scope, policies: Mapping[str, UserPolicy]) -> HeldPositions:
-    """Read the copied positions in a scope, and collect unreadable records. Raises BusUnavailable."""
-    found: dict[PositionKey, Position] = {}
-    unreadable: dict[tuple[str, str, str], str] = {}
-    users = [scope.user] if scope.user else sorted({*policies, *await known_users(bus)})
-    places = [(user, venue) for user in users for venue in VENUES]
-    answers = await bus.do_all([("HGETALL", keys.positions(user, venue)) for user, venue in places])
-    for (user, venue), holdings in zip(places, map(read_holdings, answers), strict=True):
-        for symbol, position in holdings.positions.items():
-            if position.size.amount > 0 and scope.covers(user, symbol, policies.get(user)):
-                found[user, venue, symbol] = position
-        for name, why in holdings.unreadable.items():
-            if scope.symbol is None or holdings.may_hold(scope.symbol.base):
-                unreadable[user, venue, name] = why
-    return HeldPositions(found, unreadable, users)
 
 
 async def wait_until_closed(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Final
@@ -36,17 +36,25 @@ def print_json(answer: Mapping[str, object]) -> None:
 
 
 def table(
-    title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str = "nothing to show"
+    title: str,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    empty: str = "nothing to show",
+    numbers: Container[int] = (),
 ) -> RenderableType:
-    """Return a table with a title, or a sentence if there are no rows. Text from Redis is never read as markup."""
+    """Return a table with a title, or a sentence if there are no rows; the columns `numbers` are aligned to the right.
+
+    Text from Redis is never read as markup.
+    """
     found = [[str(cell) for cell in row] for row in rows]
     if not found:
         return Text.assemble((title, "bold"), ": " if title else "", empty)
     made = Table(
         title=escape(title), title_justify="left", title_style="bold", header_style="dim", box=None, pad_edge=False
     )
-    for column in columns:
-        made.add_column(escape(column), overflow="fold")
+    for place, column in enumerate(columns):
+        made.add_column(escape(column), overflow="fold", justify="right" if place in numbers else "left")
     for row in found:
         made.add_row(*map(escape, row))
     return made

@@ -1,55 +1,39 @@
 """`ops reload`: check the users' files, show what changed, and make every running service read them again now.
 
-Services watch the files themselves, and apply a change once a file is unchanged for two checks. A new modification time makes
-them read a file again, so `reload` sets it; in a read-only folder services find changes without it. An invalid file is
-reported, and the exit code is 1; its user's previous settings stay in force.
+An invalid file is reported, and the exit code is 1; its user's previous settings stay in force.
 """
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Mapping
-from contextlib import suppress
-from pathlib import Path
+import time
 
 import typer
 
+from services.ops.operator import operator_name
 from services.ops.output import AsJson, console, print_json, table
 from services.ops.runner import run_with_bus
 from services.ops.users import warn
 from shared.bus.connection import Bus
-from shared.bus.records import pairs
-from shared.bus.streams import flatten
 from shared.config.settings import Settings
-from shared.config.users.changes import ChangeKind, settings_of
-from shared.config.users.loader import load_users, users_folder
-from shared.contracts import keys
-
-SettingsByUser = Mapping[str, Mapping[str, str]]
-"""Every setting as text, by user."""
+from shared.operations.actions.reloading import SettingsByUser, UsersFiles, apply_files, read_files
+from shared.operations.control_log import EVERYBODY, Change, write_change
+from shared.operations.request import Action
 
 
 def reload(as_json: AsJson = False) -> None:
     """Check the users' files, show what changed since the last reload, and have running services read them now."""
 
-    async def work(settings: Settings, bus: Bus) -> tuple[SettingsByUser | None, SettingsByUser, bool, list[str]]:
-        policies = load_users(settings.shoal_config)
-        wrong = [str(problem) for problem in policies.problems]
-        now = {user: settings_of(policy) for user, policy in policies.items() if not policy.fault}
-        before = await _read_last_reload(bus)
-        stamped = _stamp(users_folder(settings.shoal_config))
-        written = {user: json.dumps(texts, ensure_ascii=False) for user, texts in now.items()}
-        gone = sorted((before or {}).keys() - policies.keys())
-        if gone:
-            await bus.do("HDEL", keys.LAST_RELOADED_SETTINGS, *gone)
-        if written:
-            await bus.do("HSET", keys.LAST_RELOADED_SETTINGS, *flatten(written))
-        unread = {user: texts for user, texts in (before or {}).items() if user in policies and user not in now}
-        return before, {**unread, **now}, stamped, wrong
+    async def work(settings: Settings, bus: Bus) -> tuple[UsersFiles, bool]:
+        files = await read_files(bus, settings.shoal_config)
+        stamped = await apply_files(bus, settings.shoal_config, files)
+        at, effect = time.time_ns() // 1_000_000, f"{len(files.changes)} changes"
+        await write_change(
+            bus, Change(EVERYBODY, "", Action.RELOAD, "ops reload", operator_name(), at, Action.RELOAD, effect)
+        )
+        return files, stamped
 
-    before, now, stamped, wrong = run_with_bus(work)
-    found = [] if before is None else compare(before, now)
+    files, stamped = run_with_bus(work)
+    before, now, found, wrong = files.before, files.now, files.changes, list(files.problems)
     for line in wrong:
         warn(line)
     if as_json:
@@ -74,40 +58,3 @@ def _show(
         if stamped
         else "the folder is read-only: services find what changed by themselves, within seconds"
     )
-
-
-def compare(before: SettingsByUser, now: SettingsByUser) -> list[dict[str, str]]:
-    """List users that were added or removed, and settings that changed, by user."""
-    rows = []
-    for user in sorted(before.keys() | now.keys()):
-        if user not in before or user not in now:
-            kind = ChangeKind.ADDED if user in now else ChangeKind.REMOVED
-            rows.append(_row(user, kind))
-            continue
-        old, new = before[user], now[user]
-        rows += [
-            _row(user, ChangeKind.CHANGED, key, old.get(key, "not set"), new.get(key, "not set"))
-            for key in sorted(old.keys() | new.keys())
-            if old.get(key) != new.get(key)
-        ]
-    return rows
-
-
-def _row(user: str, kind: ChangeKind, setting: str = "", old: str = "", new: str = "") -> dict[str, str]:
-    return {"user": user, "change": kind.value, "setting": setting, "old": old, "new": new}
-
-
-async def _read_last_reload(bus: Bus) -> SettingsByUser | None:
-    """Read the settings of the last reload; None if there was none."""
-    fields = pairs(await bus.do("HGETALL", keys.LAST_RELOADED_SETTINGS))
-    return {user: json.loads(text) for user, text in fields.items()} or None
-
-
-def _stamp(folder: Path) -> bool:
-    """Set the modification time of every file; False if none may be changed here."""
-    stamped = False
-    for path in folder.glob("*.toml"):
-        with suppress(OSError):  # a broken link must not keep the others from being read
-            os.utime(path)
-            stamped = True
-    return stamped

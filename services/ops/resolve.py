@@ -9,10 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
 from typing import Annotated, Final
-from uuid import UUID
 
 import typer
 
@@ -22,16 +19,16 @@ from services.ops.runner import refuse, run_with_bus
 from services.ops.users import select_users
 from shared.bus.connection import Bus
 from shared.bus.interventions import give_verdict
-from shared.bus.records import pairs
 from shared.config.settings import Settings
-from shared.contracts import keys
-from shared.contracts.verdict import VerdictKind, VerdictRecord
+from shared.contracts.verdict import VerdictRecord
 from shared.domain.account import MASTER
 from shared.domain.order import TERMINAL
-from shared.domain.values.money import plain
 from shared.domain.values.numerals import whole
 from shared.ledger.open_issues import UNRESOLVED_STATES
-from shared.ledger.reading import user_of
+from shared.operations.actions.order_verdicts import StoredOrder, build_verdict as build_verdict_of, find_order
+from shared.operations.control_log import Change, write_change
+from shared.operations.errors import ActionRefused
+from shared.operations.request import Action
 
 _PATIENCE: Final = 15.0
 """Seconds to wait for the executor: it may be waiting for an answer from the venue."""
@@ -51,16 +48,6 @@ Fee = Annotated[str, typer.Option("--fee", help="Fee in quote.")]
 User = Annotated[
     str, typer.Option("--user", help="Whose order it is; all users and `master` are searched if not given.")
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class StoredOrder:
-    """An order's record, and the process that serves its user (empty: none)."""
-
-    user: str
-    order_id: str
-    fields: Mapping[str, str]
-    owner: str = ""
 
 
 def resolve(
@@ -97,6 +84,18 @@ def resolve(
     async def settle(_settings: Settings, bus: Bus) -> StoredOrder:
         if not await give_verdict(bus, found.user, found.order_id, found.fields.get("attempts", ""), verdict):
             refuse(f"order {found.order_id} has changed in the meantime; run the command again")
+        await write_change(
+            bus,
+            Change(
+                of=f"{found.user} {found.order_id}",
+                before=found.fields.get("state", ""),
+                mode=Action.RESOLVE,
+                reason=f"ops resolve: {verdict.verdict}",
+                by=operator_name(),
+                at=time.time_ns() // 1_000_000,
+                action=Action.RESOLVE,
+            ),
+        )
         return await _wait(bus, found)
 
     after = run_with_bus(settle)
@@ -112,46 +111,21 @@ def resolve(
     raise typer.Exit(0 if taken else 1)
 
 
-async def find_order(bus: Bus, order_id: str, user: str) -> StoredOrder | None:
-    """Find the record of an order, of this user or of any; None if there is none. Raises BusUnavailable."""
-    try:
-        wanted = str(UUID(order_id))
-    except ValueError:
-        return None
-    owners = [user] if user else sorted({user_of(name) for name in await bus.scan(keys.order("*", wanted))})
-    for each in owners:
-        record, owner = await bus.do_all([("HGETALL", keys.order(each, wanted)), ("GET", keys.lease(each))])
-        if fields := pairs(record):
-            return StoredOrder(each, wanted, fields, owner if isinstance(owner, str) else "")
-    return None
-
-
 def build_verdict(fields: Mapping[str, str], *, filled: bool, size: str, price: str, fee: str) -> VerdictRecord:
     """Build the verdict on a record, or exit with what is wrong."""
-    state = fields.get("state", "")
-    if state not in UNRESOLVED_STATES:
-        refuse(f"the order is {state or 'not begun'}: there is nothing to settle by hand")
-    by, at = operator_name(), time.time_ns() // 1_000_000
-    if not filled:
-        return VerdictRecord(verdict=VerdictKind.NONE, verdict_by=by, verdict_at=at)
-    asked = _number("base_size of the record", fields.get("base_size") or "0")
-    amount = _number("--size", size) if size else asked
-    if not 0 < amount <= asked:
-        refuse(f"--size {plain(amount)}: it must be above 0 and at most {plain(asked)}, the size of the order")
-    written = price or fields.get("limit_price", "")
-    if not written:
-        refuse("--price is needed: this order has no limit price")
-    paid = _number("--price", written)
-    if paid <= 0:
-        refuse("--price must be above 0")
-    return VerdictRecord(
-        verdict=VerdictKind.FILLED,
-        verdict_size=amount,
-        verdict_price=paid,
-        verdict_fee=_number("--fee", fee),
-        verdict_by=by,
-        verdict_at=at,
-    )
+    try:
+        return build_verdict_of(
+            fields,
+            filled=filled,
+            size=size,
+            price=price,
+            fee=fee,
+            by=operator_name(),
+            at=time.time_ns() // 1_000_000,
+            option="--",
+        )
+    except ActionRefused as error:
+        refuse(str(error))
 
 
 async def _wait(bus: Bus, found: StoredOrder) -> StoredOrder:
@@ -193,13 +167,3 @@ def _show(found: StoredOrder, verdict: VerdictRecord) -> None:
     ]
     out.print(table("To be added to the record", ["field", "value"], [row for row in written if row[1]]))
     out.print()
-
-
-def _number(name: str, text: str) -> Decimal:
-    try:
-        found = Decimal(text)
-    except InvalidOperation:
-        refuse(f"{name}: {text!r} is not a number")
-    if not found.is_finite() or found < 0 or found.adjusted() > 15:
-        refuse(f"{name}: {text!r} is not an amount")
-    return found

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import structlog
+
 from shared.bus.connection import Bus
 from shared.bus.errors import LeaseLost
 from shared.bus.lease import Lease
@@ -14,6 +16,7 @@ from shared.bus.scripts import load
 from shared.bus.send_permit import ReplayPermit, SendPermit, SendRefusal, SwitchSet
 from shared.bus.streams import flatten
 from shared.contracts import keys
+from shared.contracts.equity_sample import EQUITY_STEPS
 from shared.contracts.messages import ReportMessage
 from shared.contracts.own_exit import read_own_exit, write_own_exit
 from shared.contracts.position_record import read_position, write_position
@@ -26,8 +29,11 @@ RETENTION_MS: Final = 30 * 24 * 3600 * 1000
 """How long the record of an ended order is kept."""
 _QUESTIONS: Final = 1
 """Nonces that are taken along with an order's: one, to ask what filled."""
+_UNSUMMED: Final = "unsummed"
 _BEGIN, _REPLAY = load("begin_send"), load("begin_replay")
 _TRANSITION, _SETTLE = load("transition"), load("settle")
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +42,14 @@ class PositionChange:
 
     symbol: str
     record: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class TotalsChange:
+    """A change of the sums of one symbol's trades."""
+
+    symbol: str
+    record: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +154,9 @@ class OrderStore:
         fields: Mapping[str, str],
         position: PositionChange | None = None,
         risk: Mapping[str, str] | None = None,
+        totals: TotalsChange | None = None,
     ) -> None:
-        """Record a transition between non-terminal states, with the position and the risk state that a finished leg changed.
+        """Record a transition between non-terminal states, with the position, risk state and totals that a finished leg changed.
 
         Raises LeaseLost, and ValueError for a transition that is not legal.
         """
@@ -152,12 +167,22 @@ class OrderStore:
                 keys.order(self._user, order_id),
                 self._positions,
                 keys.risk(self._user, self._venue),
+                keys.totals(self._user, self._venue),
             ],
-            [self._lease.token, state, *_position_args(position), *_counted(risk), *flatten(fields)],
+            [
+                self._lease.token,
+                state,
+                *_position_args(position),
+                *_totals_args(totals),
+                *_counted(risk),
+                *flatten(fields),
+            ],
         )
         if answer == "fenced":
             raise LeaseLost(f"another process serves {self._lease.holder} now")
-        if answer != "ok":
+        if answer == _UNSUMMED:
+            self._note_unsummed(order_id)
+        elif answer != "ok":
             raise ValueError(f"order {order_id} is {answer}; it cannot become {state}")
 
     async def settle(
@@ -168,8 +193,9 @@ class OrderStore:
         fields: Mapping[str, str],
         position: PositionChange | None = None,
         risk: Mapping[str, str] | None = None,
+        totals: TotalsChange | None = None,
     ) -> bool:
-        """Settle an order: write its report, the changed position and risk state, and acknowledge its entry, in one step.
+        """Settle an order: write its report, the changed position, risk state and totals, and acknowledge its entry, in one step.
 
         `entry_id` is empty for an order that did not come from the stream. Return False if it had ended before; then only the
         acknowledgement happens. Raises LeaseLost, BusUnavailable (repeat it: the second time is harmless).
@@ -183,6 +209,7 @@ class OrderStore:
                 keys.orders(self._user),
                 self._positions,
                 keys.risk(self._user, self._venue),
+                keys.totals(self._user, self._venue),
             ],
             [
                 self._lease.token,
@@ -191,6 +218,7 @@ class OrderStore:
                 keys.EXECUTOR,
                 entry_id,
                 *_position_args(position),
+                *_totals_args(totals),
                 *_counted(fields),
                 *_counted(risk),
                 *flatten(report.fields()),
@@ -198,16 +226,28 @@ class OrderStore:
         )
         if answer == "fenced":
             raise LeaseLost(f"another process serves {self._lease.holder} now")
-        return bool(answer == "ok")
+        if answer == _UNSUMMED:
+            self._note_unsummed(report.order_id)
+        return answer in {"ok", _UNSUMMED}
+
+    def _note_unsummed(self, order_id: str) -> None:
+        log.error(
+            "the sums of trades could not be written",
+            user=self._user,
+            order_id=order_id,
+            reason="the key is of another type, or this Redis user may not write it; `ops pnl --check` shows the difference",
+        )
 
     async def mark_books(self, funds: Funds, *, clear: bool) -> FundsMark:
         """Record whether the account's books are of paper or real money. Raises LeaseLost, BusUnavailable.
 
-        With `clear` their content is deleted in the same step: positions, risk state, differences, and the balances that the
-        engine sizes by.
+        With `clear` their content is deleted in the same step: positions, risk state, differences, sums of trades, samples of
+        the equity, and the balances that the engine sizes by.
         """
         user, venue = self._user, self._venue
-        forgotten = [keys.positions(user, venue), keys.risk(user, venue), keys.differences(user, venue)]
+        forgotten = [key(user, venue) for key in (keys.positions, keys.risk, keys.differences, keys.totals)] + [
+            keys.equity(user, venue, step) for step in EQUITY_STEPS
+        ]
         answer = await self._bus.run(
             load("begin_books"),
             [self._fence, keys.books(user, venue), *([*forgotten, keys.account(user, venue)] if clear else [])],
@@ -286,6 +326,17 @@ class OrderStore:
         if answer == "fenced":
             raise LeaseLost(f"another process serves {self._lease.holder} now")
 
+    async def write_totals(self, fields: Mapping[str, str]) -> None:
+        """Write sums of trades by symbol, in one step. Raises LeaseLost, BusUnavailable."""
+        triples = [part for name, value in fields.items() for part in (1, name, value)]
+        answer = await self._bus.run(
+            load("put_fields"),
+            [self._fence, keys.totals(self._user, self._venue)],
+            [self._lease.token, *triples],
+        )
+        if answer == "fenced":
+            raise LeaseLost(f"another process serves {self._lease.holder} now")
+
     async def _put(self, key: str, field: str, value: str) -> None:
         answer = await self._bus.run(load("put_field"), [self._fence, key], [self._lease.token, field, value])
         if answer == "fenced":
@@ -294,6 +345,10 @@ class OrderStore:
 
 def _position_args(position: PositionChange | None) -> list[str]:
     return ["", ""] if position is None else [position.symbol, position.record or ""]
+
+
+def _totals_args(totals: TotalsChange | None) -> list[str]:
+    return ["", ""] if totals is None else [totals.symbol, totals.record]
 
 
 def _counted(fields: Mapping[str, str] | None) -> list[str | int]:

@@ -20,6 +20,7 @@ from shared.contracts.market_records import read_instrument, read_price, write_i
 from shared.contracts.position_record import read_position, write_position
 from shared.contracts.records import AccountRecord, FundsMarkRecord, read_money
 from shared.contracts.risk import read_risk
+from shared.contracts.stop_out_lift import lift_field
 from shared.domain.account import Account, AccountState
 from shared.domain.control import RUNNING, Control, ControlMode
 from shared.domain.funds import FundsMark
@@ -184,12 +185,21 @@ class Records:
         fields = risk_fields(await self._bus.do("HGETALL", keys.risk(user, venue)))
         return read_risk(fields) if fields else None
 
-    async def before_fill(self, user: str, venue: str, symbol: Symbol) -> tuple[Any, Any]:
-        """Read what a fill changes, as the wire gives it: a position for `read_held`, and the risk state for `risk_fields`."""
-        held, risk = await self._bus.do_all(
-            [("HGET", keys.positions(user, venue), str(symbol)), hgetall(keys.risk(user, venue))]
+    async def lift_request(self, user: str, venue: str) -> str:
+        """Read which stop-out of an account an operator has ended, by its end; empty if none. Raises BusUnavailable."""
+        return str(await self._bus.do("HGET", keys.control(user), lift_field(venue)) or "")
+
+    async def before_fill(self, user: str, venue: str, symbol: Symbol) -> tuple[Any, Any, Any]:
+        """Read what a fill changes, as the wire gives it: a position for `read_held`, the risk state for `risk_fields`, and the
+        sums of the symbol's trades."""
+        held, risk, totals = await self._bus.do_all(
+            [
+                ("HGET", keys.positions(user, venue), str(symbol)),
+                hgetall(keys.risk(user, venue)),
+                ("HGET", keys.totals(user, venue), str(symbol)),
+            ]
         )
-        return held, risk
+        return held, risk, totals
 
     async def before_look(self, user: str, venue: str) -> tuple[Any, Any]:
         """Read what losses are measured by, as the wire gives it: for `risk_fields`, and for `read_holdings`."""

@@ -53,6 +53,7 @@ _OF_A_USER: Final = (
     keys.doctor(_ANY, _ANY),
     keys.mirrored(_ANY, _ANY),
     keys.mirror_marks(_ANY, _ANY),
+    keys.totals(_ANY, _ANY),
 )
 
 ACCESS: Final[dict[str, tuple[WriteRule, ...]]] = {
@@ -87,7 +88,13 @@ ACCESS: Final[dict[str, tuple[WriteRule, ...]]] = {
         WriteRule(_CONSUMING, (keys.orders(_ANY), keys.resting(_ANY))),
         WriteRule(
             "xadd xtrim",
-            (keys.reports(_ANY), keys.stopouts(_ANY), keys.dead(keys.orders(_ANY)), keys.dead(keys.resting(_ANY))),
+            (
+                keys.reports(_ANY),
+                keys.stopouts(_ANY),
+                keys.equity(_ANY, _ANY, _ANY),
+                keys.dead(keys.orders(_ANY)),
+                keys.dead(keys.resting(_ANY)),
+            ),
         ),
     ),
     "copy-engine": (
@@ -106,6 +113,7 @@ ACCESS: Final[dict[str, tuple[WriteRule, ...]]] = {
         ),
         WriteRule("hget hset hdel del", (keys.CONTROL, keys.control(_ANY), keys.control_of_symbol(_ANY))),
         WriteRule("xadd", (keys.CONTROL_LOG,)),
+        WriteRule("get set del", (keys.CONFIRMATIONS,)),
         WriteRule("xgroup|create xclaim", (keys.orders(_ANY),)),
         WriteRule("xadd xdel", (keys.SIGNALS,)),
         WriteRule("xdel", (keys.dead(_ANY),)),

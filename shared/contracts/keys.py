@@ -18,7 +18,8 @@ MIRRORING: Final = "shoal:mirroring"
 """Hash: how many users mirror the master's orders, and when that was last stated (epoch ms, Redis); by the engine."""
 CONTROL: Final = "shoal:control"
 CONTROL_LOG: Final = "shoal:control:log"
-"""Stream of every change of a kill switch: who, when, what, why; by the process that changes it."""
+"""Stream of every change by a person (kill switches first): who, when, what, why; by the process that changes it."""
+CONFIRMATIONS: Final = "shoal:confirmation:*"
 LAST_RELOADED_SETTINGS: Final = "shoal:settings"
 """Users' settings as `ops reload` last reported them, JSON by user; informational only."""
 HEARTBEATS: Final = "shoal:heartbeat:*"
@@ -241,6 +242,21 @@ def control_of_symbol(symbol: object) -> str:
 def risk(user: str, venue: str) -> str:
     """Profit and loss of copying on an account, trades of the day, and a stop-out; by the executor."""
     return f"shoal:risk:{{{user}}}:{venue}"
+
+
+def totals(user: str, venue: str) -> str:
+    """Sums of what an account has traded by copying, by symbol; by the executor, the master's by the master."""
+    return f"shoal:totals:{{{user}}}:{venue}"
+
+
+def equity(user: str, venue: str, step: str) -> str:
+    """Stream of samples of an account's equity, one per `step` (`minute`, `quarter`, `hour`); by the process that owns it."""
+    return f"shoal:equity:{{{user}}}:{venue}:{step}"
+
+
+def confirmation(confirmation_id: str) -> str:
+    """What became of a confirmation of an operator's action, for an hour, so that none is carried out twice; by the api."""
+    return CONFIRMATIONS.replace("*", confirmation_id)
 
 
 def heartbeat(service: str, instance: str) -> str:

@@ -24,6 +24,7 @@ def _terminal(value: OrderState) -> OrderState:
 
 Outcome = Annotated[OrderState, AfterValidator(_terminal)]
 _UNLESS_BLANK: Final = frozenset({"code", "master_order_id"})
+_EXACT: Final = frozenset({"cost", "fee_quote", "fee_base"})
 
 
 class SignalMessage(Message):
@@ -245,7 +246,19 @@ class ReportMessage(Message):
     filled_size: Annotated[Amount | None, type_or_blank] = None
     average_price: Annotated[Amount | None, type_or_blank] = None
     fee: Annotated[Amount | None, type_or_blank] = None
+    """In quote; a fee that was taken in base is valued at the fill price."""
+    cost: Annotated[Amount | None, type_or_blank] = None
+    """What was paid or received for `filled_size`, in quote, before fees: exact where `average_price` is rounded. Not written if
+    nothing filled."""
+    fee_quote: Annotated[Amount | None, type_or_blank] = None
+    """The part of the fee that was taken in quote; not written if none was taken in base: then it is `fee`."""
+    fee_base: Annotated[Amount | None, type_or_blank] = None
+    """The part that was taken in base, in base; not written if there is none."""
     signal_at: Annotated[Instant | None, type_or_blank] = None
     sent_at: Annotated[Instant | None, type_or_blank] = None
     accepted_at: Annotated[Instant | None, type_or_blank] = None
     settled_at: Instant
+
+    def fields(self) -> dict[str, str]:
+        """Return the message as flat text fields, without the exact amounts where they are blank."""
+        return {name: value for name, value in super().fields().items() if value or name not in _EXACT}

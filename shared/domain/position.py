@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Final
 
 from shared.domain.values.money import ONE, ZERO, Money, Price, Quantity, floor_to
@@ -15,6 +15,9 @@ from shared.domain.values.symbol import Symbol
 
 EVERY_POSITION: Final = "every position"
 """Used as the name of an unreadable record where not even the names can be read."""
+
+_COST_STEP: Final = Decimal("1E-12")
+_WIDE: Final = Context(prec=80)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +72,16 @@ class Position:
         return replace(self, high=price) if self.high is None or self.high.amount < price.amount else self
 
     def sold(self, size: Quantity, at: int) -> Position:
-        """Return the position after a sale; the cost shrinks in proportion. Selling more than is held leaves zero, no debt."""
+        """Return the position after a sale; the cost shrinks in proportion. Selling more than is held leaves zero, no debt.
+
+        The cost that is left is rounded to 12 decimals, so that what sales have made and the cost that is left add up exactly.
+        """
         if self.size <= size:
             return replace(self, size=Quantity(ZERO, size.asset), cost=self.cost.scaled(ZERO), updated_at=at)
-        kept = ONE - size.amount / self.size.amount
-        return replace(self, size=self.size - size, cost=self.cost.scaled(kept), updated_at=at)
+        left = self.size - size
+        kept = _WIDE.divide(_WIDE.multiply(self.cost.amount, left.amount), self.size.amount)
+        cost = Money(_WIDE.quantize(kept, _COST_STEP), self.cost.currency)
+        return replace(self, size=left, cost=cost, updated_at=at)
 
     def portion(self, fraction: Decimal, lot_step: Decimal) -> Quantity:
         """Return the amount that an exit of `fraction` (0..1] sells of what is held, floored to the lot."""

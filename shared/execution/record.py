@@ -33,12 +33,15 @@ class OrderRecord:
     sent_at: int | None
     accepted_at: int | None
     deadline_at: int
+    base_fee: Decimal = ZERO
+    base_fee_value: Decimal = ZERO
     request: str = ""
     """The exact text that was sent, at a venue that replays."""
 
     @staticmethod
     def read(fields: Mapping[str, str]) -> OrderRecord:
         """Parse the fields of the hash. Raises ValueError or ArithmeticError if one of them is damaged."""
+        fee = Decimal(fields.get("fee") or 0)
         return OrderRecord(
             id=fields.get("id", ""),
             state=OrderState(fields["state"]) if fields.get("state") else None,
@@ -51,7 +54,9 @@ class OrderRecord:
             target=Decimal(fields["target"]) if fields.get("target") else None,
             filled=Decimal(fields.get("filled_size") or 0),
             cost=Decimal(fields.get("cost") or 0),
-            fee=Decimal(fields.get("fee") or 0),
+            fee=fee,
+            base_fee=Decimal(fields.get("fee_base") or 0),
+            base_fee_value=fee - Decimal(fields.get("fee_quote") or fee),
             sent_at=int(fields["sent_at"]) if fields.get("sent_at") else None,
             accepted_at=int(fields["accepted_at"]) if fields.get("accepted_at") else None,
             deadline_at=int(fields.get("deadline_at") or 0),
@@ -61,7 +66,11 @@ class OrderRecord:
     def totals(self, symbol: Symbol) -> LegTotals:
         """Return what the ended legs came to."""
         return LegTotals(
-            Quantity(self.filled, symbol.base), Money(self.cost, symbol.quote), Money(self.fee, symbol.quote)
+            Quantity(self.filled, symbol.base),
+            Money(self.cost, symbol.quote),
+            Money(self.fee, symbol.quote),
+            self.base_fee,
+            self.base_fee_value,
         )
 
     @staticmethod

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 
 from shared.domain.order import Side
 from shared.domain.values.money import ZERO, Money, Price, Quantity, plain
@@ -12,11 +13,16 @@ from shared.venues.port import VenueOrder
 
 @dataclass(frozen=True, slots=True)
 class LegTotals:
-    """The sums over all ended legs of an order. `fee` in quote; a fee in base is valued at the fill price."""
+    """The sums over all ended legs of an order. `fee` in quote; a fee in base is valued at the fill price.
+
+    `base_fee` is the part of the fees that the venue took in base, `base_fee_value` what it counts for in `fee`.
+    """
 
     filled: Quantity
     cost: Money
     fee: Money
+    base_fee: Decimal = ZERO
+    base_fee_value: Decimal = ZERO
 
     @staticmethod
     def nothing(symbol: Symbol) -> LegTotals:
@@ -25,7 +31,19 @@ class LegTotals:
 
     def plus(self, order: VenueOrder) -> LegTotals:
         """Add a leg's record."""
-        return LegTotals(self.filled + order.filled, self.cost + order.cost, self.fee + quote_fee(order))
+        fee = quote_fee(order)
+        return LegTotals(
+            self.filled + order.filled,
+            self.cost + order.cost,
+            self.fee + fee,
+            self.base_fee + base_fee(order).amount,
+            self.base_fee_value + fee.amount - paid_fee(order).amount,
+        )
+
+    @property
+    def fee_in_quote(self) -> Decimal:
+        """Return the part of the fees that the venue took in quote."""
+        return self.fee.amount - self.base_fee_value
 
     @property
     def average_price(self) -> Price | None:
@@ -40,7 +58,20 @@ class LegTotals:
             "filled_size": plain(self.filled.amount),
             "cost": plain(self.cost.amount),
             "fee": plain(self.fee.amount),
+            **self._in_base(),
         }
+
+    def report_fields(self) -> dict[str, Decimal]:
+        """Return what a report states exactly beside the average price; empty if nothing filled."""
+        if self.filled.amount == 0:
+            return {}
+        exact = {"cost": self.cost.amount}
+        return exact | {"fee_quote": self.fee_in_quote, "fee_base": self.base_fee} if self.base_fee else exact
+
+    def _in_base(self) -> dict[str, str]:
+        if not self.base_fee:
+            return {}
+        return {"fee_quote": plain(self.fee_in_quote), "fee_base": plain(self.base_fee)}
 
 
 def quote_fee(order: VenueOrder) -> Money:
@@ -50,6 +81,21 @@ def quote_fee(order: VenueOrder) -> Money:
         return Money(order.fee, quote)
     price = order.average_price
     return Money(order.fee * price.amount if price else ZERO, quote)
+
+
+def paid_fee(order: VenueOrder) -> Money:
+    """Return the fee that the venue took in quote; nothing if it took it in base."""
+    return Money(order.fee if order.fee_asset == order.symbol.quote else ZERO, order.symbol.quote)
+
+
+def base_fee(order: VenueOrder) -> Quantity:
+    """Return the fee that the venue took in base; nothing if it took it in quote."""
+    return Quantity(order.fee if order.fee_asset == order.symbol.base else ZERO, order.symbol.base)
+
+
+def delivered_quantity(order: VenueOrder) -> Quantity:
+    """Return what a sale took out of the account: a fee in base comes on top of what was sold."""
+    return order.filled + base_fee(order)
 
 
 def received_quantity(order: VenueOrder) -> Quantity:

@@ -26,7 +26,7 @@ from shared.domain.position import Position
 from shared.domain.values.instrument import Instrument
 from shared.domain.values.money import ZERO, Quantity
 from shared.domain.values.symbol import Symbol
-from shared.execution.totals import quote_fee, received_quantity
+from shared.execution.booking import position_after
 from shared.venues.errors import Unavailable
 from shared.venues.port import Balance, Venue, VenueOrder, VenueOrderStatus
 
@@ -75,14 +75,9 @@ def sum_up(
         before = held.get(order.symbol) or Position.flat(order.symbol, at)
         if order.filled.amount == 0:
             continue
-        if order.side is Side.BUY:
-            held[order.symbol] = before.bought(
-                received_quantity(order), order.cost + quote_fee(order), at, order.average_price
-            )
-            continue
-        if before.size < order.filled:
+        if order.side is Side.SELL and before.size < order.filled:
             uncovered.add(order.symbol)
-        held[order.symbol] = before.sold(order.filled, at)
+        held[order.symbol] = position_after(before, order, at)
     left = {asset: balance.total for asset, balance in balances.items()}
     found = {}
     for symbol, position in sorted(held.items(), key=lambda item: str(item[0])):

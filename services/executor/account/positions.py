@@ -60,21 +60,22 @@ class AccountPositions:
         """Read all positions, and name the records that cannot be read."""
         return await self._records.holdings(self.user, self.venue)
 
-    async def before_fill(self, symbol: Symbol, otherwise: str) -> tuple[Position | None, object]:
-        """Read a position, a flat one if there is none, and the risk state beside it as Redis answers it, in one round trip.
+    async def before_fill(self, symbol: Symbol, otherwise: str) -> tuple[Position | None, object, object]:
+        """Read a position, a flat one if there is none, with the risk state and the sums of its trades as Redis answers them, in
+        one round trip.
 
         The position is None, and reported, if its record cannot be read: the end of an order must not wait for that. `otherwise`
         says what is left out then. Raises BusUnavailable.
         """
-        held, risk = await self._records.before_fill(self.user, self.venue, symbol)
+        held, risk, totals = await self._records.before_fill(self.user, self.venue, symbol)
         try:
             found = read_held(held)
         except MalformedMessageError as error:
             reason = f"the record cannot be read, {otherwise}: {error}"
             self._faults.report(FaultKind.RECORD, reason, f"position {symbol}")
             log.error("a position cannot be read", user=self.user, symbol=str(symbol), reason=reason)
-            return None, risk
-        return found or Position.flat(symbol, self._clock()), risk
+            return None, risk, totals
+        return found or Position.flat(symbol, self._clock()), risk, totals
 
     async def before_look(self) -> tuple[object, Holdings]:
         """Read the risk state as Redis answers it, and all positions, in one round trip. Raises BusUnavailable."""

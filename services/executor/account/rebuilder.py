@@ -128,7 +128,7 @@ class Rebuilder:
         tally = LegTotals.nothing(order.symbol).plus(order)
         ended_at = order.closed_at or order.opened_at
         traded = order.filled.amount > 0
-        report = ReportMessage.model_construct(
+        report = ReportMessage.of(
             id=report_id(order.client_order_id),
             order_id=order.client_order_id,
             signal_id="",
@@ -143,6 +143,7 @@ class Rebuilder:
             filled_size=order.filled.amount,
             average_price=order.average_price.shown() if order.average_price else None,
             fee=quote_fee(order).amount,
+            **tally.report_fields(),
             signal_at=order.opened_at,
             sent_at=order.opened_at,
             accepted_at=order.opened_at,

@@ -30,7 +30,7 @@ from shared.domain.portfolio import RESIDUE, Portfolio
 from shared.domain.position import Holdings, Position
 from shared.domain.values.money import Money, Price
 from shared.domain.values.symbol import Symbol
-from shared.execution.totals import quote_fee
+from shared.execution.totals import delivered_quantity, paid_fee
 from shared.venues.port import VenueOrder
 
 _WRITE_EVERY: Final = 10.0
@@ -94,7 +94,7 @@ class RiskKeeper:
         if order.side is Side.BUY:
             self._state = state.after_fill(now, entry=True)
         else:
-            made = realized_by(before, order.filled, order.cost, quote_fee(order))
+            made = realized_by(before, delivered_quantity(order), order.cost, paid_fee(order))
             self._state = state.after_fill(now, realized=Money(made.amount, state.currency))
         return self._fields(self._state)
 
@@ -119,27 +119,39 @@ class RiskKeeper:
         Raises LeaseLost, BusUnavailable.
         """
         fresh = account is not None and account.as_of != self._as_of
-        if not fresh and not (held and policy.limits.stop_out):
+        stopped_before = self._state is not None and self._state.stopped(self._clock())
+        if not fresh and not (held and policy.limits.stop_out) and not stopped_before:
             return
         async with self._positions.booking:
             written, holdings = await self._positions.before_look()
             state = self._read(policy.currency, written)
             if state is None:
                 return
+            lifted = await self._is_lifted(state)
+            if lifted:
+                state = state.lifted()
             unrealized = await self._unrealized(state, policy.currency, holdings)
             equity = account.equity if fresh and account is not None else None
             after = state.at(self._clock(), unrealized, equity, policy.limits)
             stopped = after.stopped_by != state.stopped_by and after.stopped_until > self._clock()
             self._state = after
-            if fresh or stopped or time.monotonic() - self._written_at >= _WRITE_EVERY:
+            if fresh or stopped or lifted or time.monotonic() - self._written_at >= _WRITE_EVERY:
                 await self._store.write_risk(self._fields(after), self._entry(after) if stopped else None)
                 self._written_at = time.monotonic()
         if account is not None:
             self._as_of = account.as_of
+        if lifted:
+            log.warning("stop-out lifted by an operator", user=self._user, venue=self._venue)
         if stopped:
             log.warning(
                 "STOPPED OUT", user=self._user, until=utc_minute(after.stopped_until), reason=after.stopped_reason
             )
+
+    async def _is_lifted(self, state: RiskState) -> bool:
+        """Return whether an operator has ended exactly this stop-out."""
+        if not state.stopped(self._clock()):
+            return False
+        return await self._records.lift_request(self._user, self._venue) == str(state.stopped_until)
 
     def _entry(self, state: RiskState) -> Mapping[str, str]:
         return {

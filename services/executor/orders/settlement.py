@@ -11,14 +11,16 @@ from dataclasses import dataclass
 import structlog
 
 from services.executor.account.context import AccountContext
-from shared.bus.orders import PositionChange
+from services.executor.account.trade_sums import sums_after, sums_after_end
+from shared.bus.orders import PositionChange, TotalsChange
 from shared.contracts.messages import ReportMessage
 from shared.contracts.position_record import read_position, write_position
 from shared.domain.order import Decision, OrderState, Side, report_id
 from shared.domain.position import Position
 from shared.domain.values.money import Quantity, plain
 from shared.domain.values.symbol import Symbol
-from shared.execution.totals import LegTotals, quote_fee, received_quantity
+from shared.execution.booking import position_after
+from shared.execution.totals import LegTotals
 from shared.runtime.crash_points import CrashPoint
 from shared.venues.port import VenueOrder
 
@@ -29,7 +31,7 @@ async def book_leg(context: AccountContext, decision: Decision, order: VenueOrde
     """Book a leg that is followed by another one: the order's record, the position and the realised profit."""
     async with context.positions.booking:
         booked = await _fill_booking(context, order)
-        await context.store.move(decision.id, OrderState.PLANNED, fields, booked.position, booked.risk)
+        await context.store.move(decision.id, OrderState.PLANNED, fields, booked.position, booked.risk, booked.totals)
     context.account.traded(order)
     context.positions.changed.set()
 
@@ -51,7 +53,7 @@ async def book_part(
     async with context.positions.booking:
         booked = await _fill_booking(context, part)
         risk = booked.risk if first or part.side is Side.SELL else None
-        await context.store.move(decision.id, state, fields, booked.position, risk)
+        await context.store.move(decision.id, state, fields, booked.position, risk, booked.totals)
     if part.filled.amount:
         context.account.traded(part)
         context.positions.changed.set()
@@ -61,37 +63,47 @@ async def book_part(
 class _Booking:
     position: PositionChange | None = None
     risk: Mapping[str, str] | None = None
+    totals: TotalsChange | None = None
 
 
 async def _fill_booking(
-    context: AccountContext, order: VenueOrder | None, written_off: Quantity | None = None
+    context: AccountContext, order: VenueOrder | None, written_off: Quantity | None = None, *, ends: bool = False
 ) -> _Booking:
-    """Return what a leg changes in the position and the risk state; write it before the booking lock is released."""
+    """Return what a leg changes in the position, the risk state and the sums of trades.
+
+    Write it before the booking lock is released. `ends`: it is the last leg of its order.
+    """
     if order is None or order.filled.amount == 0:
         return _Booking()
     symbol = order.symbol
     now = context.clock()
-    before, written = await context.positions.before_fill(symbol, f"order {order.venue_order_id} is not booked in it")
+    before, risk, sums = await context.positions.before_fill(
+        symbol, f"order {order.venue_order_id} is not booked in it"
+    )
     if before is None:
         return _Booking()
-    if order.side is Side.BUY:
-        held = before.bought(received_quantity(order), order.cost + quote_fee(order), now, order.average_price)
-    else:
-        held = before.sold(order.filled, now)
-        if written_off is not None:
-            held = held.sold(written_off, now)
+    held = position_after(before, order, now)
+    totals = sums_after(context.faults, sums, order, before, held, now, ends=ends)
+    if written_off is not None and order.side is Side.SELL:
+        held = held.sold(written_off, now)
     position = PositionChange(str(symbol), write_position(held) if held.size.amount > 0 else None)
-    return _Booking(position, context.risk.after_fill(order, before, context.policy.currency, written))
+    return _Booking(position, context.risk.after_fill(order, before, context.policy.currency, risk), totals)
 
 
 async def _correction_booking(context: AccountContext, symbol: Symbol, change: PositionChange) -> _Booking:
     """Return what a correction of a position changes in the risk state: neither profit nor loss."""
     now = context.clock()
-    before, _ = await context.positions.before_fill(symbol, "it is not corrected")
+    before, _, _ = await context.positions.before_fill(symbol, "it is not corrected")
     if before is None:
         return _Booking()
     left = read_position(change.record) if change.record else Position.flat(symbol, now)
     return _Booking(change, await context.risk.after_removal(before, left, context.policy.currency))
+
+
+async def _count_trade(context: AccountContext, symbol: Symbol) -> TotalsChange | None:
+    """Return the sums after the end of an order all of whose legs were booked before."""
+    _, _, sums = await context.positions.before_fill(symbol, "its trades are counted")
+    return sums_after_end(context.faults, sums, symbol)
 
 
 async def settle(
@@ -136,6 +148,7 @@ async def settle(
         filled_size=total.filled.amount,
         average_price=total.average_price.shown() if total.average_price else None,
         fee=total.fee.amount,
+        **total.report_fields(),
         signal_at=decision.signal_at,
         sent_at=sent_at,
         accepted_at=accepted_at,
@@ -145,12 +158,13 @@ async def settle(
     context.crash_points.hit(CrashPoint.EXECUTOR_BEFORE_ACK)
     async with context.positions.booking:
         booked = await (
-            _fill_booking(context, traded, written_off)
+            _fill_booking(context, traded, written_off, ends=True)
             if position is None
             else _correction_booking(context, decision.symbol, position)
         )
+        sums = booked.totals or (await _count_trade(context, decision.symbol) if total.filled.amount else None)
         new = await context.store.settle(
-            report, entry_id=entry_id, fields=fields, position=booked.position, risk=booked.risk
+            report, entry_id=entry_id, fields=fields, position=booked.position, risk=booked.risk, totals=sums
         )
     if not new:
         return

@@ -1,5 +1,5 @@
 """What a turn does beside copying: reconciles each account at the start, on a timer and on request, moves renamed positions,
-trims.
+samples the equity, trims.
 
 No failure in here may end the turn, because exits depend on it; only a lost lease or a lost Redis pass through.
 """
@@ -17,9 +17,11 @@ from typing import Final
 import structlog
 
 from services.executor.account.context import AccountContext
+from services.executor.account.equity_sampler import EquitySampler
 from services.executor.account.key_doctor import REQUEST as KEY_CHECK
 from services.executor.account.rebuilder import Rebuilder
 from services.executor.account.renaming import Renamer
+from services.executor.account.sums_builder import SumsBuilder
 from services.executor.protection.reconciler import Findings, Reconciler
 from services.executor.turn.symbol_queues import SymbolQueues
 from shared.bus.connection import Bus
@@ -55,7 +57,7 @@ log = structlog.get_logger()
 
 
 class Housekeeper:
-    """Runs reconciliation, renaming and trimming for one user."""
+    """Runs reconciliation, renaming, sampling and trimming for one user."""
 
     def __init__(
         self,
@@ -85,6 +87,8 @@ class Housekeeper:
             Rebuilder(bus, user, each.venue, each.store, each.account, each.books.funds, each.clock)
             for each in contexts.values()
         ]
+        self._sums = [SumsBuilder(bus, each) for each in contexts.values()]
+        self._samplers = [EquitySampler(bus, each) for each in contexts.values()]
         self._queues = queues
         self._move_due: dict[Symbol, float] = {}
         self._due = dict.fromkeys(contexts, 0.0)
@@ -119,8 +123,10 @@ class Housekeeper:
 
     async def round(self) -> None:
         """Do what is due or requested."""
-        for rebuilder in self._rebuilders:
+        for rebuilder, builder, sampler in zip(self._rebuilders, self._sums, self._samplers, strict=True):
             await rebuilder.round()
+            await builder.round()
+            await sampler.round()
         for context in self._contexts.values():
             await self._renamed(context)
         control = await self._control()

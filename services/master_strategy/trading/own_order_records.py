@@ -55,6 +55,7 @@ class OwnOrderRecords:
             filled_size=found.filled.amount if found else None,
             average_price=price.amount if price else None,
             fee=found.fee if found else None,
+            cost=filled.cost.amount if filled else None,
             sent_at=own.begun_at,
             settled_at=at,
         )

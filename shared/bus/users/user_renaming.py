@@ -18,6 +18,7 @@ from shared.bus.scripts import load
 from shared.bus.streams import NOTHING_DELIVERED, Group, entry_order, flatten
 from shared.bus.users.routes import route_fields
 from shared.contracts import keys
+from shared.contracts.trade_totals import CONTENTS
 from shared.domain.funds import Funds
 from shared.domain.order import TERMINAL
 
@@ -87,6 +88,8 @@ class UserRenaming:
             await self._replace(keys.books(new, venue), marked)  # first, so that what follows is not traded by
             for key in (keys.risk, keys.positions, keys.mirror_marks):
                 await self._replace(key(new, venue), pairs(await self._bus.do("HGETALL", key(old, venue))))
+            sums = pairs(await self._bus.do("HGETALL", keys.totals(old, venue)))
+            await self._replace(keys.totals(new, venue), sums and {**sums, CONTENTS: f"the reports of {old} too"})
             held[venue] = int(await self._bus.do("HLEN", keys.positions(new, venue)))
         return held
 
@@ -94,7 +97,9 @@ class UserRenaming:
         """Retire the old name, in one step: it has no books any more. Raises LeaseLost, BusUnavailable."""
         self._require()
         user = self._old.holder
-        named = (keys.books, keys.positions, keys.risk, keys.own_exits, keys.differences, keys.account)
+        named = (
+            keys.books, keys.positions, keys.risk, keys.own_exits, keys.differences, keys.account, keys.totals
+        )  # fmt: skip
         answer = await self._bus.run(
             load("retire_user"),
             [keys.fence(user), keys.following(user), *(key(user, venue) for venue in self._venues for key in named)],

@@ -108,6 +108,19 @@ class RiskState:
         latest = state.equity if equity is None else Money(equity.amount, state.currency)
         return _stopped(replace(state, equity=latest, as_of=max(now, state.as_of)), limits, now)
 
+    def lifted(self) -> RiskState:
+        """Return the state without its stop-out: losses are counted from now on, or it would trigger again at once."""
+        return replace(
+            self,
+            day_start_growth=self.growth,
+            day_start_pnl=self.pnl,
+            peak_growth=self.growth,
+            stopped_until=0,
+            stopped_by=(),
+            stopped_action=None,
+            stopped_reason="",
+        )
+
     @property
     def currency(self) -> str:
         """Return the currency of the amounts."""

@@ -24,16 +24,18 @@ FENCE: Final = keys.fence("alice")
 ORDER: Final = keys.order("alice", "o1")
 ORDERS, REPORTS = keys.orders("alice"), keys.reports("alice")
 POSITIONS, RISK = keys.positions("alice", "kraken"), keys.risk("alice", "kraken")
+TOTALS: Final = keys.totals("alice", "kraken")
 NONCE: Final = keys.nonce("alice", "fp")
 ENTRY: Final = "5-0"
 GROUP: Final = keys.EXECUTOR
 BOOKS: Final = keys.books("alice", "kraken")
-_FORGOTTEN: Final = [name("alice", "kraken") for name in (keys.own_exits, keys.differences, keys.account)]
+_FORGOTTEN: Final = [name("alice", "kraken") for name in (keys.own_exits, keys.differences, keys.account, keys.totals)]
 _OF_NO_MATTER: Final = {
     *(("begin_books", key) for key in (POSITIONS, RISK)),
     *(("retire_user", key) for key in (POSITIONS, RISK, *_FORGOTTEN)),
+    *((script, TOTALS) for script in ("settle", "transition")),
 }
-"""Keys that a script only deletes: they may be anything."""
+"""Keys that a script only deletes: they may be anything. The sums of trades can be summed up again: no order waits for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +80,32 @@ CALLS: Final[Mapping[str, Call]] = {
     "release": Call([keys.lease("alice"), FENCE], ["me", TOKEN], [_FENCE, ("SET", keys.lease("alice"), "me")]),
     "renew": Call([keys.lease("alice"), FENCE], ["me", TOKEN, 9], [_FENCE, ("SET", keys.lease("alice"), "me")]),
     "settle": Call(
-        [FENCE, ORDER, REPORTS, ORDERS, POSITIONS, RISK],
-        [TOKEN, "filled", 1_000, GROUP, ENTRY, "BTC/USD", "{}", 2, "reason", "x", 2, "pnl", "1", "v", "1"],
+        [FENCE, ORDER, REPORTS, ORDERS, POSITIONS, RISK, TOTALS],
+        [
+            TOKEN,
+            "filled",
+            1_000,
+            GROUP,
+            ENTRY,
+            "BTC/USD",
+            "{}",
+            "BTC/USD",
+            "{}",
+            2,
+            "reason",
+            "x",
+            2,
+            "pnl",
+            "1",
+            "v",
+            "1",
+        ],
         [_FENCE, *_STREAM],
     ),
     "transition": Call(
-        [FENCE, ORDER, POSITIONS, RISK], [TOKEN, "planned", "BTC/USD", "{}", 2, "pnl", "1", "leg", "2"], [_FENCE]
+        [FENCE, ORDER, POSITIONS, RISK, TOTALS],
+        [TOKEN, "planned", "BTC/USD", "{}", "BTC/USD", "{}", 2, "pnl", "1", "leg", "2"],
+        [_FENCE],
     ),
     "write_risk": Call([FENCE, RISK, keys.stopouts("alice")], [TOKEN, 2, "pnl", "1", "reason", "lost"], [_FENCE]),
 }

@@ -1,0 +1,1 @@
+"""Actions over HTTP: what one would do, and doing it."""

@@ -1,0 +1,140 @@
+"""The operations page: what needs the operator, what was switched, which processes run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from services.api.access.identity import Role, at_least
+from services.api.read_models import ReadModels
+from services.api.timed_cache import TimedCache
+from services.api.web import words
+from services.api.web.rendering import Pages
+from shared.bus.connection import Bus
+from shared.bus.records import Records
+from shared.bus.streams import Entry, entry_ms, read_entries
+from shared.contracts import keys
+from shared.contracts.doctor import DoctorRecord
+from shared.domain.account import MASTER
+from shared.domain.key_report import Grade
+from shared.ledger.backlog import Backlog
+from shared.ledger.open_issues import PositionDifference, UnresolvedOrder, read_differences, read_unresolved
+from shared.ledger.status import SystemStatus
+
+_EVERY: Final = 2.0
+_MASTERS_EVERY: Final = 15.0
+"""The master's orders are found by a scan of the keyspace."""
+_ROWS: Final = 50
+_DEAD: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetterRow:
+    """One entry that no service could read."""
+
+    stream: str
+    entry_id: str
+    at: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRow:
+    """The last check of a key."""
+
+    user: str
+    venue: str
+    check: DoctorRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Issues:
+    """What needs the operator; of each kind all that there is."""
+
+    unresolved: Sequence[UnresolvedOrder]
+    differences: Sequence[PositionDifference]
+    dead: Sequence[DeadLetterRow]
+    dead_total: int
+    keys: Sequence[KeyRow]
+    checked: int
+    """Accounts whose key was ever checked."""
+
+
+class OperationsReader:
+    """Reads what the page shows, at most once per interval however many ask."""
+
+    def __init__(self, bus: Bus, models: ReadModels) -> None:
+        self._bus = bus
+        self._models = models
+        self._issues = TimedCache(self._read, _EVERY)
+        self._masters = TimedCache(lambda: read_unresolved(bus, [MASTER]), _MASTERS_EVERY)
+
+    async def issues(self) -> Issues:
+        """Read what needs the operator. Raises BusUnavailable."""
+        return await self._issues.get()
+
+    async def changes(self) -> Sequence[Entry]:
+        """Read the newest changes of switches, newest first. Raises BusUnavailable."""
+        return read_entries(
+            keys.CONTROL_LOG, await self._bus.do("XREVRANGE", keys.CONTROL_LOG, "+", "-", "COUNT", _ROWS)
+        )
+
+    async def _read(self) -> Issues:
+        status, users = await self._models.status(), await self._models.users()
+        places = [(user.policy.user, venue) for user in status.users for venue in user.policy.venues]
+        checked = await self._checks(status, places)
+        backlog = await self._models.backlog()
+        return Issues(
+            unresolved=[*await self._masters.get(), *await read_unresolved(self._bus, users)],
+            differences=await read_differences(self._bus, places),
+            dead=await self._dead(backlog),
+            dead_total=sum(each.dead for each in backlog),
+            keys=[each for each in checked if each.check.doctor is not Grade.OK],
+            checked=len(checked),
+        )
+
+    async def _checks(self, status: SystemStatus, places: Sequence[tuple[str, str]]) -> list[KeyRow]:
+        asked = [*((MASTER, venue) for venue, _ in status.master), *places]
+        checks = await Records(self._bus).key_checks(asked)
+        return [
+            KeyRow(user, venue, check)
+            for (user, venue), check in zip(asked, checks, strict=True)
+            if check.doctor is not None
+        ]
+
+    async def _dead(self, backlog: Sequence[Backlog]) -> list[DeadLetterRow]:
+        """Read the newest dead letters of the first streams that have any."""
+        streams = [each.stream for each in backlog if each.dead][:_ROWS]
+        answers = await self._bus.do_all([("XREVRANGE", keys.dead(each), "+", "-", "COUNT", _DEAD) for each in streams])
+        found = [
+            DeadLetterRow(stream, entry.fields.get("entry_id", ""), entry_ms(entry.id), entry.fields.get("reason", ""))
+            for stream, rows in zip(streams, answers, strict=True)
+            for entry in read_entries(keys.dead(stream), rows if isinstance(rows, list) else [])
+        ]
+        return sorted(found, key=lambda each: each.at, reverse=True)[:_ROWS]
+
+
+def build_operations_routes(models: ReadModels, pages: Pages, reader: OperationsReader) -> APIRouter:
+    """Build the route."""
+    router = APIRouter(include_in_schema=False, dependencies=[Depends(at_least(Role.VIEWER))])
+
+    @router.get("/operations")
+    async def operations(request: Request) -> Response:
+        status = await models.status()
+        return await pages.page(
+            request,
+            "operations.html",
+            now=time.time_ns() // 1_000_000,
+            issues=await reader.issues(),
+            rows=_ROWS,
+            changes=[(words.moment(entry_ms(each.id)), each.fields) for each in await reader.changes()],
+            services=status.services,
+            faults=status.faults[:_ROWS],
+            switches=status.symbols,
+        )
+
+    return router

@@ -1,0 +1,1 @@
+"""The live tape: the newest signals, and how many users have copied each."""

@@ -1,0 +1,163 @@
+"""Counts, for each of the newest signals, the users for whom it was decided and what became of it.
+
+Every decision and every report is read once and only forward, so the work grows with what happens and not with the length of a
+stream. It must never show a count that is too high: positions in the streams only move forward, and a restart begins again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from services.api.timed_cache import TimedCache
+from shared.bus.connection import Bus
+from shared.bus.streams import Entry, entry_ms, entry_order, read_entries
+from shared.contracts import keys
+from shared.domain.order import OrderState
+
+MOST: Final = 200
+"""Signals that are counted at most."""
+_COUNTED: Final = 100_000
+"""Signals times users: with many users fewer signals are counted."""
+_FEWEST: Final = 20
+_EVERY: Final = 0.5
+_CHUNK: Final = 100
+_PAGE: Final = 200
+_CLOCK_MS: Final = 60_000
+"""The largest difference between the clock of the signals' entry ids and that of the reports'."""
+COPIED: Final = frozenset({OrderState.FILLED, OrderState.PARTIAL})
+
+
+@dataclass(slots=True)
+class Tally:
+    """A signal with its counts. `version` rises with each change."""
+
+    entry: Entry
+    decided: int = 0
+    outcomes: Counter[str] = field(default_factory=Counter)
+    codes: Counter[str] = field(default_factory=Counter)
+    """Why it was not copied, as stable words."""
+    version: int = 0
+
+    @property
+    def copied(self) -> int:
+        """Return how many users have bought or sold because of it."""
+        return sum(self.outcomes[state] for state in COPIED)
+
+    @property
+    def waiting(self) -> int:
+        """Return how many decisions have no outcome yet."""
+        return max(self.decided - self.outcomes.total(), 0)
+
+    @property
+    def users(self) -> int:
+        """Return the users that it was decided for; a report can be seen before its decision."""
+        return max(self.decided, self.outcomes.total())
+
+    @property
+    def missed(self) -> int:
+        """Return how many users have ended without copying it."""
+        return self.outcomes.total() - self.copied
+
+
+class Tape:
+    """The newest signals with their counts, oldest first. It reads at most twice a second, and only while somebody asks."""
+
+    def __init__(self, bus: Bus, users: Callable[[], Awaitable[Sequence[str]]]) -> None:
+        self._bus = bus
+        self._users = users
+        self._tallies: dict[str, Tally] = {}
+        self._by_signal: dict[str, Tally] = {}
+        self._orders: dict[str, str] = {}
+        self._reports: dict[str, str] = {}
+        self._cache = TimedCache(self.refresh, _EVERY)
+
+    async def current(self) -> Sequence[Tally]:
+        """Return the newest signals, oldest first. Raises BusUnavailable."""
+        return await self._cache.get()
+
+    async def refresh(self) -> Sequence[Tally]:
+        """Read what is new now. Raises BusUnavailable."""
+        users = await self._users()
+        keep = max(_FEWEST, min(MOST, _COUNTED // max(len(users), 1)))
+        await self._read_signals(keep)
+        if self._tallies:
+            await self._count(users)
+        return list(self._tallies.values())
+
+    async def _read_signals(self, keep: int) -> None:
+        newest = next(reversed(self._tallies), "")
+        if newest:
+            rows = await self._bus.do("XRANGE", keys.SIGNALS, f"({newest}", "+", "COUNT", keep)
+            found = read_entries(keys.SIGNALS, rows)
+        if not newest or len(found) == keep:  # so many at once: begin again from the end
+            self._forget()
+            rows = await self._bus.do("XREVRANGE", keys.SIGNALS, "+", "-", "COUNT", keep)
+            found = read_entries(keys.SIGNALS, rows)[::-1]
+        for entry in found:
+            tally = Tally(entry)
+            self._tallies[entry.id] = tally
+            self._by_signal[entry.fields.get("id", "")] = tally
+        for entry_id in list(self._tallies)[:-keep]:
+            gone = self._tallies.pop(entry_id)
+            self._by_signal.pop(gone.entry.fields.get("id", ""), None)
+
+    def _forget(self) -> None:
+        for known in (self._tallies, self._by_signal, self._orders, self._reports):
+            known.clear()
+
+    async def _count(self, users: Sequence[str]) -> None:
+        oldest = next(iter(self._tallies))
+        for first in range(0, len(users), _CHUNK):
+            chunk = users[first : first + _CHUNK]
+            await self._count_decisions(chunk, oldest)
+            await self._count_reports(chunk, oldest)
+            await asyncio.sleep(0)  # requests are served between two chunks
+
+    async def _count_decisions(self, users: Sequence[str], oldest: str) -> None:
+        for entry in await self._read(keys.orders, self._orders, users, oldest):
+            tally = self._by_signal.get(entry.fields.get("signal_id", ""))
+            if tally is not None:
+                tally.decided += 1
+                tally.version += 1
+
+    async def _count_reports(self, users: Sequence[str], oldest: str) -> None:
+        start = f"{max(entry_ms(oldest) - _CLOCK_MS, 0)}-0"
+        for entry in await self._read(keys.reports, self._reports, users, start):
+            tally = self._by_signal.get(entry.fields.get("signal_id", ""))
+            if tally is not None:
+                outcome = entry.fields.get("outcome", "")
+                tally.outcomes[outcome] += 1
+                if outcome not in COPIED:
+                    tally.codes[entry.fields.get("code") or outcome] += 1
+                tally.version += 1
+
+    async def _read(
+        self, key: Callable[[str], str], after: dict[str, str], users: Sequence[str], oldest: str
+    ) -> list[Entry]:
+        """Read the entries of these users' streams that were not read before, from `oldest` on."""
+        found: list[Entry] = []
+        asked = list(users)
+        while asked:
+            starts = [f"({after[user]}" if user in after else oldest for user in asked]
+            answers = await self._bus.do_all(
+                [("XRANGE", key(user), start, "+", "COUNT", _PAGE) for user, start in zip(asked, starts, strict=True)]
+            )
+            more = []
+            for user, rows in zip(asked, answers, strict=True):
+                entries = read_entries(key(user), rows if isinstance(rows, list) else [])
+                if entries:
+                    after[user] = entries[-1].id
+                    found += entries
+                if len(entries) == _PAGE:
+                    more.append(user)
+            asked = more
+        return found
+
+
+def newer(first: str, second: str) -> bool:
+    """Return whether one entry id is later in its stream than another."""
+    return entry_order(first) > entry_order(second)

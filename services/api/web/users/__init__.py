@@ -1,0 +1,1 @@
+"""The pages of users: the list, and one user's account."""

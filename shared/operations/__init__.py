@@ -1,0 +1,1 @@
+"""What an operator may do to a running Shoal: its consequence before the confirmation, and doing it once."""

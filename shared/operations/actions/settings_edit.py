@@ -1,0 +1,137 @@
+"""Changing a user's settings file: checked as the services check it, and explained before it is written."""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Final
+
+from shared.config.errors import ConfigurationError
+from shared.config.text_file import UnreadableFileError
+from shared.config.toml_file import parse_toml
+from shared.config.users.changes import differences, settings_of
+from shared.config.users.file import UserFile
+from shared.config.users.loader import read_user, users_folder
+from shared.domain.limits.policy import OnLeave, UserPolicy
+from shared.operations.actions.port import Ground
+from shared.operations.consequence import Consequence, digest_of
+from shared.operations.control_log import Change, write_change
+from shared.operations.errors import ActionRefused, UnknownTarget
+from shared.operations.holdings import count, read_held, value_positions
+from shared.operations.request import ActionRequest
+from shared.operations.settings.file_store import path_of, replace_file
+from shared.operations.settings.toml_edit import NotEditableError, edit_toml
+from shared.operations.settings.values import to_toml
+from shared.operations.settings.words import describe_change
+from shared.operations.switches import Scope
+
+_MOST_LINES: Final = 80
+_EXITS: Final = "exits."
+
+
+@dataclass(frozen=True, slots=True)
+class _Edit:
+    path: Path
+    before: str
+    after: str
+    old: UserPolicy | None
+    new: UserPolicy
+
+
+class SettingsEdit:
+    """The action `settings`."""
+
+    def __init__(self, ground: Ground) -> None:
+        self._ground = ground
+        self._lock = asyncio.Lock()
+
+    async def foresee(self, request: ActionRequest) -> Consequence:
+        """Return what the change means, and the lines that differ. Raises ActionRefused, BusUnavailable."""
+        edit = await asyncio.to_thread(self._edit, request)
+        changed = differences(edit.old, edit.new) if edit.old else ()
+        words = [describe_change(each) for each in changed]
+        lines = difflib.unified_diff(
+            edit.before.splitlines(), edit.after.splitlines(), "before", "after", lineterm="", n=1
+        )
+        details = (*words, *list(lines)[:_MOST_LINES])
+        if edit.old is None:
+            text = f"repairs the file of {request.user}, which could not be used until now"
+        else:
+            text = f"changes {count(len(changed), 'setting')} of {request.user}: {'; '.join(words)}"
+        sale, figures, positions = await self._sale(request.user, edit)
+        notes = ["services read the file within seconds; the former text is kept beside it"]
+        if any(each.key.startswith(_EXITS) for each in changed):
+            notes.insert(0, "a position that is beyond the new exit already is sold at the next look, within a second")
+        facts = [digest_of(edit.before), digest_of(edit.after), positions]
+        return Consequence(request.user, text + sale, details, tuple(notes), figures, facts)
+
+    async def perform(self, request: ActionRequest, change: Change) -> str:
+        """Write the file. Raises ActionRefused if it cannot be written, or has changed."""
+        async with self._lock:
+            edit = await asyncio.to_thread(self._edit, request)
+            backup = await asyncio.to_thread(replace_file, edit.path, edit.before, edit.after, change.at)
+        changed = differences(edit.old, edit.new) if edit.old else ()
+        before = "; ".join(f"{each.key} = {each.old}" for each in changed)
+        await write_change(self._ground.bus, replace(change, before=before))
+        return f"{change.effect} (former text: {backup.name})"
+
+    async def _sale(self, user: str, edit: _Edit) -> tuple[str, dict[str, Decimal], list[str]]:
+        """Return what is sold because the user leaves with `on_leave = "close_now"`, in words, figures and facts."""
+        leaves = not edit.new.enabled and edit.new.on_leave is OnLeave.CLOSE_NOW
+        if not leaves or (edit.old and not edit.old.enabled and edit.old.on_leave is OnLeave.CLOSE_NOW):
+            return "", {}, []
+        held = await read_held(self._ground.bus, Scope(user), {})
+        if not held.positions:
+            return "; nothing is held that would be sold", {}, []
+        worth = await value_positions(self._ground.bus, held.positions)
+        figures = {f"value {name}": each for name, each in worth.by_currency.items()}
+        figures["positions"] = Decimal(len(held.positions))
+        places = sorted(f"{venue} {symbol}" for _, venue, symbol in held.positions)
+        return f"; sells {count(len(places), 'position')}, about {worth} at market", figures, places
+
+    def _edit(self, request: ActionRequest) -> _Edit:
+        """Return the file as it is and as it would be. Raises ActionRefused for what the loader would refuse."""
+        user, path = request.user, self._path(request.user)
+        try:
+            before = path.read_bytes().decode("utf-8")
+        except FileNotFoundError:
+            raise UnknownTarget(f"there is no user {user[:40]!r}") from None
+        except (OSError, UnicodeDecodeError):
+            raise ActionRefused(f"{path.name} cannot be read: correct it in an editor first") from None
+        found = read_user(path)
+        old = found if isinstance(found, UserPolicy) else None
+        changes = self._changes(request, old)
+        try:
+            after = edit_toml(before, changes)
+            new = parse_toml(after.removeprefix("\ufeff"), UserFile).policy(user)
+        except (NotEditableError, ConfigurationError) as error:
+            raise ActionRefused(f"{user}: {error}") from None
+        if old is not None and not differences(old, new):
+            raise ActionRefused(f"nothing of {user}'s settings would change")
+        return _Edit(path, before, after, old, new)
+
+    def _changes(self, request: ActionRequest, old: UserPolicy | None) -> dict[str, str | None]:
+        """Return the settings to write; those that a form repeats as they are stay untouched."""
+        if not request.changes:
+            raise ActionRefused("name at least one setting, such as limits.max_order_pct=25")
+        present = settings_of(old) if old else {}
+        wanted: dict[str, str | None] = {}
+        for key, typed in request.changes:
+            literal = to_toml(key, typed)
+            if key in wanted:
+                raise ActionRefused(f"{key} is given twice")
+            if typed.strip() != present.get(key):
+                wanted[key] = literal
+        return wanted
+
+    def _path(self, user: str) -> Path:
+        try:
+            path = path_of(users_folder(self._ground.config), user)
+        except (ConfigurationError, UnreadableFileError) as error:
+            raise ActionRefused(str(error)) from None
+        if not user.replace("-", "").replace("_", "").isalnum() or not user.isascii():
+            raise UnknownTarget(f"there is no user {user[:40]!r}")
+        return path

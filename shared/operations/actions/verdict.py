@@ -1,0 +1,88 @@
+"""Resolving an order by hand: what a verdict adds to or takes from the user's copied position."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+from typing import Final
+
+from shared.bus.interventions import give_verdict
+from shared.contracts.verdict import VerdictKind, VerdictRecord
+from shared.domain.account import MASTER
+from shared.domain.order import Side
+from shared.domain.values.money import plain
+from shared.operations.actions.order_verdicts import StoredOrder, build_verdict, find_order
+from shared.operations.actions.port import Ground
+from shared.operations.consequence import Consequence
+from shared.operations.control_log import Change, write_change
+from shared.operations.errors import ActionRefused, UnknownTarget
+from shared.operations.request import ActionRequest
+
+_SHOWN: Final = (
+    "venue",
+    "state",
+    "side",
+    "symbol",
+    "base_size",
+    "limit_price",
+    "client_order_id",
+    "venue_order_id",
+    "reason",
+)
+
+
+class Verdicts:
+    """The action `resolve`."""
+
+    def __init__(self, ground: Ground) -> None:
+        self._ground = ground
+
+    async def foresee(self, request: ActionRequest) -> Consequence:
+        """Return what the verdict books. Raises ActionRefused for an order that is not unresolved, BusUnavailable."""
+        found, verdict = await self._read(request, "", 0)
+        fields = found.fields
+        details = tuple(f"{name}: {fields[name]}" for name in _SHOWN if fields.get(name))
+        name = "master" if found.user == MASTER else "executor"
+        notes = () if found.owner else (f"no {name} serves {found.user} now: the order is settled when one does",)
+        facts = [fields.get("state", ""), fields.get("attempts", ""), verdict.fields()]
+        return Consequence(f"{found.user} {found.order_id}", _words(found, verdict), details, notes, facts=facts)
+
+    async def perform(self, request: ActionRequest, change: Change) -> str:
+        """Add the verdict to the record. Raises ActionRefused if the order has gone on."""
+        found, verdict = await self._read(request, change.by, change.at)
+        if not await give_verdict(
+            self._ground.bus, found.user, found.order_id, found.fields.get("attempts", ""), verdict
+        ):
+            raise ActionRefused(f"order {found.order_id} has changed in the meantime: look at it again")
+        await write_change(self._ground.bus, replace(change, before=found.fields.get("state", "")))
+        return change.effect
+
+    async def _read(self, request: ActionRequest, by: str, at: int) -> tuple[StoredOrder, VerdictRecord]:
+        filled = request.outcome == VerdictKind.FILLED
+        if request.outcome not in set(VerdictKind):
+            raise ActionRefused("outcome must be filled or none: what you saw at the venue")
+        if not filled and (request.size or request.price or request.fee):
+            raise ActionRefused("size, price and fee go with the outcome filled only")
+        if not request.user:
+            raise ActionRefused("name the order's user, or master")
+        if request.user != MASTER:
+            await self._ground.require(request.user)
+        found = await find_order(self._ground.bus, request.order, request.user)
+        if found is None:
+            raise UnknownTarget(f"{request.user} has no order {request.order[:40]!r}")
+        verdict = build_verdict(
+            found.fields, filled=filled, size=request.size, price=request.price, fee=request.fee or "0", by=by, at=at
+        )
+        return found, verdict
+
+
+def _words(found: StoredOrder, verdict: VerdictRecord) -> str:
+    which = f"order {found.order_id} of {found.user}"
+    if verdict.verdict is VerdictKind.NONE:
+        return f"settles {which} as never filled: no position changes"
+    base, _, quote = found.fields.get("symbol", "").partition("/")
+    size, price = verdict.verdict_size or Decimal(0), verdict.verdict_price or Decimal(0)
+    buys = found.fields.get("side") == Side.BUY
+    moved = f"the copied position {'grows' if buys else 'shrinks'} by {plain(size)} {base}"
+    fee = f", fee {plain(verdict.verdict_fee)} {quote}" if verdict.verdict_fee else ""
+    return f"settles {which} as filled: {moved} at {plain(price)} {quote} ({size * price:,.2f} {quote}{fee})"

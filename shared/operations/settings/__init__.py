@@ -1,0 +1,1 @@
+"""Edits of a user's settings file: the text, its checks, its backups."""
