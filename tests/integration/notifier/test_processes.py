@@ -114,6 +114,7 @@ async def test_of_two_notifiers_one_sends_and_the_other_takes_over(bus: Bus, sta
         await eventually(lambda: owner(bus), "one has the lease")
         await copies.account("alice", AccountState.PARKED, reason="x")
         await until(lambda: hook.taken, "the message")
+        await eventually(lambda: _all_confirmed(bus), "that it arrived is recorded: else it would come a second time")
         leader = await owner(bus)
         active = next(each for each in services if f"-{each.pid}-" in leader)
         standby = next(each for each in services if each is not active)
@@ -126,6 +127,10 @@ async def test_of_two_notifiers_one_sends_and_the_other_takes_over(bus: Bus, sta
     about = [title for title in hook.titles if "alice" in title]
     assert about == [PARKED, "PAPER Shoal: resolved: account parked (alice at kraken)"]
     assert "standing by" in services[0].log() + services[1].log()
+
+
+async def _all_confirmed(bus: Bus) -> bool:
+    return not await bus.do("HLEN", keys.OUTBOX)
 
 
 async def _owned_by(bus: Bus, service: Service) -> bool:
