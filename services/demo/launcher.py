@@ -61,7 +61,7 @@ def main() -> None:
     except ConfigurationError as error:
         print(f"demo: {error}", file=sys.stderr)
         sys.exit(2)
-    with announced(settings.environment(), settings.redis_port):
+    with announced({**settings.environment(), "SHOAL_SECRETS": str(settings.secrets)}, settings.redis_port):
         code = asyncio.run(_demo(settings, command))
     sys.exit(code)
 
@@ -130,7 +130,9 @@ async def _print_signals(settings: DemoSettings, children: Processes, screen: Sc
     """Print signals until the time is up. Raises _ChildEndedError as soon as a child ends by itself."""
     async with open_bus(settings.redis_url, "demo") as bus:
         printer = asyncio.create_task(
-            SignalPrinter(bus, settings.users, screen.print_line, settings.began or time.time()).run()
+            SignalPrinter(
+                bus, settings.users, screen.print_line, settings.began or time.time(), settings.find_users
+            ).run()
         )
         lost = asyncio.create_task(children.first_to_end())
         try:

@@ -20,7 +20,7 @@ from shared.config.users.loader import load_users
 from shared.config.venue_settings import KEY_VARIABLE, VENUE_PREFIXES
 
 DEFAULT_PORTS: Final = {"REDIS_PORT": 6390, "API_PORT": 8000, "PAPER_PORT": 8100}
-_OWN: Final = (*VENUE_PREFIXES, "EXECUTOR_", "SHOAL_MODE", "REDIS_URL", "PAPER_", "API_")
+_OWN: Final = (*VENUE_PREFIXES, "EXECUTOR_", "SHOAL_MODE", "SHOAL_SECRETS", "REDIS_URL", "PAPER_", "API_")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,7 @@ class DemoSettings:
     """Seconds after which it ends by itself, with an audit; None for never."""
     users: tuple[str, ...]
     keys: Mapping[str, str]
+    config: Path = Path("config")
     verbose: bool = False
     """Whether the services' lines are shown too, not only logged."""
     began: float | None = None
@@ -48,7 +49,7 @@ class DemoSettings:
         if len(set(ports.values())) < len(ports):
             raise ConfigurationError(f"{', '.join(ports)} must differ (got {', '.join(map(str, ports.values()))})")
         config = Path(environment.get("SHOAL_CONFIG", "").strip() or "config")
-        users = tuple(user for user, policy in load_users(config).items() if policy.enabled)
+        users = _enabled_users(config)
         if not users:
             raise ConfigurationError(f"{config / 'users'} holds no enabled user")
         return cls(
@@ -57,6 +58,7 @@ class DemoSettings:
             paper_port=ports["PAPER_PORT"],
             seconds=_seconds(environment.get("DEMO_SECONDS", "").strip()),
             users=users,
+            config=config,
             keys=paper_keys(config / "paper.env"),
             verbose=environment.get("VERBOSE", "").strip() not in {"", "0"},
             began=_began(environment.get("DEMO_BEGAN", "").strip()),
@@ -67,6 +69,21 @@ class DemoSettings:
         """Return the folder of its logs: the demo's own, or one named after a chosen port."""
         return FOLDER if self.redis_port == DEFAULT_PORTS["REDIS_PORT"] else FOLDER / f"port-{self.redis_port}"
 
+    def find_users(self) -> tuple[str, ...]:
+        """Return the enabled users of now; those of the start if the files cannot be read."""
+        try:
+            return _enabled_users(self.config)
+        except ConfigurationError:
+            return self.users
+
+    @property
+    def secrets(self) -> Path:
+        """Return the folder (absolute) with the keys of users that were added to a demo; never the operator's own folder.
+
+        All demos of a checkout share it, as they share the users' files.
+        """
+        return (FOLDER / "secrets").resolve()
+
     @property
     def redis_url(self) -> str:
         """Return the URL of the embedded Redis."""
@@ -75,7 +92,8 @@ class DemoSettings:
     def environment(self, *, keys: bool = False) -> dict[str, str]:
         """Return a child's environment, with the paper keys only if it signs requests."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(_OWN)}
-        return kept | (dict(self.keys) if keys else {}) | {
+        secret = {**self.keys, "SHOAL_SECRETS": str(self.secrets)} if keys else {}
+        return kept | secret | {
             "SHOAL_MODE": "paper",
             "REDIS_URL": self.redis_url,
             "PAPER_URL": f"http://127.0.0.1:{self.paper_port}",
@@ -88,6 +106,10 @@ class DemoSettings:
             "LOG_FORMAT": "console",
             "PYTHONUNBUFFERED": "1",
         }  # fmt: skip
+
+
+def _enabled_users(config: Path) -> tuple[str, ...]:
+    return tuple(user for user, policy in load_users(config).items() if policy.enabled)
 
 
 def _port(name: str, given: str, default: int) -> int:

@@ -22,6 +22,7 @@ from shared.domain.order import OrderState, Side
 _EVERY: Final = 0.3
 _WAIT: Final = 10.0
 """Seconds after which a signal is shown although an outcome is missing."""
+_USERS_EVERY: Final = 2.0
 _PAGE: Final = 500
 _COPIED: Final = frozenset({OrderState.FILLED, OrderState.PARTIAL})
 _DIGITS: Final = 5
@@ -34,17 +35,31 @@ class _Pending:
 
     entry: Entry
     seen_at: float
+    users: tuple[str, ...]
+    """Who followed when it was seen."""
     outcomes: dict[str, ReportMessage] = field(default_factory=dict)
 
 
 class SignalPrinter:
     """Reads the signals and each user's reports from the beginning. `began` is when `make demo` was called (epoch seconds)."""
 
-    def __init__(self, bus: Bus, users: Sequence[str], print_line: Callable[[str], None], began: float) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        users: Sequence[str],
+        print_line: Callable[[str], None],
+        began: float,
+        find_users: Callable[[], Sequence[str]] | None = None,
+    ) -> None:
+        """`find_users` returns who follows by now; without it they stay the same."""
         self._bus = bus
         self._print_line = print_line
         self._began = began
-        self._users = users
+        self._users = tuple(users)
+        self._first = frozenset(users)
+        """Those of the start: the first copied trade of each is announced."""
+        self._find_users = find_users
+        self._look_at = time.monotonic() + _USERS_EVERY
         self._last = dict.fromkeys([keys.SIGNALS, *map(keys.reports, users)], "0-0")
         self._pending: dict[str, _Pending] = {}
         self._copied: set[str] = set()
@@ -53,14 +68,26 @@ class SignalPrinter:
         """Print until cancelled; if Redis does not answer, try again."""
         while True:
             with suppress(BusError):
+                self._look_for_users()
                 # Signals first: then every report that is read has its signal in the table.
                 for entry in await self._new(keys.SIGNALS):
-                    self._pending[entry.fields.get("id", "")] = _Pending(entry, time.monotonic())
+                    self._pending[entry.fields.get("id", "")] = _Pending(entry, time.monotonic(), self._users)
                 for user in self._users:
                     for entry in await self._new(keys.reports(user)):
                         self._add_report(user, entry)
                 self._show()
             await asyncio.sleep(_EVERY)
+
+    def _look_for_users(self) -> None:
+        """Notice users who were added, from their next signal on, and forget those who are gone."""
+        if self._find_users is None or time.monotonic() < self._look_at:
+            return
+        self._look_at = time.monotonic() + _USERS_EVERY
+        now = tuple(self._find_users())
+        for user in now:
+            if user not in self._users:
+                self._last.setdefault(keys.reports(user), "0-0")
+        self._users = now or self._users
 
     async def _new(self, stream: str) -> list[Entry]:
         rows = await self._bus.do("XRANGE", stream, f"({self._last[stream]}", "+", "COUNT", _PAGE)
@@ -78,7 +105,7 @@ class SignalPrinter:
             self._pending[report.signal_id].outcomes[user] = report
         elif not report.signal_id:
             self._print_line(f"{_clock(report.settled_at)} {user}'s own exit of {report.symbol}: {report.reason}")
-        if report.outcome in _COPIED and report.average_price is not None and user not in self._copied:
+        if report.outcome in _COPIED and report.average_price is not None and user in self._first - self._copied:
             self._print_first_copy(user, report, report.average_price)
 
     def _print_first_copy(self, user: str, report: ReportMessage, price: Decimal) -> None:
@@ -92,13 +119,13 @@ class SignalPrinter:
             self._print_line(
                 f"first copied trade after {took:.0f} s: {user} {did} {size} at {price_text}{behind or ''}"
             )
-        if len(self._copied) == len(self._users):
+        if len(self._copied) == len(self._first):
             self._print_line(f"every user has a copied trade, after {took:.0f} s")
 
     def _show(self) -> None:
         """Print the signals whose outcomes are known, in their order."""
         for signal_id, pending in list(self._pending.items()):
-            whole = len(pending.outcomes) == len(self._users)
+            whole = len(pending.outcomes.keys() & set(pending.users)) == len(pending.users)
             if not whole and time.monotonic() - pending.seen_at < _WAIT:
                 return
             del self._pending[signal_id]
@@ -109,7 +136,7 @@ class SignalPrinter:
         at, size, price = fields.get("filled_at", ""), fields.get("base_size", ""), fields.get("price", "")
         what = f"{fields.get('side', '?'):<4} {_short(size)} {fields.get('symbol', '?')} at {_price(price)}"
         parts = []
-        for user in self._users:
+        for user in pending.users:
             report = pending.outcomes.get(user)
             parts.append(f"{user} {report.outcome if report else 'still open'}")
         return f"{_clock(int(at) if at.isdigit() else 0)} master {what}: {', '.join(parts)}"

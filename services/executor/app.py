@@ -13,6 +13,7 @@ import structlog
 from services.executor.account.context_factory import AccountContextFactory
 from services.executor.protection.price_alarm import PriceAlarm
 from services.executor.turn.claims import Claims
+from services.executor.turn.key_watch import KeyWatch
 from services.executor.turn.master_watch import watch_for_master
 from services.executor.turn.roster import Roster
 from services.executor.turn.stream_readers import StreamReaders
@@ -83,6 +84,7 @@ class Executor:
         self._looks = Watch(bus)
         self._alarm = PriceAlarm(bus)
         self._turns: dict[str, UserTurn] = {}
+        self._key_watch = KeyWatch(self._contexts, self._turns, self._cancel, self.faults)
         self._reported: dict[str, str] = {}
         self._renewals = Renewals(bus)
         capacity = max(settings.executor_capacity, len(settings.executor_users))
@@ -101,6 +103,7 @@ class Executor:
             ),
             asyncio.create_task(keep_up("settings", lambda: self._watch.run(self._take_over))),
             asyncio.create_task(keep_up("names", self._follow_names)),
+            asyncio.create_task(keep_up("keys", self._key_watch.run)),
             asyncio.create_task(keep_up("price alarm", self._alarm.run)),
             asyncio.create_task(
                 keep_up("gone users", lambda: settle_gone_users(self._bus, self._watch, self._take_over))
@@ -141,6 +144,9 @@ class Executor:
                 if turn.connected and await turn.names_changed(self._contexts.renames):
                     log.info("assets were renamed: a new turn begins", user=user)
                     self._claims.cancel(user)
+
+    def _cancel(self, user: str) -> None:
+        self._claims.cancel(user)
 
     def _end_leaving(self) -> None:
         """End the turns of users who leave, between two orders."""

@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import structlog
 
+from services.master_strategy.account.master_key import MasterKey
 from services.master_strategy.clock import Clock, clock_of
 from services.master_strategy.fills.scan_health import ScanHealth
 from services.master_strategy.leadership import Leadership
@@ -44,7 +45,6 @@ from shared.runtime.crash_points import CrashPoints
 from shared.runtime.mode_line import log_mode
 from shared.runtime.supervision import Supervisor, endless
 from shared.venues.clock_keeper import ClockKeeper
-from shared.venues.errors import Refusal, Rejected
 from shared.venues.factory import (
     Budget,
     HttpSession,
@@ -105,8 +105,11 @@ async def main(settings: Settings) -> None:
             heartbeat=heartbeat,
             clock=clock_of(first, ClockAlarm(faults, first.offset)),
         )
+        supervisor = Supervisor(faults)
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(Supervisor(faults).keep_up("heartbeat", heartbeat.run))
+            tasks.create_task(supervisor.keep_up("heartbeat", heartbeat.run))
+            for account in accounts:
+                tasks.create_task(supervisor.keep_up(f"key at {account.sessions.name}", account.watch_key))
             tasks.create_task(endless("leadership", leadership.serve()))
 
 
@@ -131,12 +134,12 @@ class MasterAccount:
         self._settings = settings
         self._strategy = strategy
         self._bus = bus
-        self._key = key
         self._time = time
         self._faults = faults
         self._renames = renames
         self._state = state
         self._venue = time.venue
+        self._key = MasterKey(self._venue, settings.shoal_mode, key)
         self._subject = MASTER if alone else f"{MASTER} ({self._venue})"
         self._alarm = ClockAlarm(faults, time.offset)
         self._clock = clock_of(time, self._alarm)
@@ -168,17 +171,15 @@ class MasterAccount:
         self._renames.look()
         return self._renames.of(self._venue)
 
-    def _read_key(self) -> ApiKey:
-        """Return the key; one that could not be read is read again. Raises Rejected, which parks the account."""
-        if isinstance(self._key, ConfigurationError):
-            try:
-                self._key = read_api_key(self._venue, MASTER, self._settings.shoal_mode)
-            except ConfigurationError as error:
-                raise Rejected(str(error), Refusal.AUTH) from None
-        return self._key
+    async def watch_key(self) -> None:
+        """Look at the key's files until cancelled: when they hold another key, a session with it begins at once."""
+        await self._key.watch(lambda: self._state.is_open, self.sessions.try_other_key)
 
     async def _run_session(self, lease: Lease) -> None:
-        settings, key = self._settings, self._read_key()
+        await self._key.run(partial(self._run_with, lease))
+
+    async def _run_with(self, lease: Lease, key: ApiKey) -> None:
+        settings = self._settings
         await _claim_key(self._bus, key, lease, self._faults, self._subject)
         async with new_http_session(settings.proxy) as http:
             nonces = None

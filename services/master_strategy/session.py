@@ -17,6 +17,7 @@ from services.master_strategy.account.account_check import AccountCheck
 from services.master_strategy.account.account_mirror import AccountMirror
 from services.master_strategy.account.book_loader import open_book
 from services.master_strategy.account.key_doctor import MasterKeyDoctor
+from services.master_strategy.account.master_results import MasterResults
 from services.master_strategy.account.renamed import (
     Table,
     former_names,
@@ -225,7 +226,8 @@ class MasterSession:
         self.state.open(Phase.MIRROR if strategy is None else Phase.OPEN)
         self.faults.clear(FaultKind.REDIS, MASTER)
         await self.state.publish("mirror only" if strategy is None else "trading")
-        for loop in (mirror.run, watcher.run, doctor.run, resting.run):
+        results = MasterResults(self.bus, store, venue.name, clock, settings.currency)
+        for loop in (mirror.run, watcher.run, doctor.run, resting.run, results.run):
             tasks.create_task(endless("a loop of the master's session", loop()))
         self._read_stream(tasks, watcher, mirror, trust, own, resting)
         tasks.create_task(endless("names", until_renamed(venue, self.table, names, clock)))

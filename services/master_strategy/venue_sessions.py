@@ -68,12 +68,23 @@ class VenueSessions:
         self._alone = alone
         self._first_try = first_try
         self._failures = 0
+        self._other_key = asyncio.Event()
+        self._noted_refusal: Refusal | None = None
         self._quiet_until = 0.0
         """Steady instant: a step of the wall clock must not delay the master."""
         self._noted = (AccountState.CONNECTING, "")
         """What the last failure left in the account's record."""
         self._state.connected = self.tried.set
         self._state.opened = self._opened
+
+    def try_other_key(self) -> None:
+        """Begin the next session at once: the account has another key, to which what became of the former one does not apply."""
+        if (
+            self._noted_refusal is not Refusal.LOCKED
+        ):  # the venue may count a lockout by account: a try would prolong it
+            self._quiet_until = 0.0
+            self._failures = 0
+            self._other_key.set()
 
     async def prepare(self) -> None:
         """Record, under a new lease, that the account is to be waited for, or why it still pauses: then it is not waited for.
@@ -127,7 +138,7 @@ class VenueSessions:
     async def _sessions(self, lease: Lease) -> None:
         while True:
             # Waited here, not after the failure: losing Redis meanwhile must not cut a lockout's pause short.
-            await self._clock.sleep(max(0.0, self._quiet_until - self._clock.steady()))
+            await self._stay_quiet()
             await self._state.publish("connecting")
             begun = self._clock.steady()
             failures: list[Exception] = []
@@ -147,12 +158,29 @@ class VenueSessions:
             await self._note(failures)
             self.tried.set()
 
+    async def _stay_quiet(self) -> None:
+        """Wait until the account may be tried again, or has another key."""
+        self._other_key.clear()
+        if (seconds := self._quiet_until - self._clock.steady()) <= 0:
+            await self._clock.sleep(0.0)
+            return
+        waits = [asyncio.ensure_future(self._clock.sleep(seconds)), asyncio.ensure_future(self._other_key.wait())]
+        try:
+            done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            for each in done:
+                each.result()
+        finally:
+            for wait in waits:
+                wait.cancel()
+
     async def _note(self, failures: list[Exception]) -> None:
         if self._health is not None:
             self._health.failed("; ".join(map(str, failures)))
         refusals = [failure for failure in failures if isinstance(failure, Rejected)]
+        self._noted_refusal = None
         if refusals:
             refused = next((each for each in refusals if each.refusal is Refusal.LOCKED), refusals[0])
+            self._noted_refusal = refused.refusal
             wait = min(_PARKED_FIRST * 2 ** min(self._failures - 1, _DOUBLINGS), _PARKED_LONGEST)
             if refused.refusal is Refusal.LOCKED:
                 wait = _LOCKED_FOR

@@ -44,6 +44,10 @@ class MasterState:
         self._phases.pop(venue, None)
         self._show_phase()
 
+    def is_open(self, venue: str) -> bool:
+        """Return whether the session of an account is open."""
+        return venue in self._phases
+
     def _show_phase(self) -> None:
         if self._phases:
             self._heartbeat.phase = Phase.OPEN if Phase.OPEN in self._phases.values() else Phase.MIRROR
@@ -70,6 +74,11 @@ class VenueState:
         """Note that the account trades, or is mirrored."""
         self.opened()
         self._master.open(self._venue, phase)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the account's session has seen its fills."""
+        return self._master.is_open(self._venue)
 
     def close(self) -> None:
         """Note that the account's session has ended."""

@@ -29,9 +29,11 @@ COMMANDS: Final = (
     "why",
     "streams",
     "stopouts",
+    "stages",
     "drift",
     "master",
     "track",
+    "statement",
     "unknown",
     "resting",
     "resolve",
@@ -89,8 +91,10 @@ def _add(app: typer.Typer, name: str) -> None:
             app.command(name)(_module("control").command(ControlMode.HALT, "Stop everything, exits included."))
         case "close-only" | "resume":
             app.command(name)(getattr(_module("control"), function))
-        case "dead" | "user":
+        case "dead":
             app.add_typer(_module(name).build(), name=name)
+        case "user":
+            app.add_typer(_module("user.app").build(), name=name)
         case "health":
             app.command(name)(_health)
         case _:

@@ -27,14 +27,16 @@ from shared.domain.limits.policy import UserPolicy
 from shared.domain.values.money import plain
 
 _PATIENCE: Final = 30.0
-_FILE: Final = "paper_accounts.toml"
+ACCOUNTS_FILE: Final = "paper_accounts.toml"
 
 Balances = dict[str, Annotated[Decimal, Field(ge=0, allow_inf_nan=False)]]
 Accounts = Mapping[tuple[str, str], Balances]
 """Initial balances, by user and venue."""
 
 
-class _File(BaseModel):
+class AccountsFile(BaseModel):
+    """The file with the initial balances."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     accounts: dict[str, dict[str, Balances]]
@@ -62,8 +64,8 @@ def paper_accounts(as_json: AsJson = False) -> None:
 
 def load_accounts(config: Path) -> Accounts:
     """Read balances by (user, venue). Raises ConfigurationError that names the file and the key."""
-    path = config / _FILE
-    read = read_toml(path, _File)
+    path = config / ACCOUNTS_FILE
+    read = read_toml(path, AccountsFile)
     return {(user, venue): balances for user, venues in read.accounts.items() for venue, balances in venues.items()}
 
 

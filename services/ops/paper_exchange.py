@@ -10,12 +10,14 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, Final
 
 import aiohttp
 
 from shared.config.errors import ConfigurationError
 from shared.ledger.audit.journal import INVALID_NONCE, JournalOrder, count_invalid_nonces, read_orders
+from shared.runtime.logging import hide
 
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=60, connect=5)
 """A journal of hundreds of thousands of orders takes seconds to send."""
@@ -46,18 +48,37 @@ class PaperExchange:
         except ValueError as error:
             raise ConfigurationError(f"PAPER_URL: {self._url} sent a journal that cannot be read: {error}") from None
 
-    async def create_account(self, account: Mapping[str, object]) -> None:
-        """Create an account; an existing one with the same key stays as it is."""
+    async def has_account(self, user: str, venue: str) -> bool:
+        """Return whether an account exists."""
+        try:
+            async with self._session.get(f"{self._url}/paper/accounts/{user}/{venue}") as answer:
+                if answer.status == HTTPStatus.NOT_FOUND:
+                    return False
+                answer.raise_for_status()
+                return True
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise self._unreachable(error) from None
+
+    async def create_account(self, account: Mapping[str, object]) -> tuple[str, str]:
+        """Create an account and return its key and secret, new ones if none are given.
+
+        An existing account stays as it is; a key that it does not have is added.
+        """
         try:
             async with self._session.post(f"{self._url}/paper/accounts", json=account) as answer:
                 if answer.status >= 400:
                     # The answer may repeat the request, which holds a secret.
-                    said = (await answer.text()).replace(str(account["api_secret"]), "[secret]")
+                    said = (await answer.text()).replace(str(account.get("api_secret") or "\0"), "[secret]")
                     raise ConfigurationError(
                         f"PAPER_URL: {self._url} refused the account of {account['user']}: {said[:200]}"
                     )
+                made = await answer.json()
+                hide(str(made["api_secret"]))
+                return str(made["api_key"]), str(made["api_secret"])
         except (aiohttp.ClientError, TimeoutError) as error:
             raise self._unreachable(error) from None
+        except (KeyError, TypeError, ValueError):
+            raise ConfigurationError(f"PAPER_URL: {self._url} made an account and sent no key") from None
 
     async def wait(self, patience: float) -> None:
         """Wait until it answers, at most `patience` seconds."""

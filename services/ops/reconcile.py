@@ -23,7 +23,7 @@ from shared.config.settings import Settings
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.reconciliation import ReconcileAnswer, ReconcileMode, ReconcileRequest
-from shared.domain.limits.policy import FileState, UserPolicy
+from shared.domain.limits.policy import FileState, OnLeave, UserPolicy
 from shared.domain.values.venue import VENUES
 from shared.ledger.open_issues import PositionDifference, read_differences
 
@@ -130,7 +130,7 @@ async def _accounts(settings: Settings, bus: Bus, user: str) -> list[Account]:
 
 
 def _served(policy: UserPolicy) -> bool:
-    return policy.enabled or policy.file is FileState.GONE
+    return policy.enabled or (policy.file is FileState.GONE and policy.on_leave is not OnLeave.KEEP)
 
 
 def _answer(fields: Mapping[str, str], request: ReconcileRequest) -> ReconcileAnswer | None:

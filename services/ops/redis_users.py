@@ -47,6 +47,8 @@ def write_users(folder: Path, place: str) -> None:
         password = _password_in(folder / service / "url") or secrets.token_urlsafe(32)
         lines.append(f"user {service} {rules(service)} #{_hashed(password)}")
         urls[service] = f"redis://{service}:{password}@{place}"
+    # For commands that move or end a user's books (ops user): only the service `ops` mounts it, which runs on request.
+    urls["ops"] = f"redis://default:{operator}@{place}"
     for service, url in urls.items():
         _write(folder / service / "url", url)
     _write(folder / _OPERATOR, operator)

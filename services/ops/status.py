@@ -120,6 +120,8 @@ def _show_accounts(out: Console, view: StatusView) -> None:
         for each in user.accounts:
             if NO_STREAM_RIGHT in each.served:
                 out.print(f"  {user.user} ({each.venue}): {each.served}", markup=False)
+        if user.stage_words:
+            out.print(f"  {user.user}: {user.stage_words}", markup=False)
         for why in user.waiting.values():
             out.print(f"  {user.user}: [follow] was changed: {why}", markup=False)
 

@@ -29,8 +29,10 @@ from shared.bus.connection import Bus
 from shared.bus.records import Records, read_control
 from shared.config.settings import Settings
 from shared.contracts import keys
+from shared.contracts.fields import MalformedMessageError
 from shared.domain.account import MASTER
 from shared.domain.control import ControlMode
+from shared.domain.funds import Funds
 from shared.ledger.performance.read_results import read_results
 from shared.ledger.performance.results import AccountResult
 
@@ -40,7 +42,7 @@ _COLUMNS: Final = ("at", "user", "venue", "state", "currency", "equity", "realiz
 _HEADS: Final[Mapping[str, tuple[str, str]]] = {
     "live": (" LIVE: real money ", "bold white on red"),
     "paper": ("PAPER: no real money", "bold"),
-    "": ("mode unknown: no service reports it", "dim"),
+    "": ("mode unknown: no account of these has books yet", "dim"),
 }
 
 Every = Annotated[float, typer.Option("--every", min=0.2, max=3600, help="Seconds between refreshes.")]
@@ -91,17 +93,16 @@ def watch(
 
 
 async def _looks(bus: Bus, page: UserPage, every: float, count: int) -> AsyncIterator[Look]:
-    mode = await _mode(bus)
     done = 0
     while True:
-        yield await read_look(bus, page, mode)
+        yield await read_look(bus, page)
         done += 1
         if done == count:
             return
         await asyncio.sleep(every)
 
 
-async def read_look(bus: Bus, page: UserPage, mode: str) -> Look:
+async def read_look(bus: Bus, page: UserPage) -> Look:
     """Read what one refresh shows. Raises BusUnavailable."""
     users = [user for user in page.users if user != MASTER]
     accounts = await read_results(bus, [MASTER, *users])
@@ -116,7 +117,7 @@ async def read_look(bus: Bus, page: UserPage, mode: str) -> Look:
     results = ResultPage(
         page, [each for each in accounts if each.user != MASTER], [each for each in accounts if each.user == MASTER]
     )
-    return Look(_now(), mode, results, outcomes, set_ones)
+    return Look(_now(), await _mode(bus, accounts), results, outcomes, set_ones)
 
 
 async def _show(looks: AsyncIterator[Look]) -> None:
@@ -218,10 +219,14 @@ def _rows(look: Look) -> list[tuple[object, ...]]:
     ]
 
 
-async def _mode(bus: Bus) -> str:
-    """Return the mode that the services report, once: finding their heartbeats searches the keys of Redis."""
-    modes = {each.mode for each in (await Records(bus).heartbeats()).values() if each.mode}
-    return "live" if "live" in modes else next(iter(modes), "")
+async def _mode(bus: Bus, accounts: Sequence[AccountResult]) -> str:
+    """Return the kind of money that the books of these accounts are about; `live` if one of them is. Raises BusUnavailable."""
+    try:
+        marks = await Records(bus).books([(each.user, each.venue) for each in accounts])
+    except MalformedMessageError:
+        return ""
+    funds = {mark.funds for mark in marks if mark is not None}
+    return "live" if Funds.LIVE in funds else "paper" if Funds.PAPER in funds else ""
 
 
 def _now() -> int:

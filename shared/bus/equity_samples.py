@@ -34,14 +34,13 @@ class EquitySamples:
     async def add(self, sample: EquitySample, now: int) -> str:
         """Write a sample where an interval has none; return why Redis refused it, or an empty text. Raises BusUnavailable."""
         fields = sample.fields()
-        amounts = {name: value for name, value in fields.items() if name != "at"}
         commands: list[tuple[str | int | bytes, ...]] = []
         for name, step in EQUITY_STEPS.items():
             start, before = step.start(now), self._last.get(name)
             if before is not None and before[0] == start:
                 continue
-            self._last[name] = (start, amounts)
-            if before is None or before[1] != amounts or name == _ALWAYS:
+            self._last[name] = (start, fields)
+            if before is None or before[1] != fields or name == _ALWAYS:
                 key = keys.equity(self._user, self._venue, name)
                 oldest = max(now - step.kept_ms, 0)
                 commands.append(("XADD", key, "MINID", "~", oldest, f"{max(start, 1)}-0", *flatten(fields)))

@@ -319,7 +319,7 @@ class OrderStore:
     async def write_risk(self, fields: Mapping[str, str], stop_out: Mapping[str, str] | None = None) -> None:
         """Record the risk state, with a stop-out that has just begun. Raises LeaseLost, BusUnavailable."""
         answer = await self._bus.run(
-            load("write_risk"),
+            load("write_state"),
             [self._fence, keys.risk(self._user, self._venue), keys.stopouts(self._user)],
             [self._lease.token, *_counted(fields), *flatten(stop_out or {})],
         )

@@ -201,6 +201,11 @@ class Records:
         )
         return held, risk, totals
 
+    async def trade_sums(self, user: str, venue: str, symbol: Symbol) -> Any:
+        """Read the sums of a symbol's trades, as the wire gives them."""
+        (written,) = await self._bus.do_all([("HGET", keys.totals(user, venue), str(symbol))])
+        return written
+
     async def before_look(self, user: str, venue: str) -> tuple[Any, Any]:
         """Read what losses are measured by, as the wire gives it: for `risk_fields`, and for `read_holdings`."""
         risk, held = await self._bus.do_all([hgetall(keys.risk(user, venue)), hgetall(keys.positions(user, venue))])

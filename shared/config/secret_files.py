@@ -33,12 +33,40 @@ def refuse_open_file(path: Path, mode: Mode, subject: str) -> None:
     """
     try:
         facts = path.stat()
-        mounted = path.resolve().is_relative_to(_MOUNTED)
     except OSError:
         return
-    if mounted or not (whom := _open_to(facts)):
+    if not _is_mounted(path) and (whom := _open_to(facts)):
+        _refuse(f"{subject} is open to {whom} (mode {stat.S_IMODE(facts.st_mode):04o}): chmod 600 {path}", mode)
+
+
+def refuse_open_secret(facts: os.stat_result, path: Path, mode: Mode) -> None:
+    """Check a file of the secrets folder, of which these facts were read while it was open, as `refuse_open_file` does."""
+    if not _is_mounted(path) and (whom := _open_to(facts)):
+        _refuse(f"{path} is open to {whom} (mode {stat.S_IMODE(facts.st_mode):04o}): chmod 600 {path}", mode)
+
+
+def refuse_open_folder(path: Path, mode: Mode) -> None:
+    """Check a folder of the secrets folder: where all users may write, each of them can replace a key. Sticky or not."""
+    try:
+        facts = path.stat()
+    except OSError:
         return
-    text = f"{subject} is open to {whom} (mode {stat.S_IMODE(facts.st_mode):04o}): chmod 600 {path}"
+    if facts.st_mode & stat.S_IWOTH and not _is_mounted(path):
+        _refuse(
+            f"{path} holds keys and all users of this machine can write there "
+            f"(mode {stat.S_IMODE(facts.st_mode):04o}): chmod 700 {path}",
+            mode,
+        )
+
+
+def _is_mounted(path: Path) -> bool:
+    try:
+        return path.resolve().is_relative_to(_MOUNTED)
+    except OSError:
+        return False
+
+
+def _refuse(text: str, mode: Mode) -> None:
     if mode is Mode.LIVE:
         raise ConfigurationError(text)
     if text not in _warned:

@@ -58,6 +58,8 @@ class Settings(BaseSettings):
 
     shoal_mode: Mode = Mode.PAPER
     shoal_config: Path = Path("config")
+    shoal_secrets: str = ""
+    """The folder of the keys; `secrets_folder.py` reads it, for the services that sign requests."""
     redis_url: str = Field(default="redis://127.0.0.1:6379/0", repr=False)
     redis_url_file: str = ""
     """A file that contains REDIS_URL, so that the password is not in the environment."""

@@ -54,6 +54,7 @@ _OF_A_USER: Final = (
     keys.mirrored(_ANY, _ANY),
     keys.mirror_marks(_ANY, _ANY),
     keys.totals(_ANY, _ANY),
+    keys.stage(_ANY),
 )
 
 ACCESS: Final[dict[str, tuple[WriteRule, ...]]] = {
@@ -92,6 +93,7 @@ ACCESS: Final[dict[str, tuple[WriteRule, ...]]] = {
                 keys.reports(_ANY),
                 keys.stopouts(_ANY),
                 keys.equity(_ANY, _ANY, _ANY),
+                keys.stage_moves(_ANY),
                 keys.dead(keys.orders(_ANY)),
                 keys.dead(keys.resting(_ANY)),
             ),

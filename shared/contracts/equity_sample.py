@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Context, Decimal
 from typing import Annotated, Final
 
-from shared.contracts.fields import Amount, Instant, Message, Number, type_or_blank
+from shared.contracts.fields import Amount, Message, Number, type_or_blank
 
+_STEP: Final = Decimal("0.0001")
+_WIDE: Final = Context(prec=60)
 _MINUTE_MS: Final = 60_000
 _DAY_MS: Final = 86_400_000
 
@@ -37,9 +40,11 @@ EQUITY_STEPS: Final[Mapping[str, EquityStep]] = {
 
 
 class EquitySample(Message):
-    """Equity and free cash as the account's record states them, and the profit of copying; all in `currency`, as of `at`."""
+    """Equity and free cash as the account's record states them, and the profit of copying; all in `currency`, to 4 decimals.
 
-    at: Instant
+    A curve needs no more, and a stream of 4,000 samples per account has to be small.
+    """
+
     currency: str
     equity: Annotated[Amount | None, type_or_blank] = None
     """Blank if it was not known."""
@@ -47,3 +52,8 @@ class EquitySample(Message):
     realized: Annotated[Number | None, type_or_blank] = None
     pnl: Annotated[Number | None, type_or_blank] = None
     """Realised and unrealised; blank while something that is held has no price."""
+
+
+def sampled(amount: Decimal | None) -> Decimal | None:
+    """Round an amount as samples state it; None if it is not known."""
+    return None if amount is None else amount.quantize(_STEP, context=_WIDE)

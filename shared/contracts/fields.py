@@ -86,6 +86,17 @@ Count = Annotated[int, BeforeValidator(_whole), Field(ge=0)]
 type_or_blank: Final = BeforeValidator(_none_if_blank)
 
 
+def _number_or_none(value: object) -> Decimal | None:
+    try:
+        return _countable(Decimal(str(_plain(value))))
+    except (ValueError, ArithmeticError):
+        return None
+
+
+Noted = Annotated[Decimal | None, BeforeValidator(_number_or_none)]
+"""A number that is recorded for reports alone: what cannot be read is None, because no signal or order may be lost for it."""
+
+
 class Message(BaseModel):
     """Base of every stream entry and record: versioned, flat, frozen."""
 

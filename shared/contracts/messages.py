@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar, Final, Literal, Self
 
 from pydantic import AfterValidator, model_validator
 
-from shared.contracts.fields import Amount, Fraction, Id, Instant, Message, Positive, SymbolField, type_or_blank
+from shared.contracts.fields import Amount, Fraction, Id, Instant, Message, Noted, Positive, SymbolField, type_or_blank
 from shared.domain.order import TERMINAL, Copy, Decision, Kind, OrderState, Side
 from shared.domain.signal import Signal, Source
 from shared.domain.values.money import Money, Price, Quantity
@@ -23,7 +23,7 @@ def _terminal(value: OrderState) -> OrderState:
 
 
 Outcome = Annotated[OrderState, AfterValidator(_terminal)]
-_UNLESS_BLANK: Final = frozenset({"code", "master_order_id"})
+_UNLESS_BLANK: Final = frozenset({"code", "master_order_id", "multiplier", "stage"})
 _EXACT: Final = frozenset({"cost", "fee_quote", "fee_base"})
 
 
@@ -56,6 +56,8 @@ class SignalMessage(Message):
     emitted_at: Annotated[Instant | None, type_or_blank] = None
     equity_reason: str = ""
     master: str = ""
+    fee: Noted = None
+    """What the venue took for this fill, in quote; not written where it is not known. Users pay fees of their own."""
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
@@ -92,6 +94,7 @@ class SignalMessage(Message):
             emitted_at=self.filled_at if self.emitted_at is None else self.emitted_at,
             equity_reason=self.equity_reason,
             master=self.master,
+            fee=None if self.fee is None else Money(self.fee, quote),
         )
 
     @staticmethod
@@ -119,13 +122,19 @@ class SignalMessage(Message):
             emitted_at=signal.emitted_at,
             equity_reason=signal.equity_reason,
             master=signal.master,
+            fee=None if signal.fee is None else signal.fee.amount,
         )
+
+    def fields(self) -> dict[str, str]:
+        """Return the message as flat text fields, without a fee that is not known."""
+        return {name: value for name, value in super().fields().items() if value or name != "fee"}
 
 
 class OrderMessage(Message):
     """An entry of `shoal:orders:{user}`: one decision. The id of the entry is the id of the signal's entry.
 
     A copied entry must have its bounds: without `limit_price` it would buy at any price, without `not_after` at any time.
+    An entry at stage `shadow` has these bounds too, but the decision `shadow`: a reader that does not know it places nothing.
     `code` is any word, since versions differ in the codes that they know, and no code may make an entry unreadable.
     """
 
@@ -133,7 +142,7 @@ class OrderMessage(Message):
 
     id: Id
     signal_id: Id
-    decision: Literal["copy", "skip"]
+    decision: Literal["copy", "skip", "shadow"]
     user: str
     venue: str
     symbol: SymbolField
@@ -148,17 +157,23 @@ class OrderMessage(Message):
     """The reason as a stable word (ReasonCode), where it has one; not written where it has none."""
     master_order_id: str = ""
     """The venue's id of the master's order that has filled; not written where it is not known."""
+    stage: str = ""
+    """The user's stage, if that is less than the whole order; the size is scaled by it already. Not written elsewhere."""
     master_equity: Annotated[Amount | None, type_or_blank] = None
     user_equity: Annotated[Amount | None, type_or_blank] = None
+    multiplier: Noted = None
+    """The factor on the ratio of the equities; not written where the size does not follow that ratio."""
     signal_at: Instant
     emitted_at: Annotated[Instant | None, type_or_blank] = None
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
-        if self.decision == "copy" and self.kind is Kind.ENTRY:
+        if self.decision != "skip" and self.kind is Kind.ENTRY:
             for name in ("base_size", "limit_price", "not_after"):
                 if getattr(self, name) is None:
                     raise ValueError(f"a copied entry needs {name}")
+        if self.decision == "shadow" and self.kind is Kind.EXIT:
+            raise ValueError("an exit is never only checked")
         if self.decision == "copy" and self.kind is Kind.EXIT and self.fraction is None:
             raise ValueError("a copied exit needs its fraction")
         if (self.kind is Kind.ENTRY) != (self.side is Side.BUY):
@@ -167,9 +182,9 @@ class OrderMessage(Message):
 
     def to_domain(self) -> Decision:
         """Return the domain value, with units."""
-        copy = None
-        if self.decision == "copy":
-            copy = Copy(
+        bounds = None
+        if self.decision != "skip":
+            bounds = Copy(
                 base_size=None if self.base_size is None else Quantity(self.base_size, self.symbol.base),
                 fraction=self.fraction,
                 limit_price=None if self.limit_price is None else Price(self.limit_price, self.symbol),
@@ -184,7 +199,9 @@ class OrderMessage(Message):
             symbol=self.symbol,
             side=self.side,
             kind=self.kind,
-            copy=copy,
+            copy=bounds if self.decision == "copy" else None,
+            shadow=bounds if self.decision == "shadow" else None,
+            stage=self.stage,
             reason=self.reason,
             master_equity=None if self.master_equity is None else Money(self.master_equity, quote),
             user_equity=None if self.user_equity is None else Money(self.user_equity, quote),
@@ -192,16 +209,17 @@ class OrderMessage(Message):
             emitted_at=self.signal_at if self.emitted_at is None else self.emitted_at,
             code=self.code,
             master_order_id=self.master_order_id,
+            multiplier=self.multiplier,
         )
 
     @staticmethod
     def from_domain(decision: Decision) -> OrderMessage:
         """Return the message for a domain value, without units."""
-        copy = decision.copy
+        copy = decision.copy or decision.shadow
         return OrderMessage.model_construct(
             id=decision.id,
             signal_id=decision.signal_id,
-            decision="skip" if copy is None else "copy",
+            decision="shadow" if decision.shadow else "copy" if decision.copy else "skip",
             user=decision.user,
             venue=decision.venue,
             symbol=decision.symbol,
@@ -214,14 +232,16 @@ class OrderMessage(Message):
             reason=decision.reason,
             code=decision.code,
             master_order_id=decision.master_order_id,
+            stage=decision.stage,
             master_equity=None if decision.master_equity is None else decision.master_equity.amount,
             user_equity=decision.user_equity.amount if decision.user_equity else None,
+            multiplier=decision.multiplier,
             signal_at=decision.signal_at,
             emitted_at=decision.emitted_at,
         )
 
     def fields(self) -> dict[str, str]:
-        """Return the message as flat text fields, without `code` and `master_order_id` where they are blank."""
+        """Return the message as flat text fields, without those of `_UNLESS_BLANK` where they are blank."""
         return {name: value for name, value in super().fields().items() if value or name not in _UNLESS_BLANK}
 
 

@@ -14,6 +14,7 @@ from shared.contracts.fields import VERSION
 from shared.contracts.messages import OrderMessage
 from shared.domain.order import Copy, Decision, Kind, Side
 from shared.domain.values.money import Money, Price, Quantity
+from shared.domain.values.numerals import DECIMAL
 from shared.domain.values.symbol import Symbol
 
 _ID: Final = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
@@ -76,4 +77,11 @@ def read_decision(fields: Mapping[str, str]) -> Decision:
         int(signal_at),
         int(emitted_at or signal_at),
         master_order_id=get("master_order_id", ""),
+        stage=get("stage", ""),
+        multiplier=_noted(get("multiplier", "")),
     )
+
+
+def _noted(written: str) -> Decimal | None:
+    """Return a number that nothing depends on; None for what cannot be read, as the schema does."""
+    return Decimal(written) if DECIMAL.fullmatch(written) else None

@@ -16,6 +16,9 @@ CONTENTS: Final = "contents"
 """Its value is the instant (epoch ms) since which every report is in the sums, and nothing else is; 0 if that is all there ever
 were. Any other text says what else is in them: then they cannot be compared with the reports."""
 
+CURSOR: Final = "cursor"
+"""The entry id of the last signal in the sums of a master's account, which are a fold over the signals."""
+
 
 class TradeTotalsRecord(Message):
     """The sums of one symbol. Base amounts in base, money in quote, instants in epoch ms."""

@@ -110,6 +110,9 @@ class Copy:
 class Decision:
     """What the engine decided for one user about one signal. `copy` is None for a skip; `reason` always says why.
 
+    An entry at stage `shadow` has no `copy` either, so that nothing which places orders can place it: its bounds are in `shadow`,
+    for the venue to check.
+
     `code` is the reason as a stable word, where it has one: a ReasonCode, or a word of another version. It decides nothing.
     """
 
@@ -129,6 +132,12 @@ class Decision:
     code: str = ""
     master_order_id: str = ""
     """The venue's id of the master's order whose fill, or which itself, is copied; empty where that is not known."""
+    stage: str = ""
+    """The stage for which an entry was sized, if that is less than the whole order; a Stage, or a word of another version."""
+    shadow: Copy | None = None
+    """The order that the venue is to check and not to take."""
+    multiplier: Decimal | None = None
+    """The factor on the ratio of the equities; None where the user's size does not follow that ratio."""
 
     def exit_as(self, symbol: Symbol) -> Decision:
         """Return this exit under another name of the same asset. Raises ValueError for an entry."""

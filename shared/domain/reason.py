@@ -19,6 +19,9 @@ class ReasonCode(StrEnum):
     DISABLED = "disabled"  # the user is disabled, and at most exits are followed
     VENUE_NOT_FOLLOWED = "venue_not_followed"  # the signal's master is copied on none of the user's venues (`follow`)
     FOLLOW_CHANGED = "follow_changed"  # `follow` was changed, and what was copied before keeps it from taking effect
+    SHADOW = "shadow"  # stage "shadow": the venue would have taken the order; it was only checked
+    SHADOW_REFUSED = "shadow_refused"  # stage "shadow": the venue would have refused the order
+    STAGE_CHANGED = "stage_changed"  # decided for a higher stage than the user's file allows now
     SYMBOL_FILTERED = "symbol_filtered"  # `symbols.include` or `symbols.exclude` leaves the symbol out
 
     # the operator

@@ -50,6 +50,8 @@ class Signal:
     """The master's name; empty where it has none but its venue's."""
     equity_reason: str = ""
     """Why `master_equity` is not known; an empty text if it is known, or if no cause was recorded."""
+    fee: Money | None = None
+    """What the venue took for this fill in quote; None if that was not recorded. Nothing is sized by it."""
 
     @property
     def leader(self) -> str:

@@ -22,7 +22,7 @@ from shared.domain.signal import Signal
 from shared.domain.skip import Skip
 from shared.domain.values.currency import alike, counted_in
 from shared.domain.values.instrument import Instrument
-from shared.domain.values.money import Money, Price, Quantity, plain
+from shared.domain.values.money import ONE, Money, Price, Quantity, plain
 
 __all__ = ["EntrySize", "Sizing", "Skip", "entry_limit", "size_entry"]
 
@@ -93,17 +93,25 @@ class Sizing:
         self._masters: tuple[Money | None, str] = (None, "")
         """The master's amount in the latest ratio, and its text."""
 
-    def size(self, snapshot: AccountSnapshot, master_cash: Money | None = None) -> EntrySize | Skip:
-        """Size one user's entry. Limits on what is held need the portfolio; the mode `cash` needs the master's cash before it."""
+    def size(
+        self, snapshot: AccountSnapshot, master_cash: Money | None = None, scale: Decimal = ONE
+    ) -> EntrySize | Skip:
+        """Size one user's entry. Limits on what is held need the portfolio; the mode `cash` needs the master's cash before it.
+
+        `scale` is the share of the user's stage. It scales the size here and nowhere else, and the limits with it.
+        """
         if self._no_rate is not None:
             return self._no_rate
-        bounds = find_caps(self._policy, snapshot, self._symbol)
+        bounds = find_caps(self._policy, snapshot, self._symbol, scale)
         if isinstance(bounds, Skip):
             return bounds
         limit_price = self.limit_price  # before the size: an impossible price fails in every mode
         wanted = self._wanted(snapshot.account, master_cash)
         if isinstance(wanted, Skip):
             return wanted
+        if scale != ONE:
+            size = wanted[0].scaled(scale)
+            wanted = size, f"{wanted[1]}, x stage {plain(scale)} = {_amount(size)}"
         return self._within(wanted, bounds, limit_price)
 
     @cached_property

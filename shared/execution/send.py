@@ -59,6 +59,21 @@ async def send_once(sender: Sender, leg: Leg, conditions: Conditions, watch: Res
     return await sending.accepted(accepted.venue_order_id)
 
 
+def request_of(sender: Sender, leg: Leg, conditions: Conditions) -> OrderRequest:
+    """Return the order that a leg is at the venue, if its send begins now."""
+    return OrderRequest(
+        client_order_id=leg.client_order_id,
+        symbol=leg.order.symbol,
+        side=leg.order.side,
+        size=leg.size,
+        limit_price=leg.limit_price,
+        deadline_at=sender.clock.now() + sender.patience_ms,
+        latest_at=conditions.latest_at,
+        rests=leg.rests,
+        post_only=leg.post_only,
+    )
+
+
 class _LegSend:
     """One send of a leg. `_intent` is what was written ahead; every later step records it again."""
 
@@ -69,17 +84,7 @@ class _LegSend:
         self._conditions = conditions
         self._intent: dict[str, str] = {}
         self._id = leg.order.id
-        self.request = OrderRequest(
-            client_order_id=leg.client_order_id,
-            symbol=leg.order.symbol,
-            side=leg.order.side,
-            size=leg.size,
-            limit_price=leg.limit_price,
-            deadline_at=sender.clock.now() + sender.patience_ms,
-            latest_at=conditions.latest_at,
-            rests=leg.rests,
-            post_only=leg.post_only,
-        )
+        self.request = request_of(sender, leg, conditions)
 
     async def begin(self, outgoing: Outgoing) -> int:
         """Call the guard, check the lease, write ahead: inside the lane, with the deadline that the venue is given."""

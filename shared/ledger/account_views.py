@@ -94,6 +94,10 @@ class UserView(View):
     waiting: dict[str, str] = {}
     """Masters whose entries wait for a change of `follow` to take effect, and for what."""
     multiplier: str
+    stage: str = "1"
+    """How far the user's entries go with real money: `paper`, `shadow`, or the share of the size."""
+    stage_words: str = ""
+    """What was counted at that stage, for people; empty for a user who trades the whole size for good."""
     owner: str
     control: ControlView
     accounts: tuple[AccountView, ...]
@@ -112,6 +116,8 @@ class UserView(View):
             follow={master: "" if policy.waits(master) else policy.venue_for(master) or "" for master in MASTERS},
             waiting=dict(policy.waiting),
             multiplier=plain(policy.sizing.multiplier),
+            stage=user.stage.stage if user.stage else policy.stage.start,
+            stage_words=user.stage.words if user.stage else "",
             owner=user.owner,
             control=ControlView.of(user.control),
             accounts=tuple(

@@ -25,6 +25,7 @@ from shared.domain.limits.risk_state import RiskState
 from shared.domain.values.venue import VENUES
 from shared.ledger.key_checks import KeyState, read_key_states
 from shared.ledger.live_processes import LiveProcess, ServiceFault, engine_is_open, read_processes
+from shared.ledger.stages.rows import StageRow, read_stages
 from shared.ledger.user_state import STOPPED_STATES, EntryStop, UserState, count_users, describe, find_entry_stop
 from shared.ledger.users import describe_held
 
@@ -49,6 +50,8 @@ class UserStatus:
     """What a user without a file still holds from copying, in words."""
     keys: Mapping[str, KeyState] = field(default_factory=dict)
     """What the checks of the user's API keys mean, by venue; only where there is something to say."""
+    stage: StageRow | None = None
+    """Where the user stands on the canary ladder."""
 
     @property
     def state(self) -> UserState:
@@ -266,6 +269,7 @@ async def _users(
     checks = await read_key_states(records, who, accounts, now)
     risks = await _risks(bus, [policy for policy in policies if policy.limits.stop_out])
     gone = [policy for policy in policies if policy.file is FileState.GONE]
+    stages = await read_stages(bus, policies)
     holds = {policy.user: await describe_held(bus, policy.user, policy.venues) for policy in gone}
     return tuple(
         UserStatus(
@@ -277,6 +281,7 @@ async def _users(
             funds={venue: funds[policy.user, venue] for venue in policy.venues if (policy.user, venue) in funds},
             holds=holds.get(policy.user, ""),
             keys={venue: checks[policy.user, venue] for venue in policy.venues if (policy.user, venue) in checks},
+            stage=stages[policy.user],
         )
         for policy, owner, control in zip(policies, owners, controls, strict=True)
     )

@@ -27,6 +27,7 @@ from shared.domain.signal import Signal
 from shared.domain.sizing import Sizing
 from shared.domain.skip import Skip
 from shared.domain.values.instrument import Instrument
+from shared.domain.values.money import ONE
 from shared.domain.values.symbol import Symbol
 
 RECENT: Final = 300
@@ -59,9 +60,11 @@ def judge_minimums(
     if not missed:
         return ok(KeyCheck.MINIMUMS, f"none of the master's last {len(known)} entries is too small for this account")
     share = round(100 * Decimal(len(missed)) / len(known))
+    stage = policy.stage.smallest
+    when = f" at stage {stage}" if stage.share != ONE else ""
     return warning(
         KeyCheck.MINIMUMS,
-        f"this user would miss {share} % of the master's last {len(known)} entries, because their share of them is below "
+        f"this user would miss {share} %{when} of the master's last {len(known)} entries, because their share of them is below "
         f'the venue\'s minimum ({_names(missed)}): add funds, or set sizing.below_minimum = "round_up"',
     )
 
@@ -73,7 +76,9 @@ def _is_too_small(
     instrument = instruments.get(policy.symbols.mapped(signal.symbol))
     if instrument is None:
         return None
-    size = Sizing(signal, policy, instrument).size(AccountSnapshot(account, Portfolio()))
+    size = Sizing(signal, policy, instrument).size(
+        AccountSnapshot(account, Portfolio()), scale=policy.stage.smallest.share
+    )
     if isinstance(size, Skip):
         return True if size.code == ReasonCode.BELOW_MINIMUM else None
     return False

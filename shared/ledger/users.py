@@ -5,17 +5,21 @@ hold something from copying.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Set as AbstractSet
+from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 from shared.bus.connection import Bus
 from shared.bus.records import Records
 from shared.bus.users.last_settings import LastSettings, holders
-from shared.config.users.loader import Users, complete_users, load_users, users_folder
+from shared.config.users.loader import SUFFIX, FileProblem, Users, complete_users, load_users, users_folder
 from shared.contracts.fields import MalformedMessageError
-from shared.domain.limits.policy import FileState
+from shared.domain.limits.policy import FileState, UserPolicy
 from shared.domain.position import Position
 from shared.domain.values.symbol import Symbol
+
+_LEFT: Final = 'the file is gone and on_leave was "keep": nothing is sold for them'
 
 
 async def read_users(bus: Bus, config: Path) -> Users:
@@ -27,7 +31,19 @@ async def read_users(bus: Bus, config: Path) -> Users:
     without_file = await holders(bus) - users.keys()
     bad = {problem.user for problem in users.problems if problem.user}
     last = await LastSettings(bus).read(bad | without_file)
-    return complete_users(users, last, without_file, users_folder(config))
+    folder = users_folder(config)
+    served = complete_users(users, last, without_file, folder)
+    return _with_left(served, last, without_file - served.keys(), folder)
+
+
+def _with_left(users: Users, last: Mapping[str, UserPolicy], left: AbstractSet[str], folder: Path) -> Users:
+    """Return users with those who left with `on_leave = "keep"` and are not served any more: what they hold is still shown."""
+    policies, problems = dict(users), list(users.problems)
+    for user in sorted(left & last.keys()):
+        problem = FileProblem(user, folder / f"{user}{SUFFIX}", _LEFT, FileState.GONE)
+        policies[user] = replace(last[user], file=FileState.GONE, fault=str(problem))
+        problems.append(problem)
+    return Users(policies, problems)
 
 
 async def held_without_file(bus: Bus, users: Users) -> dict[str, str]:

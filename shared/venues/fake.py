@@ -177,6 +177,18 @@ class FakeVenue:
             self._arrive(await begin(Outgoing(self._deadline(order.latest_at), body)))
             return await self._receive("place", order)
 
+    async def validate(self, order: OrderRequest) -> None:
+        """Check an order as `place` would take it; a failure `after_accept` is that of a venue that takes it all the same."""
+        async with self._lane:
+            if not self.replays:
+                self._arrive(await self._nonces.next())
+            failure = await self._enter("validate", raises=False)
+            if failure is not None and failure.after_accept:
+                self._accept(order)
+            if failure is not None:
+                raise failure.error
+            self._check(order)
+
     async def replay(self, body: str, begin: BeginSend, *, latest_at: int | None = None) -> OrderAck:
         """Execute a recorded order, unless its client id is known: then return the order that has it."""
         if not self.replays:
@@ -262,8 +274,8 @@ class FakeVenue:
             left_out = [row for row in self.account.left_out if row.at is None or row.at >= since]
             return OrderList(ended, left_out)
 
-    def _accept(self, order: OrderRequest) -> OrderAck:
-        self.sent.append(order)
+    def _check(self, order: OrderRequest) -> Price:
+        """Raise Rejected for an order that the venue would not take; return the price."""
         instrument = self.market.instruments.get(order.symbol)
         price = Price(self.market.prices.get(order.symbol, ZERO), order.symbol)
         if instrument is None or price.amount <= 0:
@@ -273,6 +285,11 @@ class FakeVenue:
         if words := instrument.below_minimum(order.size, order.limit_price or price):
             raise Rejected(words, Refusal.MINIMUM)
         self._check_funds(order, price)
+        return price
+
+    def _accept(self, order: OrderRequest) -> OrderAck:
+        self.sent.append(order)
+        price = self._check(order)
         record = self._record(order)
         self.account.open(record)
         if order.rests:

@@ -197,6 +197,14 @@ class Venue(PublicVenue, Protocol):
         """
         ...
 
+    async def validate(self, order: OrderRequest) -> None:
+        """Have the venue check an order as `place` would send it. It must place, hold and change nothing.
+
+        Repeated while the venue is unavailable, as every lookup. Raises Rejected in the words in which the venue would refuse the
+        order, Unavailable, OutcomeUnknown if the answer names an order all the same, and what the source of permits raises.
+        """
+        ...
+
     async def replay(self, body: str, begin: BeginSend, *, latest_at: int | None = None) -> OrderAck:
         """Send a recorded request again, byte for byte, with a permit of its own; only where the venue `replays`.
 

@@ -68,6 +68,11 @@ class UnusableVenue:
         """Refuse, without a call of `begin`."""
         self._refuse()
 
+    async def validate(self, order: OrderRequest) -> None:
+        """Refuse."""
+        del order
+        self._refuse()
+
     async def replay(self, body: str, begin: BeginSend, *, latest_at: int | None = None) -> OrderAck:
         """Refuse, without a call of `begin`."""
         self._refuse()

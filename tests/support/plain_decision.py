@@ -189,7 +189,7 @@ def _amount(value: Quantity) -> str:
 
 
 def _decision(signal: Signal, follower: Follower, symbol: Symbol, copy: Copy | None, reason: str, now: int) -> Decision:
-    user = follower.policy.user
+    user, sizing = follower.policy.user, follower.policy.sizing
     return Decision(
         id=str(uuid5(UUID(signal.id), f"{user}:{signal.venue}")),
         signal_id=signal.id,
@@ -205,4 +205,5 @@ def _decision(signal: Signal, follower: Follower, symbol: Symbol, copy: Copy | N
         signal_at=signal.filled_at,
         emitted_at=now,
         master_order_id=signal.master_order_id,
+        multiplier=sizing.multiplier if sizing.mode is SizingMode.EQUITY else None,
     )

@@ -15,13 +15,14 @@ from services.copy_engine.followers.follower import Follower
 from shared.domain.account import Account, AccountState
 from shared.domain.control import refusal
 from shared.domain.key_report import entries_refused
-from shared.domain.limits.policy import UserPolicy
+from shared.domain.limits.policy import SizingMode, UserPolicy
 from shared.domain.limits.risk import AccountSnapshot, balance_unknown, check_hard_limits
 from shared.domain.order import Copy, Decision, Kind, order_id
 from shared.domain.reason import ReasonCode
 from shared.domain.signal import Signal
 from shared.domain.sizing import EntrySize, Sizing
 from shared.domain.skip import Skip
+from shared.domain.stages.stage import Stage
 from shared.domain.values.currency import alike
 from shared.domain.values.instrument import Instrument, PairStatus
 from shared.domain.values.money import ONE, Price, plain
@@ -78,11 +79,17 @@ class DecisionPlan:
             if self.venue is None:
                 return self._not_followed
             return self._exit if not follower.held else ExitCopy(self._held_as(follower.held), self._exit.reason)
-        return self._unwanted or self._judge_entry(follower, now)
+        judgement = self._unwanted or self._judge_entry(follower, now)
+        if follower.stage is Stage.SHADOW and isinstance(judgement, EntrySize):
+            return judgement._replace(reason=f"{judgement.reason}; stage shadow: checked at {self.venue}, not placed")
+        return judgement
 
     def decision(self, follower: Follower, judgement: Judgement, now: int) -> Decision:
         """Return the decision that a judgement amounts to."""
         signal, user = self._signal, follower.policy.user
+        copy, stage = self._copy(judgement), follower.stage
+        reduced = isinstance(judgement, EntrySize) and stage.reduced
+        only_checked = reduced and stage is Stage.SHADOW
         return Decision(
             id=self.order_id(user),
             signal_id=signal.id,
@@ -91,7 +98,9 @@ class DecisionPlan:
             symbol=judgement.symbol if isinstance(judgement, ExitCopy) else self._symbol,
             side=signal.side,
             kind=signal.kind,
-            copy=self._copy(judgement),
+            copy=None if only_checked else copy,
+            shadow=copy if only_checked else None,
+            stage=stage if reduced else "",
             reason=judgement.reason,
             master_equity=signal.master_equity,
             user_equity=follower.equity,
@@ -99,7 +108,13 @@ class DecisionPlan:
             emitted_at=now,
             code=judgement.code if isinstance(judgement, Skip) else "",
             master_order_id=signal.master_order_id,
+            multiplier=self._multiplier,
         )
+
+    @cached_property
+    def _multiplier(self) -> Decimal | None:
+        sizing = self._settings.sizing
+        return sizing.multiplier if sizing.mode is SizingMode.EQUITY else None
 
     def order_id(self, user: str) -> str:
         """Return the id of one user's order."""
@@ -165,7 +180,7 @@ class DecisionPlan:
         unchecked = entries_refused(account.entries_until, now)
         if (denied := unchecked or check_hard_limits(self._settings, snapshot, self._symbol, now)) is not None:
             return denied
-        return sizing.size(snapshot, follower.master_cash)
+        return sizing.size(snapshot, follower.master_cash, follower.stage.share)
 
     def _held_back(self, follower: Follower) -> Skip | None:
         """Return why the user's own records forbid an entry now; None if they do not."""

@@ -28,6 +28,7 @@ from shared.domain.order import Kind
 from shared.domain.reason import ReasonCode
 from shared.domain.signal import Signal
 from shared.domain.skip import Skip
+from shared.domain.stages.stage import Stage
 from shared.runtime.crash_points import CrashPoint, CrashPoints
 
 _NOTHING: Final = pack(("ECHO", "owed"))
@@ -83,7 +84,7 @@ class FanOut:
                 judgement = _judge(writer.plan, follower, now, signal)
                 if refusal and not isinstance(judgement, Skip):
                     judgement = Skip(refusal, ReasonCode.CLOCK)
-                copied += not isinstance(judgement, Skip)
+                copied += not isinstance(judgement, Skip) and follower.stage is not Stage.SHADOW
                 judgements.append(judgement)
                 # A user who is owed an earlier decision gets this one after it: a stream accepts no id below its last.
                 owed = member.stream in self._owed.streams

@@ -34,7 +34,7 @@ class OrderWriter:
 
     def command(self, stream: str, follower: Follower, judgement: Judgement, now: int) -> bytes:
         """Return the command that appends one user's decision to their stream; it equals what `DecisionPlan.decision` returns."""
-        kind = _kind(judgement)
+        kind = _kind(judgement, follower)
         template = self._templates.get(kind)
         if template is None:
             template = self._templates[kind] = self._template(self.plan.decision(follower, judgement, now))
@@ -56,8 +56,8 @@ class OrderWriter:
         return CommandTemplate(["XADD", "", self._entry_id, *flat], {_STREAM_PLACE} | own)
 
 
-def _kind(judgement: Judgement) -> object:
+def _kind(judgement: Judgement, follower: Follower) -> object:
     """Return a key that is equal for judgements whose orders differ only in the fields of `_OWN`."""
     if isinstance(judgement, Skip):
         return judgement.code
-    return judgement.symbol if isinstance(judgement, ExitCopy) else type(judgement)
+    return judgement.symbol if isinstance(judgement, ExitCopy) else follower.stage

@@ -12,6 +12,7 @@ from shared.domain.control import Control
 from shared.domain.limits.policy import UserPolicy
 from shared.domain.limits.risk_state import RiskState
 from shared.domain.portfolio import Portfolio
+from shared.domain.stages.stage import Stage
 from shared.domain.values.money import Money
 from shared.domain.values.symbol import Symbol
 
@@ -41,6 +42,9 @@ class Follower:
     """The user's venue on which the signal is copied; None if it is not copied."""
     moved_from: str = ""
     """Another of the user's venues, on which no master is copied any more, that still holds the coin."""
+
+    stage: Stage = Stage.FULL
+    """For an entry: how far it goes with real money."""
 
     @property
     def equity(self) -> Money | None:

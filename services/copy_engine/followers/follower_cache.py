@@ -13,9 +13,12 @@ from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.records import ACCOUNT_FIELDS, read_account_values
 from shared.contracts.risk import read_risk
+from shared.contracts.stage import read_stage
 from shared.domain.account import Account
 from shared.domain.limits.policy import SizingMode, UserPolicy
 from shared.domain.limits.risk_state import RiskState
+from shared.domain.stages.ladder import effective_stage
+from shared.domain.stages.stage import Stage
 from shared.domain.values.money import Money
 from shared.domain.values.symbol import Symbol
 
@@ -34,12 +37,15 @@ class FollowerCache:
         "_held_answer",
         "_risk",
         "_risk_answer",
+        "_stage",
+        "_stage_answer",
         "for_entry",
         "for_exit",
         "needs_cash",
         "needs_positions",
         "needs_prices",
         "needs_risk",
+        "needs_stage",
         "policy",
         "venue",
     )
@@ -49,6 +55,7 @@ class FollowerCache:
         self.needs_positions = policy.limits.need_positions
         self.needs_prices = policy.limits.need_prices
         self.needs_risk = policy.limits.need_risk
+        self.needs_stage = policy.stage.auto
         self.needs_cash = policy.sizing.mode is SizingMode.CASH
         user = policy.user
         account, positions = keys.account(user, venue), keys.positions(user, venue)
@@ -57,6 +64,8 @@ class FollowerCache:
             entry.append(positions)
         if self.needs_risk:
             entry.append(keys.risk(user, venue))
+        if self.needs_stage:
+            entry.append(keys.stage(user))
         self.for_entry = (pack(("HMGET", account, *ACCOUNT_FIELDS)), *map(hgetall, entry))
         self.for_exit = (pack(("HMGET", account, "equity", "currency")), pack(("HKEYS", positions)))
         self.venue = venue
@@ -64,6 +73,8 @@ class FollowerCache:
         self._account_answer: Any = None
         self._risk: RiskState | None = None
         self._risk_answer: Any = None
+        self._stage = policy.stage.start
+        self._stage_answer: Any = None
         self._held = _NOTHING
         self._held_answer: Any = None
         self._equity: Money | None = None
@@ -101,6 +112,15 @@ class FollowerCache:
             self._risk = read_risk(pairs(answer))
             self._risk_answer = answer
         return self._risk
+
+    def stage(self, answer: Any) -> Stage:
+        """Return the stage in effect: the file's, or where the ladder has led from it. Raises MalformedMessageError."""
+        if isinstance(answer, Exception):
+            raise MalformedMessageError(f"StageRecord: {answer}")
+        if answer and answer != self._stage_answer:
+            self._stage = effective_stage(self.policy.stage, read_stage(pairs(answer)))
+            self._stage_answer = answer
+        return self._stage if answer else self.policy.stage.start
 
     def held(self, answer: Any) -> frozenset[Symbol]:
         """Parse the symbols that are held; unreadable names are left out, because no record may hold back an exit."""

@@ -127,13 +127,22 @@ class FollowerReader:
                 switches += (of_symbol[user.policy.symbols.mapped(signal.symbol)],)
             positions = next(answers) if user.needs_positions else None
             risk = next(answers) if user.needs_risk else None
+            stage = next(answers) if user.needs_stage else None
             venue = user.policy.venue_for(signal.leader)
             moved = _still_held_at(held.get(user.policy.user, {}), venue) if held else ""
             try:
                 portfolio = _portfolio(positions, prices.get(user.venue, {})) if positions else _EMPTY
                 found.append(
                     Follower(
-                        user.policy, account, switches, portfolio, user.risk(risk), cash, venue=venue, moved_from=moved
+                        user.policy,
+                        account,
+                        switches,
+                        portfolio,
+                        user.risk(risk),
+                        cash,
+                        venue=venue,
+                        moved_from=moved,
+                        stage=user.stage(stage),
                     )
                 )
             except MalformedMessageError as error:

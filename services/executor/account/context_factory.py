@@ -6,8 +6,10 @@ others trade on, takes paper keys only, and signs nothing before the other side 
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -32,6 +34,7 @@ from shared.bus.nonce import NonceCounter
 from shared.bus.orders import OrderStore
 from shared.bus.records import Records
 from shared.config.errors import ConfigurationError
+from shared.config.key_ring import KeyedAccount, KeyPendingError, KeyRing
 from shared.config.renames import RenamesFile
 from shared.config.secrets import ApiKey, key_names, read_api_key
 from shared.config.settings import Mode, Settings
@@ -58,6 +61,9 @@ from shared.venues.venue_clock import VenueClock
 _NO_KEY: Final = "none"
 LANE_PATIENCE_MS: Final = 15_000
 """How long an order may wait for its account's lane before it is returned to be planned again."""
+_KEY_TRIES: Final = 4
+_KEY_PAUSE: Final = 0.75
+"""Seconds; all tries together take much less than the lease lasts, under which they are made."""
 _KEYS_AGE: Final = 5.0
 """Seconds for which the list of all keys is cached: a thousand users are set up at once, and files change."""
 
@@ -92,6 +98,7 @@ class AccountContextFactory:
         self._keys: dict[tuple[str, str], KeyMemory] = {}
         self._attempts: dict[str, dict[str, Attempt]] = {}
         self.renames = RenamesFile(settings.shoal_config, self._faults)
+        self.key_ring = KeyRing()
         self._key_names: tuple[float, Mapping[str, Sequence[str]]] = (0.0, {})
         self._venues: dict[tuple[str, str], OpenVenue] = {}
 
@@ -107,7 +114,7 @@ class AccountContextFactory:
         gates: list[Gate] = []
         no_books = False
         try:
-            key = self._key(policy, venue_name)
+            key = await self._key(policy, venue_name)
             await self._refuse_strange(policy, key, venue_name)
             fingerprint = key.fingerprint
             memory = self._memory(venue_name, fingerprint)
@@ -247,9 +254,29 @@ class AccountContextFactory:
             known = self._keys[venue_name, fingerprint] = KeyMemory(open_budget(venue_name, tier))
         return known
 
-    def _key(self, policy: UserPolicy, venue_name: str) -> ApiKey:
-        mode = self._settings.shoal_mode
-        return read_api_key(venue_name, policy.user, mode, paper=policy.paper, names=self._names())
+    def has_other_key(self, policy: UserPolicy, venue_name: str, *, works: bool) -> bool:
+        """Return whether a new turn would sign with another key. `works`: the venue accepts the present one. Reads files."""
+        account, read = self._keyed(policy, venue_name)
+        return self.key_ring.is_outdated(account, read, works=works)
+
+    def why_key_waits(self, policy: UserPolicy, venue_name: str) -> str:
+        """Return why a changed key is not used yet; an empty string if none is waited for."""
+        return self.key_ring.why_waiting(self._keyed(policy, venue_name)[0])
+
+    async def _key(self, policy: UserPolicy, venue_name: str) -> ApiKey:
+        """Return the key of an account; waits a moment for files that are being written. Raises ConfigurationError."""
+        account, read = self._keyed(policy, venue_name)
+        for _ in range(_KEY_TRIES - 1):
+            with suppress(KeyPendingError):
+                return self.key_ring.take(account, read)
+            await asyncio.sleep(_KEY_PAUSE)
+        return self.key_ring.take(account, read)
+
+    def _keyed(self, policy: UserPolicy, venue_name: str) -> tuple[KeyedAccount, Callable[[], ApiKey]]:
+        mode, paper = self._settings.shoal_mode, policy.paper
+        return KeyedAccount(venue_name, policy.user, paper), lambda: read_api_key(
+            venue_name, policy.user, mode, paper=paper, names=self._names()
+        )
 
     def _names(self) -> Mapping[str, Sequence[str]]:
         """Return the variables of each key, cached for a moment."""

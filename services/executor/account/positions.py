@@ -77,6 +77,10 @@ class AccountPositions:
             return None, risk, totals
         return found or Position.flat(symbol, self._clock()), risk, totals
 
+    async def sums_of(self, symbol: Symbol) -> object:
+        """Read the sums of a symbol's trades as Redis answers them. Raises BusUnavailable."""
+        return await self._records.trade_sums(self.user, self.venue, symbol)
+
     async def before_look(self) -> tuple[object, Holdings]:
         """Read the risk state as Redis answers it, and all positions, in one round trip. Raises BusUnavailable."""
         risk, held = await self._records.before_look(self.user, self.venue)

@@ -84,6 +84,8 @@ class MirrorGuard:
             return Skip(context.policy.fault, ReasonCode.SETTINGS_UNUSABLE)
         if not context.policy.enabled:
             return Skip("the user is disabled", ReasonCode.DISABLED)
+        if context.policy.stage.restricts:
+            return Skip("the user's stage allows no order that rests", ReasonCode.STAGE_CHANGED)
         if stopped := context.risk.stopped(context.clock()):
             return Skip(stopped, ReasonCode.STOPPED_OUT)
         return None

@@ -67,9 +67,18 @@ class Admission:
         self._reserved: dict[str, _Reservation] = {}
 
     async def admit(
-        self, policy: UserPolicy, decision: Decision, size: Quantity, limit: Price, instrument: Instrument
+        self,
+        policy: UserPolicy,
+        decision: Decision,
+        size: Quantity,
+        limit: Price,
+        instrument: Instrument,
+        scale: Decimal = ONE,
     ) -> AllowedSize | Skip:
-        """Admit an entry in full, reduced, or not at all; what is admitted stays reserved until `release`."""
+        """Admit an entry in full, reduced, or not at all; what is admitted stays reserved until `release`.
+
+        `scale` is the share of the entry's stage, by which the limits are scaled.
+        """
         if self._doctor is not None and (unchecked := self._doctor.refusal()) is not None:
             return unchecked
         async with self._lock:
@@ -81,7 +90,7 @@ class Admission:
                 return Skip(f"limits cannot be judged: {error}", ReasonCode.RECORD_UNREADABLE)
             if standing is None:
                 return balance_unknown("")
-            found = admit(size, limit, policy, standing, instrument, self._clock())
+            found = admit(size, limit, policy, standing, instrument, self._clock(), scale)
             if isinstance(found, AllowedSize):
                 self.reserve(decision, found.size, limit)
             return found

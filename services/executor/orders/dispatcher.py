@@ -19,6 +19,7 @@ from services.executor.orders.exit import ExitHandler
 from services.executor.orders.forced_end import end_entry, sold_unbooked
 from services.executor.orders.set_aside import Postponement
 from services.executor.orders.settlement import settle
+from services.executor.orders.shadow import ShadowHandler
 from shared.bus.errors import ENDS_A_TURN, BusRefused
 from shared.bus.streams import MAX_DELIVERIES, entry_ms
 from shared.domain.order import TERMINAL, Decision, Kind, OrderState
@@ -38,6 +39,7 @@ class Dispatcher:
     def __init__(self, context: AccountContext) -> None:
         self._context = context
         self._entries = EntryHandler(context)
+        self._shadows = ShadowHandler(context, self._entries)
         self._exits = ExitHandler(context)
 
     @property
@@ -90,7 +92,7 @@ class Dispatcher:
         context.crash_points.hit(CrashPoint.EXECUTOR_AFTER_READ)
         if copy is None:
             if not await self._was_copied_before(decision, entry_id, redelivered=redelivered):
-                await settle(context, decision, entry_id, OrderState.SKIPPED, decision.reason, code=decision.code)
+                await self._skip(decision, entry_id)
             return
         if decision.kind is Kind.ENTRY and entry_id and context.books.precede(entry_ms(entry_id)):
             reason = f"decided before this account went over to {context.books.funds.words}"
@@ -125,6 +127,14 @@ class Dispatcher:
                 "a copied exit without its fraction",
                 code=ReasonCode.ORDER_MALFORMED,
             )
+
+    async def _skip(self, decision: Decision, entry_id: str) -> None:
+        """End a decision that places nothing: as it says, or after the venue's check at stage `shadow`."""
+        terms = decision.shadow.entry if decision.shadow else None
+        if terms is not None and decision.kind is Kind.ENTRY:
+            await self._shadows.execute(decision, terms, entry_id)
+            return
+        await settle(self._context, decision, entry_id, OrderState.SKIPPED, decision.reason, code=decision.code)
 
     async def _was_copied_before(self, decision: Decision, entry_id: str, *, redelivered: bool) -> bool:
         """End a skipped entry that was copied before Redis lost its last writes; not while the account is parked."""

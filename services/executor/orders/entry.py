@@ -19,7 +19,8 @@ from shared.domain.control import refusal
 from shared.domain.order import CLOCK_TOLERANCE_MS, TERMINAL, Decision, EntryTerms, OrderState
 from shared.domain.reason import ReasonCode
 from shared.domain.skip import Skip
-from shared.domain.values.money import ZERO
+from shared.domain.stages.stage import Stage, rank
+from shared.domain.values.money import ONE, ZERO
 from shared.execution.conditions import Conditions, Switches
 from shared.execution.leg import Leg, TrackedOrder
 from shared.execution.outcome import Denied, Executed, LegOutcome, LegRejected, NeverReceived, NotSent, describe
@@ -48,8 +49,16 @@ class EntryHandler:
         try:
             await self._send_while_fresh(decision, terms, entry_id, suspect=suspect)
         finally:
-            self.admission.release(decision)
-            self._cuts.pop(decision.id, None)
+            self.release(decision)
+
+    def release(self, decision: Decision) -> None:
+        """Forget what was reserved and noted for an entry that has ended."""
+        self.admission.release(decision)
+        self._cuts.pop(decision.id, None)
+
+    def cut_of(self, decision: Decision) -> str:
+        """Return what the limits have cut off an entry, in words; an empty text if nothing."""
+        return self._cuts.get(decision.id, "")
 
     async def recover_skipped(self, decision: Decision, entry_id: str) -> bool:
         """End a skipped entry that the venue has all the same: Redis lost the decision to copy it.
@@ -85,7 +94,7 @@ class EntryHandler:
             begun = record.state not in {None, OrderState.PLANNED}
             if begun or await self._recovered(order):
                 self.admission.reserve(decision, terms.size, terms.limit_price)
-                outcome = await resolve_leg(context.sender, order, 1, self._conditions(decision, terms))
+                outcome = await resolve_leg(context.sender, order, 1, self.conditions(decision, terms))
         while outcome is None or isinstance(outcome, (NeverReceived, NotSent)):
             if outcome is not None:
                 context.priority.release(decision.id)  # other orders must not wait for one that waits itself
@@ -102,8 +111,15 @@ class EntryHandler:
         return await recover_lost_record(context.sender, context.history, order, 1, closes_all=False)
 
     async def _send(self, decision: Decision, terms: EntryTerms, order: TrackedOrder) -> LegOutcome:
+        leg = await self.prepare(decision, terms, order)
+        if isinstance(leg, Denied):
+            return leg
+        return await send_once(self._context.sender, leg, self.conditions(decision, terms))
+
+    async def prepare(self, decision: Decision, terms: EntryTerms, order: TrackedOrder) -> Leg | Denied:
+        """Return the leg that an entry may send now, with its room reserved, or why it may not."""
         context = self._context
-        if (stop := self._barred(decision, terms)) is not None:
+        if (stop := self._barred(decision, terms) or self._stage_refusal(decision)) is not None:
             return stop
         if other := context.aside.in_the_way(decision):
             return Denied(
@@ -125,16 +141,17 @@ class EntryHandler:
             )
         if missed := instrument.below_minimum(size, limit):
             return Denied(OrderState.SKIPPED, f"below venue minimum: {missed}", ReasonCode.BELOW_MINIMUM)
-        admitted = await self.admission.admit(context.policy, decision, size, limit, instrument)
+        # The engine has scaled the size: here only the limits are scaled, so that the small order fits the small limits.
+        scale = Stage(decision.stage).share if decision.stage else ONE
+        admitted = await self.admission.admit(context.policy, decision, size, limit, instrument, scale)
         if isinstance(admitted, Skip):
             return Denied(OrderState.SKIPPED, admitted.reason, admitted.code)
         if admitted.note:
             self._cuts[decision.id] = f" ({admitted.note})"
         size = admitted.size
-        leg = Leg(order, 1, size, limit, size)
-        return await send_once(context.sender, leg, self._conditions(decision, terms))
+        return Leg(order, 1, size, limit, size)
 
-    def _conditions(self, decision: Decision, terms: EntryTerms) -> Conditions:
+    def conditions(self, decision: Decision, terms: EntryTerms) -> Conditions:
         switches = Switches(self._context.switch_keys(decision.symbol), lambda: self._switched_off(decision))
         return Conditions(lambda: self._guard(decision, terms), switches, self._last_moment(decision, terms))
 
@@ -147,6 +164,17 @@ class EntryHandler:
         if not context.policy.enabled:
             return Denied(OrderState.SKIPPED, "the user is disabled", ReasonCode.DISABLED)
         return self._too_late(decision, terms)
+
+    def _stage_refusal(self, decision: Decision) -> Denied | None:
+        """Stop an entry that was decided for a higher stage than the user's file allows now, or for one of another version."""
+        allowed = self._context.policy.stage.ceiling
+        if decision.stage and decision.stage not in set(Stage):
+            why = f"decided for the stage {decision.stage}, which this version does not know"
+        elif rank(Stage(decision.stage or Stage.FULL)) > rank(allowed):
+            why = f"decided for the stage {decision.stage or Stage.FULL}; the user's file allows {allowed} at most"
+        else:
+            return None
+        return Denied(OrderState.SKIPPED, why, ReasonCode.STAGE_CHANGED)
 
     async def _guard(self, decision: Decision, terms: EntryTerms) -> Denied | None:
         if (late := self._too_late(decision, terms)) is not None:
@@ -238,7 +266,7 @@ class EntryHandler:
             decision,
             entry_id,
             state,
-            describe(order) + self._cuts.get(decision.id, "") + note,
+            describe(order) + self.cut_of(decision) + note,
             code=ReasonCode.SETTLED_BY_HAND if outcome.settled_by else code,
             totals=LegTotals.nothing(decision.symbol).plus(order),
             traded=order,

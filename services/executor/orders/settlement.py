@@ -102,8 +102,7 @@ async def _correction_booking(context: AccountContext, symbol: Symbol, change: P
 
 async def _count_trade(context: AccountContext, symbol: Symbol) -> TotalsChange | None:
     """Return the sums after the end of an order all of whose legs were booked before."""
-    _, _, sums = await context.positions.before_fill(symbol, "its trades are counted")
-    return sums_after_end(context.faults, sums, symbol)
+    return sums_after_end(context.faults, await context.positions.sums_of(symbol), symbol)
 
 
 async def settle(
@@ -162,7 +161,9 @@ async def settle(
             if position is None
             else _correction_booking(context, decision.symbol, position)
         )
-        sums = booked.totals or (await _count_trade(context, decision.symbol) if total.filled.amount else None)
+        sums = booked.totals
+        if total.filled.amount and (traded is None or not traded.filled.amount):
+            sums = await _count_trade(context, decision.symbol)
         new = await context.store.settle(
             report, entry_id=entry_id, fields=fields, position=booked.position, risk=booked.risk, totals=sums
         )

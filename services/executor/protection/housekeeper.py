@@ -1,5 +1,5 @@
 """What a turn does beside copying: reconciles each account at the start, on a timer and on request, moves renamed positions,
-samples the equity, trims.
+samples the equity, trims, keeps the user's stage.
 
 No failure in here may end the turn, because exits depend on it; only a lost lease or a lost Redis pass through.
 """
@@ -23,10 +23,12 @@ from services.executor.account.rebuilder import Rebuilder
 from services.executor.account.renaming import Renamer
 from services.executor.account.sums_builder import SumsBuilder
 from services.executor.protection.reconciler import Findings, Reconciler
+from services.executor.stages.stage_keeper import StageKeeper
 from services.executor.turn.symbol_queues import SymbolQueues
 from shared.bus.connection import Bus
 from shared.bus.errors import ENDS_A_TURN, BusRefused
 from shared.bus.records import pairs
+from shared.bus.stages import StageStore
 from shared.bus.streams import flatten
 from shared.bus.trimming import trim
 from shared.contracts import keys
@@ -34,6 +36,7 @@ from shared.contracts.fields import MalformedMessageError
 from shared.contracts.reconciliation import ReconcileAnswer, ReconcileMode, ReconcileRequest
 from shared.domain.values.numerals import whole
 from shared.domain.values.symbol import Symbol
+from shared.ledger.stages.evidence import StageEvidence
 from shared.runtime.supervision import Supervisor
 from shared.venues.errors import VenueError
 
@@ -57,7 +60,7 @@ log = structlog.get_logger()
 
 
 class Housekeeper:
-    """Runs reconciliation, renaming, sampling and trimming for one user."""
+    """Runs reconciliation, renaming, sampling, trimming and the canary ladder for one user."""
 
     def __init__(
         self,
@@ -89,6 +92,9 @@ class Housekeeper:
         ]
         self._sums = [SumsBuilder(bus, each) for each in contexts.values()]
         self._samplers = [EquitySampler(bus, each) for each in contexts.values()]
+        first = next(iter(contexts.values()))
+        evidence = StageEvidence(bus, user, list(contexts))
+        self._stages = StageKeeper(StageStore(bus, first.lease), evidence, first.faults, first.clock)
         self._queues = queues
         self._move_due: dict[Symbol, float] = {}
         self._due = dict.fromkeys(contexts, 0.0)
@@ -143,6 +149,7 @@ class Housekeeper:
         if time.monotonic() >= self._trim_due:
             self._trim_due = time.monotonic() + _TIDY
             await self._trim()
+        await self._stages.round(next(iter(self._contexts.values())).policy)
 
     async def _renamed(self, context: AccountContext) -> None:
         """Queue the move of positions under former names, each in its symbol's queue, where no order of it is under way."""

@@ -1,8 +1,8 @@
 """Which users this process serves: claimed by lease, up to its capacity.
 
-Beyond its capacity it takes in only users in need: served before, without an owner now, and not claimed by an executor with
-room for a while. An open position without an executor would be a missed exit. Such a user is handed on as soon as another
-executor has room.
+Beyond its capacity it takes in only users in need: without an owner now, and not claimed by an executor with room for a while.
+All who were served before, since an open position without an executor would be a missed exit; and a few new ones, so that adding
+a user takes no restart. Such a user is handed on as soon as another executor has room.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Coroutine, Iterable
+from enum import Enum
 from typing import Any, Final
 
 import structlog
@@ -32,6 +33,8 @@ _REST: Final = 15.0
 """Seconds before a user is claimed again whose turn ended by an unexpected failure."""
 _REST_OF_REFUSED: Final = 3.0
 """The same if Redis refused a key of this user: that may be corrected at any moment."""
+_MOST_NEW: Final = 4
+"""New users that a process takes in beyond its capacity, which is the operator's limit: more of them need more executors."""
 _SAMPLE: Final = 20
 """Users checked per round, so that a thousand processes do not read a thousand leases each."""
 _SHOWN: Final = 5
@@ -39,6 +42,13 @@ _SHOWN: Final = 5
 log = structlog.get_logger()
 
 Serve = Callable[[str, Lease], Coroutine[Any, Any, None]]
+
+
+class _Alone(Enum):
+    """A user without an owner."""
+
+    SERVED_BEFORE = 1
+    NEW = 2
 
 
 class Claims:
@@ -148,18 +158,26 @@ class Claims:
         now = time.monotonic()
         looked_at = list(self._unserved) or self._others()[:_SAMPLE]
         for user, alone in zip(looked_at, await self._alone(looked_at), strict=True):
-            if not alone:
+            if not alone or (alone is _Alone.NEW and len(self._turns) >= self.capacity + _MOST_NEW):
                 self._unserved.pop(user, None)
             elif now - self._unserved.setdefault(user, now) > _NEED_AFTER and await self._claim(user):
-                log.warning("took in a user whom nobody served", user=user, state=self.state)
+                if alone is _Alone.NEW:
+                    log.info(
+                        "took in a new user beyond the capacity: no executor has room", user=user, state=self.state
+                    )
+                else:
+                    log.warning("took in a user whom nobody served", user=user, state=self.state)
 
-    async def _alone(self, users: list[str]) -> list[bool]:
-        """Return for each user whether they were served before and have no owner now."""
+    async def _alone(self, users: list[str]) -> list[_Alone | None]:
+        """Return for each user without an owner whether they were served before; None for the others."""
         commands: list[tuple[str | int | bytes, ...]] = []
         for user in users:
             commands += [("EXISTS", keys.fence(user)), ("EXISTS", keys.lease(user))]
         answers = await self._bus.do_all(commands)
-        return [answers[2 * index] == 1 and answers[2 * index + 1] == 0 for index in range(len(users))]
+        return [
+            None if owned else (_Alone.SERVED_BEFORE if fenced else _Alone.NEW)
+            for fenced, owned in zip(answers[::2], answers[1::2], strict=True)
+        ]
 
     async def _room_elsewhere(self) -> bool:
         for name, sign in (await self._records.heartbeats()).items():

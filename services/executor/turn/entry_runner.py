@@ -162,7 +162,7 @@ class EntryRunner:
         """Settle a decision for a venue on which this user has no account."""
         decision = work.decision
         reason, code = decision.reason, decision.code
-        if decision.copy is not None:
+        if decision.copy is not None or decision.shadow is not None:
             reason, code = f"follows no account on {decision.venue}", ReasonCode.VENUE_NOT_FOLLOWED
         context = next(iter(self._contexts.values()))
         await settle(context, decision, work.entry.id, OrderState.SKIPPED, reason, code=code)

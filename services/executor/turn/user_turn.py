@@ -81,6 +81,11 @@ class UserTurn:
         self._runner: EntryRunner
 
     @property
+    def contexts(self) -> Mapping[str, AccountContext]:
+        """The accounts of this turn, by venue."""
+        return self._contexts
+
+    @property
     def idle(self) -> bool:
         """Whether the turn is connected and no order is under way, waiting or set aside."""
         return (

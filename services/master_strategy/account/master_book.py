@@ -22,6 +22,7 @@ from shared.domain.position import Position
 from shared.domain.signal import Signal
 from shared.domain.values.money import ZERO, Money, Price, Quantity
 from shared.domain.values.symbol import Symbol
+from shared.execution.totals import paid_fee
 from shared.venues.port import VenueOrder
 
 _RECENT: Final = 100
@@ -135,8 +136,9 @@ class MasterBook:
         passed = self.uncopied.get(order.venue_order_id)
         if passed is None or passed.size is None or order.filled.amount <= 0:
             return emitted
-        share = order.cost.scaled(passed.size.amount / order.filled.amount)
-        return Emitted(emitted.size + passed.size, emitted.cost + share)
+        part = passed.size.amount / order.filled.amount
+        fee = emitted.fee + paid_fee(order).amount * part
+        return Emitted(emitted.size + passed.size, emitted.cost + order.cost.scaled(part), fee)
 
     def note(self, signal: Signal) -> Position:
         """Apply a signal of the stream, and return the position after it."""
@@ -148,7 +150,9 @@ class MasterBook:
         before = self.position(signal.symbol)
         at = signal.emitted_at
         moved = (
-            before.bought(signal.base_size, signal.quote_size, at)
+            before.bought(
+                signal.base_size, signal.quote_size if signal.fee is None else signal.quote_size + signal.fee, at
+            )
             if signal.kind is Kind.ENTRY
             else before.sold(signal.base_size, at)
         )
@@ -173,7 +177,7 @@ class MasterBook:
 
     def _add_emitted(self, signal: Signal) -> None:
         known = self._emitted.get(signal.master_order_id)
-        emitted = Emitted(signal.base_size, signal.quote_size)
+        emitted = Emitted(signal.base_size, signal.quote_size, signal.fee.amount if signal.fee else ZERO)
         if known is not None:
-            emitted = Emitted(known.size + emitted.size, known.cost + emitted.cost)
+            emitted = Emitted(known.size + emitted.size, known.cost + emitted.cost, known.fee + emitted.fee)
         self._emitted[signal.master_order_id] = emitted

@@ -7,13 +7,14 @@ what arrived, after a fee that was taken in the coin itself.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from decimal import Context
+from decimal import Context, Decimal
 from typing import Final
 
 from shared.domain.order import Kind, Side
 from shared.domain.signal import Signal, Source, signal_id
 from shared.domain.values.money import ONE, ZERO, Money, Price, Quantity
 from shared.domain.values.symbol import Symbol
+from shared.execution.totals import paid_fee
 from shared.venues.port import VenueOrder
 
 _LEGIBLE: Final = Context(prec=12)
@@ -22,10 +23,11 @@ _LEGIBLE: Final = Context(prec=12)
 
 @dataclass(frozen=True, slots=True)
 class Emitted:
-    """How much of an order was emitted or passed over: base executed, and its cost."""
+    """How much of an order was emitted or passed over: base executed, its cost, and the fee that was taken in quote."""
 
     size: Quantity
     cost: Money
+    fee: Decimal = ZERO
 
 
 def missing_signal(
@@ -83,6 +85,7 @@ def missing_signal(
         filled_at=now if order.closed_at is None else order.closed_at,
         emitted_at=now,
         equity_reason=equity_reason,
+        fee=Money(max(paid_fee(order).amount - emitted.fee, ZERO), order.symbol.quote),
     )
 
 

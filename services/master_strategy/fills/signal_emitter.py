@@ -37,8 +37,9 @@ from shared.domain.fault import FaultKind, Faults
 from shared.domain.master_account import UncopiedOrder, UncopiedReason
 from shared.domain.order import Side
 from shared.domain.signal import Signal, Source
-from shared.domain.values.money import ONE, Price
+from shared.domain.values.money import ONE, Money, Price
 from shared.domain.values.symbol import Symbol
+from shared.execution.totals import paid_fee
 from shared.runtime.crash_points import CrashPoint, CrashPoints
 from shared.venues.errors import OutcomeUnknown, Unavailable, VenueError
 from shared.venues.port import OrderList, TradeKind, Venue, VenueOrder
@@ -180,7 +181,7 @@ class SignalEmitter:
         positions = []
         if leg.gains and reason.word in MOVES_THE_POSITION:
             held, moved = self._book.position(order.symbol), net_size(order, new)
-            cost = order.cost - emitted.cost
+            cost = order.cost - emitted.cost + Money(paid_fee(order).amount - emitted.fee, order.cost.currency)
             if not leg.exact and (price := await self._price(order.symbol)) is not None:
                 cost = moved * price
             positions.append(held.bought(moved, cost, now))

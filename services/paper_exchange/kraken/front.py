@@ -143,6 +143,8 @@ class KrakenFront:
         now = exchange.clock.now()
         user = key.account.user if key is not None else ""
         row = exchange.journal.arrived(now, request.api_key, user, name, nonce)
+        if only_check := parameters.text("validate"):
+            exchange.journal.detail(row, "validate", only_check[:8])
         switch = exchange.faults.take(BEFORE | REFUSE, user, name, venue=VENUE)
         if switch is not None and switch.kind.stage is Stage.BEFORE:
             exchange.journal.fault(row, switch.fault)

@@ -81,6 +81,7 @@ class UserRenaming:
         followed = pairs(await self._bus.do("HGETALL", keys.following(old)))
         if followed and not followed.get("until"):
             await self._replace(keys.following(new), {"from": until, **route_fields(followed)})
+        await self._replace(keys.stage(new), pairs(await self._bus.do("HGETALL", keys.stage(old))))
         held = {}
         for venue in self._venues:
             books = pairs(await self._bus.do("HGETALL", keys.books(old, venue)))
@@ -113,7 +114,7 @@ class UserRenaming:
         for venue in self._venues:
             await self._bus.do("HDEL", keys.books(self._new.holder, venue), "taken_from")
         await self._bus.do("HDEL", keys.LAST_RELOADED_SETTINGS, self._old.holder)
-        await self._bus.do("DEL", keys.last_settings(self._old.holder))
+        await self._bus.do("DEL", keys.last_settings(self._old.holder), keys.stage(self._old.holder))
 
     async def carried(self) -> str:
         """Return the id up to which every signal has reached all users; only valid while no engine runs."""

@@ -28,6 +28,7 @@ from shared.domain.limits.policy import (
     SymbolPolicy,
     UserPolicy,
 )
+from shared.domain.stages.stage import Stage, StagePolicy, rank
 from shared.domain.values.fees import dearest_taker_fee
 from shared.domain.values.money import plain
 from shared.domain.values.symbol import Symbol
@@ -171,6 +172,61 @@ class _Exits(_Section):
     max_hold: _Lasting | None = None
 
 
+_ONLY_AUTO: Final = ("max", "trades", "max_tracking_bps", "faults", "fault_window")
+
+
+def _stage(value: object) -> object:
+    """Return the word for a number: 0.05, 0.25 and 1 are shares of the size."""
+    number = exact(value)
+    return plain(number.normalize()) if isinstance(number, Decimal) and number.is_finite() else value
+
+
+def _section_of_stage(value: object) -> object:
+    """Return `stage = "shadow"` as the section that it is short for."""
+    return value if isinstance(value, (dict, BaseModel)) else {"start": value}
+
+
+class _Stage(_Section):
+    start: Annotated[Stage | None, BeforeValidator(_stage)] = None
+    max: Annotated[Stage, BeforeValidator(_stage)] = Stage.FULL
+    auto: bool = False
+    trades: _Count = 20
+    max_tracking_bps: Annotated[_Exact, Field(gt=0, le=1_000)] = Decimal(25)
+    faults: _Count = 3
+    fault_window: Annotated[int, BeforeValidator(partial(_milliseconds, most=7 * _UNIT_MS["d"], words="7 days"))] = (
+        _UNIT_MS["h"]
+    )
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if not self.auto:
+            for key in _ONLY_AUTO:
+                if key in self.model_fields_set:
+                    raise ValueError(f"{key} has no effect without stage.auto = true")
+            return self
+        if self.start is None:
+            raise ValueError('auto = true needs stage.start, where it begins, such as "shadow"')
+        if Stage.PAPER in {self.start, self.max}:
+            raise ValueError(
+                'auto moves between "shadow" and 1 only: from paper to real money the account needs another key, so that is '
+                'your step (then start at "shadow")'
+            )
+        if rank(self.max) < rank(self.start):
+            raise ValueError(f"max {self.max} is below start {self.start}")
+        return self
+
+    def policy(self, *, paper: bool) -> StagePolicy:
+        return StagePolicy(
+            start=Stage.PAPER if paper else self.start or Stage.FULL,
+            max=self.max,
+            auto=self.auto,
+            trades=self.trades,
+            max_tracking_bps=self.max_tracking_bps,
+            faults=self.faults,
+            fault_window_ms=self.fault_window,
+        )
+
+
 NOT_FOLLOWED: Final = "none"
 
 
@@ -209,6 +265,7 @@ class UserFile(_Section):
     on_join_bps: _Basis = Decimal(50)
     on_leave: OnLeave = OnLeave.KEEP
     orders: OrdersMode = OrdersMode.FILLS
+    stage: Annotated[_Stage, BeforeValidator(_section_of_stage)] = _Stage()
     follow: _Follow = _Follow()
     sizing: _Sizing = _Sizing()
     limits: _Limits = _Limits()
@@ -222,9 +279,24 @@ class UserFile(_Section):
             raise ValueError('sizing.below_minimum "round_up" needs limits.max_order_pct, above which it never rounds')
         if len(set(self.venues)) < len(self.venues):
             raise ValueError("venues contains a venue twice")
+        self._check_stage()
         self._check_follow()
         self._check_target()
         return self
+
+    @property
+    def _on_paper(self) -> bool:
+        return self.paper or self.stage.start is Stage.PAPER
+
+    def _check_stage(self) -> None:
+        stage = self.stage
+        if self.paper and stage.start not in {None, Stage.PAPER}:
+            raise ValueError(f'paper = true is the stage "paper", but stage.start is {stage.start}')
+        if self.orders is OrdersMode.MIRROR and stage.policy(paper=self._on_paper).restricts:
+            raise ValueError(
+                'orders = "mirror" needs stage.start 1 without stage.auto: an order that rests can neither be scaled later nor '
+                "only be checked"
+            )
 
     def _check_follow(self) -> None:
         targets: dict[str, str] = {}
@@ -276,5 +348,6 @@ class UserFile(_Section):
             on_join_bps=self.on_join_bps,
             on_leave=self.on_leave,
             orders=self.orders,
-            paper=self.paper,
+            stage=self.stage.policy(paper=self._on_paper),
+            paper=self._on_paper,
         )

@@ -11,6 +11,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 
+from shared.domain.stages.stage import StagePolicy
 from shared.domain.values.money import ONE
 from shared.domain.values.symbol import Symbol
 
@@ -183,6 +184,8 @@ class UserPolicy:
     """How much dearer than the master's own price an open position may be when a user joins it."""
     on_leave: OnLeave = OnLeave.KEEP
     orders: OrdersMode = OrdersMode.FILLS
+    stage: StagePolicy = field(default_factory=StagePolicy)
+    """How far entries go with real money. With `paper` it starts at `paper`, and the other way round."""
     paper: bool = False
     file: FileState = FileState.GOOD
     fault: str = ""

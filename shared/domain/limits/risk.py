@@ -79,8 +79,14 @@ def check_hard_limits(policy: UserPolicy, snapshot: AccountSnapshot, symbol: Sym
     return None
 
 
-def find_caps(policy: UserPolicy, snapshot: AccountSnapshot, symbol: Symbol) -> Sequence[Cap] | Skip:
-    """Return the caps on the cost of an entry; the room that one leaves may be zero or negative."""
+def find_caps(
+    policy: UserPolicy, snapshot: AccountSnapshot, symbol: Symbol, scale: Decimal = ONE
+) -> Sequence[Cap] | Skip:
+    """Return the caps on the cost of an entry; the room that one leaves may be zero or negative.
+
+    `scale` is the share of the user's stage: it scales the limits as it scales sizes, so that a stage trades a small picture of
+    the whole. What the account can pay is not scaled.
+    """
     account, limits, quote, cash = snapshot.account, policy.limits, symbol.quote, snapshot.account.cash
     if account.equity is None or cash is None:
         return balance_unknown(account.reason)
@@ -93,16 +99,17 @@ def find_caps(policy: UserPolicy, snapshot: AccountSnapshot, symbol: Symbol) -> 
         return Skip(why, ReasonCode.NO_RATE)
     found = []
     if (pct := limits.max_order_pct) is not None:
-        found.append(_share("limits.max_order_pct", _MAX_ORDER, pct, equity))
-    if limits.max_order_quote is not None:
-        most = Money(limits.max_order_quote, quote)
-        found.append(Cap(most, lambda: f"limits.max_order_quote {format_money(most)}", _MAX_ORDER))
+        found.append(_share("limits.max_order_pct", _MAX_ORDER, pct, equity, scale))
+    if (quote_limit := limits.max_order_quote) is not None:
+        most = Money(quote_limit * scale, quote)
+        whole = Money(quote_limit, quote)
+        found.append(Cap(most, lambda: f"limits.max_order_quote {format_money(whole)}{_scaled(scale)}", _MAX_ORDER))
     if (pct := limits.max_exposure_pct) is not None:
         held = snapshot.portfolio.exposure(quote)
-        found.append(_share("limits.max_exposure_pct", _MAX_EXPOSURE, pct, equity, held))
+        found.append(_share("limits.max_exposure_pct", _MAX_EXPOSURE, pct, equity, scale, held))
     if (pct := limits.max_symbol_pct) is not None:
         held = snapshot.portfolio.exposure(quote, symbol.base)
-        found.append(_share("limits.max_symbol_pct", _MAX_SYMBOL, pct, equity, held))
+        found.append(_share("limits.max_symbol_pct", _MAX_SYMBOL, pct, equity, scale, held))
     # The venue holds the fee beside the price, so only this much of the cash can be spent.
     spendable = cash.scaled(ONE / (ONE + account.taker_fee))
     found.append(Cap(spendable, lambda: f"available funds {format_money(cash)} less fee", _INSUFFICIENT_FUNDS))
@@ -110,13 +117,22 @@ def find_caps(policy: UserPolicy, snapshot: AccountSnapshot, symbol: Symbol) -> 
 
 
 def admit(
-    size: Quantity, limit_price: Price, policy: UserPolicy, snapshot: AccountSnapshot, instrument: Instrument, now: int
+    size: Quantity,
+    limit_price: Price,
+    policy: UserPolicy,
+    snapshot: AccountSnapshot,
+    instrument: Instrument,
+    now: int,
+    scale: Decimal = ONE,
 ) -> AllowedSize | Skip:
-    """Check a planned entry again as of `now` (epoch ms): allow it, cut it to the room that is left, or skip it."""
+    """Check a planned entry again as of `now` (epoch ms): allow it, cut it to the room that is left, or skip it.
+
+    `scale` is that of `find_caps`: the size has been scaled already, and is not scaled here.
+    """
     symbol = limit_price.symbol
     if (denied := check_hard_limits(policy, snapshot, symbol, now)) is not None:
         return denied
-    found = find_caps(policy, snapshot, symbol)
+    found = find_caps(policy, snapshot, symbol, scale)
     if isinstance(found, Skip):
         return found
     most, cap = tightest_cap(found, limit_price)
@@ -146,10 +162,16 @@ def format_money(amount: Money) -> str:
     return f"{amount.amount:,.2f}".removesuffix(".00")
 
 
-def _share(name: str, code: ReasonCode, pct: Decimal, equity: Money, held: Money | None = None) -> Cap:
-    share = equity.scaled(pct * _PER_CENT)
+def _share(name: str, code: ReasonCode, pct: Decimal, equity: Money, scale: Decimal, held: Money | None = None) -> Cap:
+    share = equity.scaled(pct * _PER_CENT * scale)
+
+    def words(then: str = "") -> str:
+        return f"{name} {plain(pct)}{_scaled(scale)} ({format_money(share)}{then})"
+
     if held is None:
-        return Cap(share, lambda: f"{name} {plain(pct)} ({format_money(share)})", code)
-    return Cap(
-        share - held, lambda: f"{name} {plain(pct)} ({format_money(share)}, of which {format_money(held)} held)", code
-    )
+        return Cap(share, words, code)
+    return Cap(share - held, lambda: words(f", of which {format_money(held)} held"), code)
+
+
+def _scaled(scale: Decimal) -> str:
+    return "" if scale == ONE else f" x stage {plain(scale)}"

@@ -73,9 +73,7 @@ async def read_signals_of(bus: Bus, trades: Iterable[Trade]) -> Mapping[str, Sig
     wanted = sorted({trade.signal_id for trade in trades if trade.signal_id})
     scores = await bus.do_all([("ZSCORE", keys.EMITTED, each) for each in wanted])
     spans = sorted({(_start(score), _end(score)) for score in scores if isinstance(score, str)})
-    answers = await bus.do_all(
-        [("XRANGE", keys.SIGNALS, first, last, "COUNT", _MOST_AROUND) for first, last in spans]
-    )
+    answers = await bus.do_all([("XRANGE", keys.SIGNALS, first, last, "COUNT", _MOST_AROUND) for first, last in spans])
     found = {}
     for rows in answers:
         for entry in read_entries(keys.SIGNALS, rows if isinstance(rows, list) else []):

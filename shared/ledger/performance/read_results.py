@@ -12,7 +12,7 @@ from shared.bus.client.wire import hgetall
 from shared.bus.connection import Bus
 from shared.bus.records import Records, pairs, read_account, read_holdings
 from shared.contracts import keys
-from shared.contracts.trade_totals import CONTENTS, read_totals
+from shared.contracts.trade_totals import CONTENTS, CURSOR, read_totals
 from shared.domain.position import Holdings, Position
 from shared.domain.trade_totals import TradeTotals
 from shared.domain.values.money import Price
@@ -62,7 +62,7 @@ def parse_totals(answer: Any) -> tuple[dict[Symbol, TradeTotals], dict[str, str]
     if isinstance(answer, Exception):
         return {}, {"sums of trades": str(answer)}
     for name, written in pairs(answer).items():
-        if name == CONTENTS:
+        if name in {CONTENTS, CURSOR}:
             continue
         try:
             found[Symbol.parse(name)] = read_totals(written)

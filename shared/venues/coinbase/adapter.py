@@ -28,6 +28,7 @@ from shared.venues.coinbase import order_rows, parse
 from shared.venues.coinbase.errors import UNAUTHORIZED
 from shared.venues.coinbase.history import OrderHistory
 from shared.venues.coinbase.key_check import KeyExaminer
+from shared.venues.coinbase.preview import preview
 from shared.venues.coinbase.public import CoinbasePublic
 from shared.venues.coinbase.questions import Questions, Row
 from shared.venues.coinbase.streaming.products import OrderProducts
@@ -135,8 +136,17 @@ class CoinbaseVenue:
         try:
             return await self._submission.send(body, begin, not_after=order.deadline_at, latest_at=order.latest_at)
         except Rejected as refused:
-            if refused.refusal in {Refusal.PRECISION, Refusal.MINIMUM, Refusal.HALTED}:
-                self._public.distrust()
+            self._heed(refused)
+            raise
+
+    async def validate(self, order: OrderRequest) -> None:
+        """Have Coinbase preview an order; see the port. A preview has no client order id and creates nothing (C20)."""
+        asked = dict(_request(order, await self._public.product_id(order.symbol)))
+        del asked["client_order_id"]
+        try:
+            await preview(self._questions, asked)
+        except Rejected as refused:
+            self._heed(refused)
             raise
 
     async def replay(self, body: str, begin: BeginSend, *, latest_at: int | None = None) -> OrderAck:
@@ -198,6 +208,11 @@ class CoinbaseVenue:
     async def closed_orders(self, *, since: int) -> OrderList:
         """Return ended orders, filled or not, oldest first; see the port."""
         return await self._history.closed_orders(since=since)
+
+    def _heed(self, refused: Rejected) -> None:
+        """Have the products read again after a refusal that says that our facts about them are old."""
+        if refused.refusal in {Refusal.PRECISION, Refusal.MINIMUM, Refusal.HALTED}:
+            self._public.distrust()
 
     async def _measure_time(self) -> None:
         if not self._clock.measured:  # the answers so far had no date

@@ -15,10 +15,10 @@ from shared.domain.values.money import Price, plain
 from shared.domain.values.symbol import Symbol
 from shared.venues.answers import UNREADABLE
 from shared.venues.coinbase import parse
-from shared.venues.coinbase.errors import UNAUTHORIZED, family
+from shared.venues.coinbase.errors import UNAUTHORIZED
+from shared.venues.coinbase.preview import preview
 from shared.venues.coinbase.public import CoinbasePublic
 from shared.venues.coinbase.questions import Questions
-from shared.venues.coinbase.transport import request_text
 from shared.venues.errors import Refusal, Rejected, VenueError, presentable
 
 WHERE: Final = "in the CDP portal under API keys"
@@ -104,15 +104,13 @@ class KeyExaminer:
             body = await self._order(symbol)
             if body is None:
                 return warning(KeyCheck.TRADE, f"not tried: {symbol} has no price")
-            answer = await self._questions.ask("/orders/preview", body=body)
-            with parse.readable("orders/preview"):
-                words = presentable(", ".join(map(str, answer.get("errs") or [])))
+            await preview(self._questions, body)
         except Rejected as refusal:
             return _refusal(symbol, refusal.words, refusal.refusal)
-        return _refusal(symbol, words, family(words)) if words else _accepted(symbol)
+        return _accepted(symbol)
 
-    async def _order(self, symbol: Symbol) -> str | None:
-        """Return the text of the smallest order for a product at its last price; None without one."""
+    async def _order(self, symbol: Symbol) -> Mapping[str, Any] | None:
+        """Return the content of the smallest order for a product at its last price; None without one."""
         instrument = (await self._public.instruments()).get(symbol)
         last = (await self._public.prices([symbol])).get(symbol)
         if instrument is None or last is None:
@@ -121,13 +119,11 @@ class KeyExaminer:
         if limit.amount <= 0:
             return None
         fields = {"base_size": plain(instrument.least(limit).amount), "limit_price": plain(limit.amount)}
-        return request_text(
-            {
-                "product_id": await self._public.product_id(symbol),
-                "side": "BUY",
-                "order_configuration": {"sor_limit_ioc": fields},
-            }
-        )
+        return {
+            "product_id": await self._public.product_id(symbol),
+            "side": "BUY",
+            "order_configuration": {"sor_limit_ioc": fields},
+        }
 
 
 def _flag(answer: Mapping[str, Any], name: str) -> bool:

@@ -20,6 +20,7 @@ from shared.venues.patience import with_patience
 
 TOKEN_PAUSES: Final = (0.1, 0.3, 0.6)
 """Seconds before each repetition with a fresh token."""
+_ORDERS: Final = "/orders"
 _MOST_PAGES: Final = 2_000
 """More pages than any account has: a venue that never ends its list must not be asked for ever."""
 
@@ -42,6 +43,9 @@ class Questions:
         `body`: the text of a question that is posted, such as a preview or a cancel; never one that creates anything, nor one
         that must not be repeated.
         """
+
+        if body and path == _ORDERS:
+            raise TypeError("an order is not a question: it would be repeated")
 
         async def once() -> dict[str, Any]:
             await self._budget.admit_lookup(patient=patient)

@@ -142,13 +142,24 @@ class KrakenVenue:
                 partial(self._params, order, pair), begin, not_after=order.deadline_at, latest_at=order.latest_at
             )
         except Rejected as refused:
-            if refused.refusal in {Refusal.PRECISION, Refusal.MINIMUM} or _UNKNOWN_PAIR in refused.words.lower():
-                self._public.distrust()
+            self._heed(refused)
             raise
         venue_order_id = parse.accepted_id(result)
         if venue_order_id is None:
             raise OutcomeUnknown("Kraken accepted the order without returning its id")
         return OrderAck(venue_order_id)
+
+    async def validate(self, order: OrderRequest) -> None:
+        """Have Kraken check an order; see the port. It counts as an order; the end of its patience is its deadline (K29)."""
+        pair = await self._pair(order.symbol)
+        if not self._clock.measured:
+            await self._public.ask_time()
+        await self._budget.admit_order(pair, patience=(order.deadline_at - self._clock()) / 1000)
+        try:
+            await self._lane.check_order(self._params(order, pair, order.deadline_at))
+        except Rejected as refused:
+            self._heed(refused)
+            raise
 
     async def replay(self, body: str, begin: BeginSend, *, latest_at: int | None = None) -> OrderAck:
         """Refuse: Kraken's client order ids are unique among open orders only, so a second send buys twice."""
@@ -222,6 +233,11 @@ class KrakenVenue:
         ended = [(since if order.closed_at is None else order.closed_at, order) for order in reversed(newest_first)]
         left_out = [each for each in newest_first.left_out if each.at is None or each.at >= since]
         return OrderList([order for at, order in sorted(ended, key=itemgetter(0)) if at >= since], left_out)
+
+    def _heed(self, refused: Rejected) -> None:
+        """Have the pairs read again after a refusal that says that our facts about them are old."""
+        if refused.refusal in {Refusal.PRECISION, Refusal.MINIMUM} or _UNKNOWN_PAIR in refused.words.lower():
+            self._public.distrust()
 
     async def _read(self, method: str, rows: Mapping[str, Any]) -> OrderList:
         """Parse rows of orders; for a row with an unknown pair the list of pairs is fetched again, if that is not just done."""

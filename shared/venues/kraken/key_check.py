@@ -6,7 +6,7 @@ refused for lack of permission. What cannot be tried (list of addresses, expiry,
 
 It must never send an order that could be taken: `validate` is set, and beside it the order is an immediate one at half the price,
 which cannot fill. Sources: docs.kraken.com *Get API Key Info*, *Add Order* (`validate`), *Get Withdrawal Information*; KRAKEN.md,
-K27 and K28.
+K27 to K29.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ class KeyExaminer:
         if form is None:
             return [warning(KeyCheck.TRADE, f"not tried: {symbol} has no price")]
         try:
-            await self._lane.look_up("AddOrder", form)
+            await self._lane.check_order(form)
         except Rejected as refusal:
             if lacks_permission(refusal.words):
                 return [refused(KeyCheck.TRADE, f'{refusal.words}: tick "{TITLES[MODIFY]}" {WHERE}')]
@@ -153,5 +153,4 @@ class KeyExaminer:
             "volume": plain(instrument.least(limit).amount),
             "price": plain(limit.amount),
             "timeinforce": "IOC",
-            "validate": "true",
         }

@@ -29,6 +29,8 @@ from shared.venues.port import BeginSend, NonceSource, Outgoing
 from shared.venues.venue_clock import VenueTime
 
 NONCE_ADVANCE: Final = 1_000_000  # nonces are microseconds: one second above the other program's
+VALIDATE: Final[Mapping[str, str]] = {"validate": "true"}
+"""docs.kraken.com, Add Order: inputs are checked and no order is made (KRAKEN.md, K29)."""
 KEY_IN_USE: Final = "this key is used by another program; create a dedicated key"
 _DEADLINE_MIN: Final = 2_000  # ms; Kraken refuses a nearer deadline (KRAKEN.md, K9)
 _ARRIVAL: Final = 500  # ms for the way to Kraken and the error of its measured clock: it judges the deadline on arrival
@@ -77,6 +79,13 @@ class Lane:
 
         return await with_patience(once, self._timeout)
 
+    async def check_order(self, params: Mapping[str, str]) -> Any:
+        """Have Kraken check an order, which it does not take: AddOrder with `validate`. Repeated as every lookup.
+
+        Raises OutcomeUnknown if the answer names an order.
+        """
+        return await self.look_up("AddOrder", {**params, **VALIDATE})
+
     async def add_order(
         self,
         params: Callable[[int], Mapping[str, str]],
@@ -118,6 +127,8 @@ class Lane:
             raise Rejected("the order's deadline passed before it could be sent", Refusal.DEADLINE)
 
     async def _look_up_once(self, method: str, params: Mapping[str, str]) -> Any:
+        if method == "AddOrder" and params.get("validate") != VALIDATE["validate"]:
+            raise TypeError("an order is not a lookup: it would be repeated")
         for advance in (0, NONCE_ADVANCE):
             nonce = await self._nonces.next(advance=advance)
             failure: VenueError | None
@@ -125,6 +136,11 @@ class Lane:
                 reply = await self._api.private(method, params, nonce)
             except VenueError as error:
                 raise as_read(error) from None
+            if method == "AddOrder" and (named := accepted_id(reply.result)) is not None:
+                self._api.doubt()
+                raise OutcomeUnknown(
+                    f"Kraken answered a check with the order {named}"
+                )  # not repeated: it might be taken again
             failure = self._failure(method, reply, order=False)
             if failure is None and not may_answer(method, params, reply.result):
                 self._api.doubt()

@@ -244,7 +244,13 @@ class KrakenBench:
         if fault == "pair_halted":
             await self.paper.fault(fault, symbol=str(BTC))
             return
-        path = {"place": "AddOrder", "balances": "BalanceEx", "order": "QueryOrders", "cancel": "CancelOrder"}[method]
+        path = {
+            "place": "AddOrder",
+            "validate": "AddOrder",
+            "balances": "BalanceEx",
+            "order": "QueryOrders",
+            "cancel": "CancelOrder",
+        }[method]
         await self.paper.fault(fault, user=self.user, method=path, count=1)
 
     async def rest_elsewhere(self, client_id: str) -> str:
@@ -293,6 +299,7 @@ class CoinbaseBench:
             return
         path = {
             "place": "CreateOrder",
+            "validate": "PreviewOrder",
             "balances": "ListAccounts",
             "order": "GetOrder",
             "cancel": "CancelOrders",

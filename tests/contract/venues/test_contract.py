@@ -455,3 +455,54 @@ async def test_40_a_key_says_whether_it_may_cancel_and_nothing_is_cancelled_by_a
     accepted = await bench.venue.place(resting("49000"), bench.nonces.begin)
     assert await bench.venue.may_cancel()
     assert (await bench.venue.order(accepted.venue_order_id)).status is VenueOrderStatus.OPEN
+
+
+@pytest.mark.parametrize(("side", "limit"), [(Side.BUY, "50500"), (Side.BUY, None), (Side.SELL, "49000")])
+async def test_41_a_checked_order_is_taken_by_the_venue_s_word_and_leaves_no_trace(
+    bench: Bench, side: Side, limit: str | None
+) -> None:
+    client_id = _id()
+    before = await bench.venue.balances()
+    await bench.venue.validate(request(client_id, side, limit=limit))
+    assert await bench.orders_at_venue() == 0
+    assert await bench.venue.find(client_id, since=None) is None
+    after = await bench.venue.balances()
+    assert [(after[name].total, after[name].free) for name in FUNDS] == [
+        (before[name].total, before[name].free) for name in FUNDS
+    ]
+
+
+async def test_42_an_order_may_be_checked_and_placed_under_one_id(bench: Bench) -> None:
+    client_id = _id()
+    for _ in range(2):
+        await bench.venue.validate(request(client_id, limit="50500"))
+    await bench.venue.place(request(client_id, limit="50500"), bench.nonces.begin)
+    assert await bench.orders_at_venue() == 1
+
+
+async def test_43_a_check_says_why_the_order_would_be_refused(bench: Bench) -> None:
+    with pytest.raises(Rejected) as refused:
+        await bench.venue.validate(request(_id(), size=bench.terms.below_minimum, limit="50500"))
+    assert refused.value.refusal is Refusal.MINIMUM
+    await bench.trouble("pair halted")
+    with pytest.raises(Rejected) as refused:
+        await bench.venue.validate(request(_id(), limit="50500"))
+    assert refused.value.refusal is Refusal.HALTED
+    assert await bench.orders_at_venue() == 0
+
+
+@pytest.mark.parametrize("name", ["lost on the way", "rate limit"])
+async def test_44_a_check_that_met_trouble_is_unavailable_or_repeated_and_places_nothing(
+    bench: Bench, name: str
+) -> None:
+    await bench.trouble(name, "validate")
+    with suppress(Unavailable, OutcomeUnknown):
+        await bench.venue.validate(request(_id(), limit="50500"))
+    assert await bench.orders_at_venue() == 0
+
+
+async def test_45_a_refused_key_refuses_a_check_too(bench: Bench) -> None:
+    await bench.trouble("key revoked", "validate")
+    with pytest.raises(Rejected) as refused:
+        await bench.venue.validate(request(_id(), limit="50500"))
+    assert refused.value.refusal is Refusal.AUTH

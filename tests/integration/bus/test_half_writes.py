@@ -107,7 +107,7 @@ CALLS: Final[Mapping[str, Call]] = {
         [TOKEN, "planned", "BTC/USD", "{}", "BTC/USD", "{}", 2, "pnl", "1", "leg", "2"],
         [_FENCE],
     ),
-    "write_risk": Call([FENCE, RISK, keys.stopouts("alice")], [TOKEN, 2, "pnl", "1", "reason", "lost"], [_FENCE]),
+    "write_state": Call([FENCE, RISK, keys.stopouts("alice")], [TOKEN, 2, "pnl", "1", "reason", "lost"], [_FENCE]),
 }
 
 
@@ -182,6 +182,15 @@ async def test_a_script_that_meets_a_command_it_may_not_run_leaves_no_half_write
         await bus.do_all(call.before)
         await bus.run(scripts.load(name), list(call.keys), list(call.args))
         assert after.keys() == (await _all(bus)).keys() - {NONCE}
+
+
+@pytest.mark.parametrize("name", ["settle", "transition"])
+async def test_sums_that_cannot_be_written_hold_up_nothing_and_are_reported(bus: Bus, name: str) -> None:
+    call = CALLS[name]
+    await bus.do_all([*call.before, ("SET", TOTALS, "no hash")])
+    assert await bus.run(scripts.load(name), list(call.keys), list(call.args)) == "unsummed"
+    assert await bus.do("HGET", ORDER, "state")
+    assert await bus.do("HGET", POSITIONS, "BTC/USD") == "{}"
 
 
 async def test_an_order_whose_count_of_attempts_is_damaged_is_begun_whole(bus: Bus) -> None:

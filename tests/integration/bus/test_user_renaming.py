@@ -48,6 +48,7 @@ async def alice(bus: Bus) -> Records:
     await records.write_account(an_account(OLD))
     await bus.do("HSET", keys.control(OLD), "mode", "pause", "reason", "a test", "reconcile_at", "5")
     await bus.do("HSET", keys.following(OLD), "from", "0-0")
+    await bus.do("HSET", keys.stage(OLD), "stage", "0.25")
     await bus.do("SET", keys.nonce(OLD, KEY), 1_800_000_000_000_000)
     return records
 
@@ -65,6 +66,8 @@ async def whole(bus: Bus, records: Records) -> None:
     assert pairs(await bus.do("HGETALL", keys.following(NEW))) == {"from": UNTIL}
     assert pairs(await bus.do("HGETALL", keys.following(OLD))) == {"from": "0-0", "until": UNTIL}
     assert int(await bus.do("GET", keys.nonce(NEW, KEY))) == 1_800_000_000_000_000
+    stages = [pairs(await bus.do("HGETALL", keys.stage(user))) for user in (OLD, NEW)]
+    assert stages == [{}, {"stage": "0.25"}]
     assert await records.accounts([(OLD, "kraken")]) == [None], "nobody is to see two accounts"
 
 
@@ -78,7 +81,7 @@ async def test_everything_moves_and_nothing_is_left_that_could_be_sold_twice(bus
     await whole(bus, alice)
 
 
-@pytest.mark.parametrize("commands", range(1, 40))
+@pytest.mark.parametrize("commands", range(1, 44))
 async def test_interrupted_anywhere_and_repeated_it_ends_the_same(bus: Bus, alice: Records, commands: int) -> None:
     """At no moment can both names sell: the new one's books are marked until the old one has none."""
     dying = _Dying(bus, commands)

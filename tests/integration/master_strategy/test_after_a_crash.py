@@ -110,7 +110,7 @@ async def test_of_an_entry_that_was_told_in_part_only_the_rest_comes_too_late(ri
     await run.resume()
     assert [signal.base_size for signal in await rig.signals()] == [btc("0.04")]
     assert run.book.position(BTC).size == btc("0.1")
-    assert run.book.position(BTC).cost == usd("6000")
+    assert run.book.position(BTC).cost == usd("6024"), "the fees of both parts are in it"
 
 
 async def test_an_exit_found_late_is_told_however_late_it_is(rig: Rig) -> None:

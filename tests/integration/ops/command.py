@@ -57,8 +57,8 @@ async def exchange() -> AsyncIterator[Exchange]:
     async def create(request: web.Request) -> web.Response:
         if state.refuse:
             return web.json_response({"detail": state.refuse}, status=409)
-        state.accounts.append(await request.json())
-        return web.json_response({})
+        state.accounts.append(sent := await request.json())
+        return web.json_response({name: sent.get(name, f"PAPER-{name}") for name in ("api_key", "api_secret")})
 
     async def orders(_: web.Request) -> web.Response:
         return web.json_response(state.orders)

@@ -58,7 +58,7 @@ async def test_json_adds_up_and_csv_says_the_same(bus: Bus, redis_server: RedisS
     (alice,) = found["accounts"]
     sums = {name: Decimal(value) for name, value in alice["sums"]["USD"].items() if isinstance(value, str)}
     assert sums["pnl"] == sums["realized"] + sums["unrealized"] == sums["cash_flow"] + sums["value"]
-    assert (sums["pnl"], sums["fees"], alice["sums"]["USD"]["trades"]) == (220, 34, 2)
+    assert (sums["pnl"], sums["fees"], alice["sums"]["USD"]["trades"]) == (Decimal(220), Decimal(34), 2)
     rows = list(csv.DictReader((await ops(redis_server.url, "pnl", "--csv")).out.splitlines()))
     assert [(row["user"], row["pnl"], row["equity"]) for row in rows] == [
         ("master", "552", "20000"), ("alice", "220", "5100.5")
@@ -83,7 +83,7 @@ async def test_the_tracking_error_compares_the_hours_of_both(bus: Bus, redis_ser
         samples = EquitySamples(bus, user, "kraken")
         for hour, profit in enumerate(profits):
             at = start + hour * HOUR
-            sample = EquitySample.of(at=at, currency="USD", equity=Decimal(1000), pnl=Decimal(profit))
+            sample = EquitySample.of(currency="USD", equity=Decimal(1000), pnl=Decimal(profit))
             assert await samples.add(sample, at) == ""
     each = (await ops(redis_server.url, "pnl", "--user", "alice", "--json")).json["tracking"]["kraken"]
     assert each["intervals"] == 3

@@ -6,9 +6,7 @@ import csv
 import json
 
 from shared.bus.connection import Bus
-from shared.bus.records import Records
 from shared.contracts import keys
-from shared.contracts.heartbeat import HeartbeatRecord
 from tests.integration.ops.command import ops
 from tests.integration.ops.money import account, alice_and_master
 from tests.support.redis_server import RedisServer
@@ -24,7 +22,7 @@ async def test_an_empty_system_is_two_sentences(bus: Bus, redis_server: RedisSer
 async def test_accounts_results_and_outcomes_are_shown(bus: Bus, redis_server: RedisServer) -> None:
     await alice_and_master(bus)
     await account(bus, "bob", "900", reason="the key was refused")
-    await Records(bus).write_heartbeat("executor", "one", HeartbeatRecord(mode="paper"))
+    await bus.do("HSET", keys.books("alice", "kraken"), "v", "1", "funds", "paper", "since", "0")
     await bus.do("HSET", keys.control("alice"), "mode", "pause", "reason", "holiday")
     ran = await ops(redis_server.url, "watch", "--count", "1", COLUMNS="80")
     assert max(map(len, ran.out.splitlines())) <= 80
@@ -38,7 +36,9 @@ async def test_accounts_results_and_outcomes_are_shown(bus: Bus, redis_server: R
 
 
 async def test_live_money_is_said_first(bus: Bus, redis_server: RedisServer) -> None:
-    await Records(bus).write_heartbeat("executor", "one", HeartbeatRecord(mode="live"))
+    for user, funds in (("alice", "paper"), ("bob", "live")):
+        await account(bus, user, "900")
+        await bus.do("HSET", keys.books(user, "kraken"), "v", "1", "funds", funds, "since", "0")
     await bus.do("HSET", keys.CONTROL, "mode", "halt", "reason", "trouble")
     ran = await ops(redis_server.url, "watch", "--count", "1")
     assert ran.out.splitlines()[0].strip().startswith("LIVE: real money")

@@ -25,6 +25,7 @@ REASON = ("--reason", "x")
         ("streams", "--user", "zed"),
         ("why", "--user", "zed"),
         ("stopouts", "--user", "zed"),
+        ("stages", "--user", "zed"),
         ("drift", "--user", "zed"),
         ("reconcile", "--user", "zed"),
         ("track", "zed"),
@@ -133,6 +134,7 @@ async def test_without_a_terminal_a_question_says_what_to_add(
     [
         (("unknown",), "no order has an unknown outcome"),
         (("stopouts",), "no stop-outs"),
+        (("stages",), "no user has a stage below 1, or one that moves"),
         (("dead", "list"), "Dead letters: none"),
         (("drift",), "neither the master nor any user holds a position"),
         (("why", "--last", "5"), "there are no signals yet"),

@@ -32,6 +32,24 @@ _PLACES: list[dict[str, object]] = [
 ]
 
 
+_STAGES: list[object] = [
+    {},
+    "shadow",
+    0.25,
+    {"start": 1},
+    {"start": "shadow", "auto": True},
+    {
+        "start": 0.05,
+        "max": 0.25,
+        "auto": True,
+        "trades": 7,
+        "max_tracking_bps": 12.5,
+        "faults": 2,
+        "fault_window": "10m",
+    },
+]
+
+
 @st.composite
 def user_files(draw: st.DrawFn) -> UserFile:
     """Draw a whole file that can be used."""
@@ -56,7 +74,7 @@ def user_files(draw: st.DrawFn) -> UserFile:
     return UserFile.model_validate(
         {
             "enabled": draw(st.booleans()),
-            "paper": draw(st.booleans()),
+            **draw(st.sampled_from([{"paper": True}, {"stage": "paper"}, *({"stage": each} for each in _STAGES)])),
             **draw(st.sampled_from(_PLACES)),
             "on_join": draw(st.sampled_from(OnJoin)),
             "on_leave": draw(st.sampled_from(OnLeave)),

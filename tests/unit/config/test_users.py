@@ -22,6 +22,7 @@ from shared.domain.limits.policy import (
     SymbolPolicy,
     UserPolicy,
 )
+from shared.domain.stages.stage import Stage, StagePolicy
 from shared.domain.values.symbol import Symbol
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -148,6 +149,7 @@ def test_every_setting_is_read_exactly(config: Path) -> None:
         on_join_bps=Decimal(25),
         on_leave=OnLeave.EXITS_ONLY,
         paper=True,
+        stage=StagePolicy(start=Stage.PAPER),
     )
     assert load_users(config)["bob-2"].currency == "USDC"
 

@@ -10,6 +10,7 @@ from hypothesis import given, strategies as st
 
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.messages import OrderMessage, ReportMessage, SignalMessage
+from shared.contracts.plain_orders import read_decision
 from shared.domain.order import TERMINAL, Copy, Decision, Kind, OrderState, Side
 from shared.domain.signal import Signal, Source
 from tests.support.examples import BTC_USD, a_copied_entry, an_entry, an_exit, btc, btc_price, usd
@@ -206,3 +207,28 @@ def test_a_fraction_on_an_entry_means_nothing() -> None:
 
 def test_fields_that_a_later_writer_adds_are_passed_over() -> None:
     assert SignalMessage.parse({**ENTRY, "mood": "good"}).to_domain() == SIGNAL_ENTRY
+
+
+def test_a_signal_states_the_masters_fee_where_it_is_known() -> None:
+    signal = an_entry(fee=usd("4.8"))
+    fields = SignalMessage.from_domain(signal).fields()
+    assert fields["fee"] == "4.8"
+    assert SignalMessage.parse(fields).to_domain() == signal
+    assert "fee" not in SignalMessage.from_domain(an_entry()).fields()
+    assert SignalMessage.from_domain(an_entry(fee=usd(0))).fields()["fee"] == "0"
+
+
+def test_a_copy_states_the_multiplier_of_its_ratio() -> None:
+    decision = a_copied_entry(multiplier=Decimal("0.5"))
+    fields = OrderMessage.from_domain(decision).fields()
+    assert fields["multiplier"] == "0.5"
+    assert OrderMessage.parse(fields).to_domain() == read_decision(fields) == decision
+    assert "multiplier" not in OrderMessage.from_domain(a_copied_entry()).fields()
+
+
+@pytest.mark.parametrize("written", ["", "much", "1e5", "NaN", "1" * 30, "\N{ARABIC-INDIC DIGIT ONE}"])
+def test_what_is_noted_for_reports_alone_loses_no_signal_and_no_order(written: str) -> None:
+    signal = {**SignalMessage.from_domain(an_entry()).fields(), "fee": written}
+    assert SignalMessage.parse(signal).to_domain() == an_entry()
+    order = {**OrderMessage.from_domain(a_copied_entry()).fields(), "multiplier": written}
+    assert OrderMessage.parse(order).to_domain() == read_decision(order) == a_copied_entry()

@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
+import pytest
+
 from shared.domain.key_report import Finding, Grade
 from shared.domain.limits.policy import BelowMinimum, SizingPolicy, SymbolPolicy, UserPolicy
 from shared.domain.signal import Signal
+from shared.domain.stages.stage import Stage, StagePolicy
 from shared.ledger.too_small import judge_minimums
 from tests.support.examples import BTC_USD, a_policy, an_account, an_entry, an_instrument, btc, usd
 
@@ -51,3 +54,17 @@ def test_what_something_else_decides_does_not_count() -> None:
     assert "no recent entry" in judge_minimums([entry(1, "0.001")], a_policy(), an_account(), {}).text
     assert "not been read" in judge_minimums([entry(1, "0.1")], a_policy(), None, TABLE).text
     assert "not been read" in judged(["0.1"], equity=None).text
+
+
+@pytest.mark.parametrize(
+    ("stage", "words"),
+    [
+        (StagePolicy(start=Stage.CANARY), "would miss 50 % at stage 0.05 of the master's last 2 entries"),
+        (StagePolicy(start=Stage.SHADOW, auto=True), "would miss 50 % at stage 0.05 of the master's last 2 entries"),
+        (StagePolicy(start=Stage.SHADOW), "none of the master's last 2 entries is too small"),
+        (StagePolicy(start=Stage.SHADOW, auto=True, max=Stage.SHADOW), "none of the master's last 2 entries"),
+    ],
+)
+def test_the_smallest_stage_of_a_user_is_what_counts(stage: StagePolicy, words: str) -> None:
+    """0.02 and 0.1 BTC of the master's are 0.0005 and 0.0025 at 5 % of a half."""
+    assert words in judged(["0.02", "0.1"], a_policy(stage=stage)).text

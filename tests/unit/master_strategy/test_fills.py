@@ -47,6 +47,15 @@ def test_a_fee_taken_in_base_lessens_the_position_and_not_what_users_copy() -> N
     assert (signal.base_size, signal.position_after) == (btc("1"), btc("0.996"))
 
 
+def test_the_masters_fee_is_stated_in_quote_for_the_part_that_is_emitted() -> None:
+    whole = _signal(done(Side.BUY, "0.02", "1200", fee="4.8"))
+    assert whole is not None
+    assert whole.fee == usd("4.8")
+    rest = _signal(done(Side.BUY, "0.04", "2400", fee="9.6"), Emitted(btc("0.03"), usd("1800"), Decimal("7.2")))
+    assert rest is not None
+    assert rest.fee == usd("2.4")
+
+
 def test_a_sale_of_37_per_cent_is_an_exit_of_that_fraction() -> None:
     signal = _signal(done(Side.SELL, "0.37", "22200"), before=btc("1"))
     assert signal is not None

@@ -33,7 +33,7 @@ async def _check_balances(rig: Rig) -> None:
     assert each.totals.cash_flow.amount == rig.account.balances["USD"] - START
     assert each.held.size.amount == rig.account.balances.get("BTC", Decimal(0))
     size, cost = each.adjusted
-    assert (size.amount, cost.amount) == (0, 0)
+    assert [size.amount, cost.amount] == [0, 0]
 
 
 @pytest.mark.parametrize("in_base", [False, True])
@@ -59,7 +59,7 @@ async def test_a_fee_in_base_costs_no_money(rig: Rig, owner: Owner) -> None:
     (each,) = (await _result(rig)).symbols
     assert each.held.cost.amount == START - rig.account.balances["USD"]
     (trade,) = (await latest_trades(rig.bus, [USER], 10))[USER]
-    assert (trade.base_fee.amount, trade.fee.amount) == (Decimal("0.0002"), 0)
+    assert (trade.base_fee.amount, trade.fee.amount) == (Decimal("0.0002"), Decimal(0))
     assert trade.exact
     assert trade.paid.amount == each.held.cost.amount
 

@@ -2,17 +2,56 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
+from services.executor.turn import claims as claims_module
 from services.executor.turn.claims import Claims
 from shared.bus.connection import Bus
-from shared.bus.lease import Lease
+from shared.bus.lease import Lease, acquire
 from shared.bus.records import Records
+from shared.contracts import keys
 from shared.contracts.heartbeat import HeartbeatRecord
 
 
 async def _serve(user: str, lease: Lease) -> None:
     del user, lease
+
+
+async def test_new_users_are_taken_in_beyond_the_capacity_up_to_a_limit_and_those_served_before_without_one(
+    bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served: list[str] = []
+
+    async def serve(user: str, lease: Lease) -> None:
+        del lease
+        served.append(user)
+        await asyncio.Event().wait()
+
+    for name in ("_LOOK_EVERY", "_NEED_AFTER", "_GRACE"):
+        monkeypatch.setattr(claims_module, name, -1.0)
+    new = [f"new-{number}" for number in range(9)]
+    claims = Claims(bus, ["alice", *new], 1, "me", serve)
+    await acquire(bus, "bob", "other")
+    try:
+        claims.users = ["alice"]
+        await claims.update()
+        claims.users = ["alice", "bob", *new]
+        for _ in range(8):
+            await claims.update()
+        assert claims.serving == 1 + claims_module._MOST_NEW
+        before = "old"
+        await bus.do("SET", keys.fence(before), 7)
+        claims.users.append(before)
+        for _ in range(8):
+            await claims.update()
+        await asyncio.sleep(0)
+        assert before in served
+        assert "bob" not in served
+        assert claims.serving == 2 + claims_module._MOST_NEW
+    finally:
+        await claims.end()
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,19 +13,20 @@ import typer
 from services.ops.operator import Yes, confirm, operator_name
 from services.ops.output import AsJson, print_json
 from services.ops.runner import run_with_bus
+from services.ops.user.key_files import move_keys, secrets_of
+from services.ops.user.names import check_new_name, names_with_file
 from shared.bus.connection import Bus
 from shared.bus.lease import Lease, acquire
 from shared.bus.streams import flatten
 from shared.bus.users.user_renaming import UserRenaming
 from shared.config.errors import ConfigurationError
+from shared.config.secrets_folder import Part
 from shared.config.settings import Settings
 from shared.config.users.loader import load_users, users_folder
 from shared.config.venue_settings import VENUE_FACTS
 from shared.contracts import keys
-from shared.domain.limits.policy import RESERVED_NAMES
 from shared.domain.values.venue import VENUES
 
-_USER_ID: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 _KEPT: Final = 100_000
 
 Old = Annotated[str, typer.Argument(metavar="OLD", help="The user's present name.")]
@@ -37,14 +37,8 @@ New = Annotated[str, typer.Argument(metavar="NEW", help="The user's new name.")]
 class _RenameResult:
     resumed: bool
     held: int
-
-
-def build() -> typer.Typer:
-    """Build the commands."""
-    app = typer.Typer(no_args_is_help=True, help="Users: rename one with everything that is theirs.")
-    app.callback()(lambda: None)  # so that the one command keeps its name
-    app.command("rename")(rename)
-    return app
+    keys: list[str]
+    """The venues of which the key files were moved."""
 
 
 def rename(old: Old, new: New, yes: Yes = False, as_json: AsJson = False) -> None:
@@ -78,13 +72,24 @@ def rename(old: Old, new: New, yes: Yes = False, as_json: AsJson = False) -> Non
     ]
     if as_json:
         print_json(
-            {"old": old, "new": new, "positions": done.held, "resumed": done.resumed, "variables": dict(variables)}
+            {
+                "old": old,
+                "new": new,
+                "positions": done.held,
+                "resumed": done.resumed,
+                "variables": dict(variables),
+                "key_files": done.keys,
+            }
         )
         return
     print(
         f"{old} is now {new}{' (an interrupted rename was completed)' if done.resumed else ''}; {done.held} positions held"
     )
-    print("before you start executors again, rename the variables of the key (and their _FILE forms):")
+    if done.keys:
+        print(f"the key files at {', '.join(done.keys)} were moved in the folder of secrets")
+    print(
+        "before you start executors again, rename the variables of the key (and their _FILE forms) where there are any:"
+    )
     for before, after in variables:
         print(f"  {before} -> {after}")
     print(
@@ -93,17 +98,18 @@ def rename(old: Old, new: New, yes: Yes = False, as_json: AsJson = False) -> Non
 
 
 def _check_names(settings: Settings, old: str, new: str) -> None:
-    if not _USER_ID.fullmatch(new):
-        raise ConfigurationError(
-            f"{new}: a user id has up to 32 of a-z, 0-9, - and _, and begins with a letter or digit"
-        )
-    if new in RESERVED_NAMES or new.startswith("prices-"):
-        raise ConfigurationError(f"{new} is reserved; choose another user id")
     if old == new:
         raise ConfigurationError("both names are the same")
-    others = {name.replace("-", "_"): name for name in load_users(settings.shoal_config) if name not in {old, new}}
-    if (other := others.get(new.replace("-", "_"))) is not None:
-        raise ConfigurationError(f"the users {other} and {new} would share one key variable")
+    check_new_name(old, ())
+    check_new_name(new, (name for name in names_with_file(settings) if name not in {old, new}))
+    if (folder := secrets_of(settings)) is not None and not (
+        users_folder(settings.shoal_config) / f"{new}.toml"
+    ).exists():
+        for venue in VENUES:
+            if folder.holds(venue, old) and folder.holds(venue, new):
+                raise ConfigurationError(
+                    f"{folder.path(venue, new, Part.KEY)} exists already: it is another key; remove one"
+                )
 
 
 async def _refuse_while_running(bus: Bus, old: str, new: str) -> None:
@@ -135,10 +141,12 @@ async def _rename(settings: Settings, bus: Bus, old: Lease, new: Lease) -> _Rena
         await renaming.commit(until, funds, now)
     if files[0].exists():
         files[0].rename(files[1])
+    secrets = secrets_of(settings)
+    moved = move_keys(secrets, old.holder, new.holder) if secrets else []
     await renaming.finish()
     await _note(bus, old.holder, new.holder)
     held = [int(await bus.do("HLEN", keys.positions(new.holder, venue))) for venue in VENUES]
-    return _RenameResult(resumed, sum(held))
+    return _RenameResult(resumed, sum(held), moved)
 
 
 def _is_on_paper(settings: Settings, user: str) -> bool:

@@ -1,0 +1,134 @@
+"""`ops user list`: every user with state, venues, whether their keys are here, and what they hold. Shows no part of a key.
+
+Names are selected before their files and records are read, so a page costs the same with ten users and with ten thousand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Annotated, Final
+
+import typer
+
+from services.ops.output import AsJson, console, print_json, table
+from services.ops.runner import run_with_bus
+from services.ops.user.names import names_with_file
+from services.ops.user.user_file import file_of
+from shared.bus.connection import Bus
+from shared.bus.records import Records, read_holdings
+from shared.bus.users.last_settings import holders
+from shared.config.secrets import key_sources
+from shared.config.settings import Settings
+from shared.config.users.loader import FileProblem, read_user
+from shared.contracts import keys
+from shared.domain.account import Account
+from shared.domain.limits.policy import UserPolicy
+from shared.domain.values.venue import VENUES
+
+_PAGE: Final = 50
+
+Text = Annotated[str, typer.Argument(metavar="[TEXT]", help="Only users whose id contains this.")]
+Limit = Annotated[int, typer.Option("--limit", min=1, max=1000, help="How many users to show.")]
+Skip = Annotated[int, typer.Option("--skip", min=0, help="How many users to leave out at the beginning.")]
+
+
+@dataclass(frozen=True, slots=True)
+class UserRow:
+    """One user. `key` says by venue where a key is as this command sees it, never what it is."""
+
+    user: str
+    state: str
+    venues: Sequence[str]
+    accounts: Mapping[str, str]
+    key: Mapping[str, str]
+    held: str
+
+
+def list_users(text: Text = "", limit: Limit = _PAGE, skip: Skip = 0, as_json: AsJson = False) -> None:
+    """List users: state, venues, whether the key is here, and what is held. Users without a file who hold something too."""
+
+    async def work(settings: Settings, bus: Bus) -> tuple[int, list[UserRow]]:
+        with_file = set(names_with_file(settings))
+        names = sorted(name for name in with_file | await holders(bus) if text in name)
+        shown = names[skip : skip + limit]
+        return len(names), await _rows(settings, bus, shown, with_file)
+
+    total, rows = run_with_bus(work)
+    if as_json:
+        print_json({"total": total, "users": [asdict(row) for row in rows]})
+        return
+    cells = [
+        [
+            row.user,
+            row.state,
+            ", ".join(f"{venue}: {row.accounts[venue]}" for venue in row.venues),
+            ", ".join(f"{venue}: {place}" for venue, place in row.key.items()),
+            row.held or "nothing",
+        ]
+        for row in rows
+    ]
+    columns = ["user", "state", "accounts", "key here", "held"]
+    console().print(table("Users", columns, cells, empty=f"no user{f' whose id contains {text}' if text else ''}"))
+    if len(rows) < total:
+        print(f"{len(rows)} of {total} users; --limit and --skip show others")
+
+
+async def _rows(settings: Settings, bus: Bus, names: Sequence[str], with_file: set[str]) -> list[UserRow]:
+    places: list[tuple[str, str]] = [(name, venue) for name in names for venue in VENUES]
+    held = await bus.do_all([("HGETALL", keys.positions(*place)) for place in places])
+    leases = await bus.do_all([("EXISTS", keys.lease(name)) for name in names])
+    accounts = dict(zip(places, await Records(bus).accounts(places), strict=True))
+    holdings: dict[str, list[str]] = {}
+    where: dict[str, list[str]] = {}
+    for (name, venue), answer in zip(places, held, strict=True):
+        if words := _held(answer):
+            holdings.setdefault(name, []).extend(words)
+            where.setdefault(name, []).append(venue)
+    rows = []
+    for name, served in zip(names, leases, strict=True):
+        found = read_user(file_of(settings.shoal_config, name)) if name in with_file else None
+        policy = found if isinstance(found, UserPolicy) else None
+        venues = list(policy.venues) if policy else where.get(name, [])
+        rows.append(
+            UserRow(
+                user=name,
+                state=_state(found, holds=bool(holdings.get(name))),
+                venues=venues,
+                accounts={venue: _account(accounts[name, venue], served=bool(served)) for venue in venues},
+                key={venue: _key(venue, name) for venue in venues},
+                held=", ".join(holdings.get(name, [])),
+            )
+        )
+    return rows
+
+
+def _held(answer: object) -> list[str]:
+    found = read_holdings(answer)
+    sizes = [str(position.size) for _, position in sorted(found.positions.items(), key=str) if position.size.amount > 0]
+    return sizes + [f"{name} (unreadable)" for name in found.unreadable]
+
+
+def _state(found: UserPolicy | FileProblem | None, *, holds: bool) -> str:
+    if found is None:
+        return "gone, still holds" if holds else "gone"
+    if isinstance(found, FileProblem):
+        return f"bad file: {found.why}"
+    return "enabled" if found.enabled else f"disabled, on_leave = {found.on_leave}"
+
+
+def _account(account: Account | None, *, served: bool) -> str:
+    if not served:
+        return "not served"
+    if account is None:
+        return "not connected yet"
+    return f"{account.state}{f' ({account.reason})' if account.reason else ''}"
+
+
+def _key(venue: str, user: str) -> str:
+    """Return where this command sees a key; services may have others, in their own environment."""
+    places = ("variable", "folder")
+    return (
+        " and ".join(place for place, source in zip(places, key_sources(venue, user), strict=False) if source.given())
+        or "no"
+    )

@@ -1,0 +1,85 @@
+"""Writes users' files: a new one, and single settings of an existing one, whose comments and other lines stay as they are.
+
+A file is replaced in one step, and only by a text that services accept: a half-written file would stop its user's entries.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from shared.config.errors import ConfigurationError
+from shared.config.text_file import read_text
+from shared.config.toml_file import parse_toml
+from shared.config.users.file import UserFile
+from shared.config.users.loader import SUFFIX, users_folder
+
+_TABLE: Final = re.compile(r"^\s*\[", re.MULTILINE)
+
+
+def file_of(config: Path, user: str) -> Path:
+    """Return the path of a user's file. Raises ConfigurationError if there is no folder for it."""
+    return users_folder(config) / f"{user}{SUFFIX}"
+
+
+def require_writable(path: Path) -> None:
+    """Raise ConfigurationError if a file of the configuration could not be replaced: before anything else is made."""
+    if not os.access(path.parent, os.W_OK):
+        raise ConfigurationError(f"{path.parent} cannot be written here: run this where it can be")
+
+
+def new_text(venues: Sequence[str], *, paper: bool) -> str:
+    """Return the text of a new user's file."""
+    lines = [
+        "# Every setting and its default: see alice.toml of the repository (config/users/alice.toml).",
+        "enabled = true",
+        f"venues = {json.dumps(list(venues))}",
+    ]
+    return "\n".join([*lines, *(["paper = true"] if paper else [])]) + "\n"
+
+
+def change_settings(path: Path, **values: bool | str) -> None:
+    """Set settings that stand above the sections of a user's file. Raises ConfigurationError, and then changes nothing."""
+    try:
+        text = read_text(path)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{path}: {error}") from None
+    for key, value in values.items():
+        text = _with(text, key, json.dumps(value))  # of these values JSON's spelling is TOML's
+    write(path, text)
+
+
+def write(path: Path, text: str) -> None:
+    """Write a user's file in one step. Raises ConfigurationError if services would not accept it, or it cannot be written."""
+    try:
+        parse_toml(text, UserFile)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{path} is not changed, since services would not accept it: {error}") from None
+    replace_text(path, text)
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Replace a file of the configuration in one step, with the permissions of the one before. Raises ConfigurationError."""
+    new = path.with_name(f".{path.name}.new")  # services ignore what begins with a dot
+    try:
+        mode = path.stat().st_mode & 0o777 if path.exists() else 0o644
+        new.write_text(text, encoding="utf-8")
+        new.chmod(mode)
+        new.replace(path)
+    except OSError as error:
+        new.unlink(missing_ok=True)
+        raise ConfigurationError(f"{path} cannot be written: {error.strerror}; run this where it can be") from None
+
+
+def _with(text: str, key: str, value: str) -> str:
+    """Return a TOML text with one of its top-level keys set; a comment behind it stays."""
+    table = _TABLE.search(text)
+    top, rest = (text[: table.start()], text[table.start() :]) if table else (text, "")
+    line = re.compile(rf'^(\s*{key}\s*=\s*)("[^"\n]*"|\'[^\'\n]*\'|[^\s#]+)', re.MULTILINE)
+    if line.search(top):
+        return line.sub(lambda found: found[1] + value, top, count=1) + rest
+    return f"{key} = {value}\n{top}{rest}"

@@ -1,0 +1,168 @@
+"""Reads a user's statement from Redis: what `collected.py` has read, by account, with what was held when the period began.
+
+It reads the streams of one user and the signals of one month, page by page: for one user who is asked for, never for all of
+them, and never on a timer. It writes nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Final
+
+from shared.bus.connection import Bus
+from shared.bus.records import Records, pairs
+from shared.contracts import keys
+from shared.contracts.trade_totals import CONTENTS, read_totals
+from shared.domain.values.money import ZERO
+from shared.domain.values.symbol import Symbol
+from shared.ledger.reading import stream_extents
+from shared.ledger.statement.collected import Collected, add_size, collect
+from shared.ledger.statement.month import Month
+from shared.ledger.statement.records.material import Copied, Ending, Holding, Material, Opening, Scale
+from shared.ledger.statement.records.scales import first_scale
+from shared.ledger.statement.statement import Statement, state_account
+
+_EVERY_TRADE: Final = "0"
+"""What sums of trades say of themselves if they go back to the account's first trade: see CONTENTS."""
+
+Account = tuple[str, str]
+"""Venue and currency."""
+
+
+async def read_statement(bus: Bus, user: str, month: Month, now: int) -> Statement:
+    """Read a user's statement of a month, up to `now` (epoch ms) while the month is running.
+
+    Raises BusUnavailable, StatementError.
+    """
+    if now <= month.begins:
+        return Statement(user, month, running=False, accounts=(), notes=(f"{month} has not begun.",))
+    until = min(month.ends, now)
+    since, notes = await _beginning(bus, user, month)
+    records = await collect(bus, user, since, until)
+    accounts = []
+    for venue, currency in sorted(_accounts(records)):
+        material = await _material(bus, user, (venue, currency), records, since, until, running=now < month.ends)
+        stated = await asyncio.to_thread(state_account, material)  # a busy month takes some tenths of a second
+        if stated is not None:
+            accounts.append(stated)
+    if records.unreadable:
+        notes.append(f"{records.unreadable} entries could not be read and are left out.")
+    return Statement(user, month, now < month.ends, tuple(accounts), tuple(notes))
+
+
+async def _beginning(bus: Bus, user: str, month: Month) -> tuple[int, list[str]]:
+    """Return the instant from which the user's records of the month exist, and why that is not the first of the month."""
+    begins = month.begins
+    orders, signals = await stream_extents(bus, [keys.orders(user), keys.SIGNALS])
+    since, notes = begins, []
+    if orders.first is not None and orders.first[0] > begins and not orders.removed:
+        since = orders.first[0]
+        notes.append("The user began to follow within the month: the statement begins then.")
+    for extent in (orders, signals):
+        if extent.removed and extent.first is not None and extent.first[0] > since:
+            since = extent.first[0]
+            day = datetime.fromtimestamp(since / 1000, UTC).date()
+            notes = [f"Records from before {day} have been removed (RETENTION_DAYS): the statement begins there."]
+    return since, notes
+
+
+async def _material(
+    bus: Bus, user: str, account: Account, records: Collected, since: int, until: int, *, running: bool
+) -> Material:
+    venue, currency = account
+    copied = [each for each in records.copied if _account_of(each) == account]
+    before = [each for each in records.before if _account_of(each) == account]
+    endings = [each for each in records.endings if _account_of_ending(each) in {account, None}]
+    held = await _held(bus, user, account, records)
+    return Material(
+        venue=venue,
+        currency=currency,
+        since=since,
+        until=until,
+        copied=copied,
+        endings=endings,
+        openings=_openings(copied, before, held),
+        closing_prices=await _prices_now(bus, venue) if running else {},
+        lots={symbol: each.lot_step for symbol, each in (await Records(bus).instruments(venue)).items()},
+        scale_before=_scale_before(before),
+    )
+
+
+def _openings(copied: list[Copied], before: list[Copied], held: Mapping[Holding, Decimal]) -> Mapping[Holding, Opening]:
+    """Return what master and user held when the period began: the master's from the signals around that instant."""
+    found: dict[Holding, Opening] = {}
+    for each in reversed(before):  # oldest first: the latest one stands
+        signal = each.signal
+        found[Holding.of(signal.symbol)] = Opening(signal.position_after.amount, ZERO, signal.price.amount)
+    seen: set[Holding] = set()
+    for each in copied:
+        key = Holding.of(each.signal.symbol)
+        if key not in seen:
+            seen.add(key)
+            opening = found.get(key, Opening())
+            found[key] = replace(opening, master=each.signal.position_before.amount)
+    for key, size in held.items():
+        found[key] = replace(found.get(key, Opening()), user=size)
+    return found
+
+
+async def _held(bus: Bus, user: str, account: Account, records: Collected) -> dict[Holding, Decimal]:
+    """Return what the user held from copying when the period began: the sum of all trades before it.
+
+    If the first of them have been removed, it is what all trades have left by now, less the trades since then.
+    """
+    venue, currency = account
+    found: dict[Holding, Decimal] = {}
+    (extent,) = await stream_extents(bus, [keys.reports(user)])
+    if extent.removed:
+        for symbol, size in (await _held_now(bus, user, venue)).items():
+            add_size(found, Holding.of(symbol), size)
+    gained = records.gained_since if extent.removed else records.gained_before
+    for (place, key), size in gained.items():
+        if place == venue:
+            add_size(found, key, -size if extent.removed else size)
+    return {key: size for key, size in found.items() if size and key.currency == currency}
+
+
+async def _held_now(bus: Bus, user: str, venue: str) -> dict[Symbol, Decimal]:
+    """Return what all trades of an account have left of each symbol, by the sums that it keeps; what cannot be read is left out.
+
+    Sums that do not go back to the first trade say less than the positions do, which stand for them then.
+    """
+    written = pairs(await bus.do("HGETALL", keys.totals(user, venue)))
+    if written.get(CONTENTS) != _EVERY_TRADE:
+        positions = (await Records(bus).holdings(user, venue)).positions
+        return {symbol: position.size.amount for symbol, position in positions.items()}
+    found = {}
+    for name, text in written.items():
+        with suppress(ValueError):  # the other fields are no symbols
+            found[Symbol.parse(name)] = read_totals(text).expected_size.amount
+    return found
+
+
+async def _prices_now(bus: Bus, venue: str) -> dict[Holding, Decimal]:
+    return {Holding.of(symbol): price.amount for symbol, (price, _) in (await Records(bus).prices(venue)).items()}
+
+
+def _scale_before(before: list[Copied]) -> Scale | None:
+    return next((scale for each in before if (scale := first_scale([each])) is not None), None)
+
+
+def _accounts(records: Collected) -> set[Account]:
+    traded = {
+        (venue, key.currency) for gained in (records.gained_before, records.gained_since) for venue, key in gained
+    }
+    return traded | {_account_of(each) for each in [*records.copied, *records.before]}
+
+
+def _account_of(each: Copied) -> Account:
+    return each.decision.venue, Holding.of(each.signal.symbol).currency
+
+
+def _account_of_ending(ending: Ending) -> Account | None:
+    return (ending.trade.venue, Holding.of(ending.trade.symbol).currency) if ending.trade else None

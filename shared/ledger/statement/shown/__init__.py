@@ -1,0 +1,1 @@
+"""How a statement is shown: words, cents, JSON, CSV and HTML."""

@@ -1,0 +1,156 @@
+"""The statement from Redis: the same as from the records that were written, whatever was trimmed and whatever cannot be read."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from shared.bus.connection import Bus
+from shared.bus.records import Records
+from shared.bus.streams import flatten
+from shared.contracts import keys
+from shared.contracts.messages import OrderMessage, SignalMessage
+from shared.contracts.trade_totals import CONTENTS, write_totals
+from shared.domain.order import Side
+from shared.domain.trade_totals import TradeTotals
+from shared.domain.values.money import ZERO
+from shared.ledger.performance.check import sum_trades
+from shared.ledger.statement.month import Month
+from shared.ledger.statement.reader import read_statement
+from shared.ledger.statement.records.material import Holding, Material
+from shared.ledger.statement.records.scales import first_scale
+from shared.ledger.statement.statement import AccountStatement, state_account
+from tests.support.paper_month import MONTH, SYMBOLS, PaperMonth
+from tests.support.recorded_month import record
+
+FILLS = 24
+
+
+def recorded(month: PaperMonth) -> Material:
+    """Return what the records say, with the prices that are recorded: at its beginning those of the master's last fills."""
+    material = month.material()
+    before = [each for each in month.copied if each.signal.filled_at < MONTH.begins]
+    prices = {Holding.of(each.signal.symbol): each.signal.price.amount for each in before}
+    openings = {key: replace(each, price=prices.get(key, ZERO)) for key, each in material.openings.items()}
+    scale = next((found for each in reversed(before) if (found := first_scale([each])) is not None), None)
+    return replace(material, openings=openings, scale_before=scale)
+
+
+async def read(bus: Bus, month: PaperMonth) -> AccountStatement:
+    """Read the statement of the running month, of one account."""
+    found = await read_statement(bus, "alice", MONTH, month.ends_at)
+    assert found.running
+    (account,) = found.accounts
+    return account
+
+
+@pytest.mark.parametrize("seed", range(8))
+async def test_what_is_read_is_what_was_written(bus: Bus, seed: int) -> None:
+    month = PaperMonth(seed, FILLS)
+    await record(bus, month)
+    assert await read(bus, month) == state_account(recorded(month))
+
+
+@pytest.mark.parametrize("contents", ["0", "1701388900000", ""])
+async def test_a_trimmed_stream_of_reports_changes_nothing_about_the_month(bus: Bus, contents: str) -> None:
+    month = PaperMonth(3, FILLS)
+    await record(bus, month)
+    before = await read(bus, month)
+    assert any(ending.trade is not None and ending.at < MONTH.begins for ending in month.endings)
+    complete = contents == "0"
+    await bus.do("HSET", keys.totals("alice", "kraken"), CONTENTS, contents)
+    for symbol in SYMBOLS:
+        trades = [each.trade for each in month.endings if each.trade is not None and each.trade.symbol == symbol]
+        totals = TradeTotals(
+            symbol,
+            bought=sum((each.size.amount for each in trades if each.side is Side.BUY), ZERO),
+            sold=sum((each.size.amount for each in trades if each.side is Side.SELL), ZERO),
+            base_fees=sum((each.base_fee.amount for each in trades), ZERO),
+            trades=len(trades),
+        )
+        if not complete:  # sums that lack earlier trades are not used
+            totals = TradeTotals(symbol, bought=Decimal(77))
+        await bus.do("HSET", keys.totals("alice", "kraken"), str(symbol), write_totals(totals))
+        if not complete and month.held(symbol).size.amount:
+            await Records(bus).write_position("alice", "kraken", month.held(symbol))
+    await bus.do("XTRIM", keys.reports("alice"), "MINID", MONTH.begins)
+    assert await read(bus, month) == before
+
+
+async def test_a_month_whose_beginning_was_trimmed_says_so_and_still_adds_up(bus: Bus) -> None:
+    month = PaperMonth(5, FILLS)
+    await record(bus, month)
+    within = [each for each in month.copied if each.signal.filled_at >= MONTH.begins]
+    first = within[len(within) // 2].signal.filled_at
+    for stream in (keys.SIGNALS, keys.orders("alice")):
+        await bus.do("XTRIM", stream, "MINID", first)
+    found = await read_statement(bus, "alice", MONTH, month.ends_at)
+    (account,) = found.accounts
+    assert account.since == first
+    assert "before 2023-12-01 have been removed (RETENTION_DAYS)" in found.notes[0]
+    assert account.gap == sum(part.amount for part in account.parts)
+
+
+async def test_a_user_who_began_within_the_month_has_a_statement_from_then_on(bus: Bus) -> None:
+    month = PaperMonth(4, FILLS)
+    within = [each for each in month.copied if each.signal.filled_at >= MONTH.begins]
+    month.copied = month.copied[:-3] + within[-3:]
+    for each in month.copied:
+        entry = f"{each.signal.filled_at}-0"
+        await bus.do("XADD", keys.SIGNALS, entry, *flatten(SignalMessage.from_domain(each.signal).fields()))
+        if each in within[-3:]:
+            await bus.do(
+                "XADD", keys.orders("alice"), entry, *flatten(OrderMessage.from_domain(each.decision).fields())
+            )
+    found = await read_statement(bus, "alice", MONTH, month.ends_at)
+    assert [account.since for account in found.accounts] == [within[-3].signal.filled_at]
+    assert found.accounts[0].copying.fills == 3
+    assert "within the month" in found.notes[0]
+
+
+async def test_what_cannot_be_read_is_left_out_and_counted(bus: Bus) -> None:
+    month = PaperMonth(6, FILLS)
+    await record(bus, month)
+    after = month.ends_at - 1
+    await bus.do("XADD", keys.orders("alice"), f"{after}-0", "v", "1", "id", "x")
+    await bus.do("XADD", keys.reports("alice"), f"{after}-0", "v", "1", "filled_size", "much")
+    found = await read_statement(bus, "alice", MONTH, month.ends_at)
+    assert found.notes == ("2 entries could not be read and are left out.",)
+    assert found.accounts[0].result == Decimal(found.accounts[0].at_scale) + found.accounts[0].gap
+
+
+async def test_a_month_without_anything_has_no_accounts_and_one_to_come_says_so(bus: Bus) -> None:
+    found = await read_statement(bus, "alice", MONTH, MONTH.begins + 1)
+    assert (found.accounts, found.notes) == ((), ())
+    assert "has not begun" in (await read_statement(bus, "alice", MONTH, MONTH.begins)).notes[0]
+
+
+async def test_a_month_that_has_ended_is_valued_at_the_last_recorded_fill_and_the_next_one_begins_there(
+    bus: Bus,
+) -> None:
+    month = PaperMonth(7, FILLS)
+    await record(bus, month)
+    ended = await read_statement(bus, "alice", MONTH, MONTH.ends + 1)
+    following = await read_statement(bus, "alice", MONTH.next, MONTH.next.ends + 1)
+    assert not ended.running
+    (first,), (then,) = ended.accounts, following.accounts
+    assert first.gap == sum(part.amount for part in first.parts)
+    assert (then.result, then.at_scale) == (ZERO, ZERO)  # nothing was traded, and no price is recorded since
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_the_results_of_consecutive_months_add_up_to_the_profit_of_copying(bus: Bus, seed: int) -> None:
+    month = PaperMonth(seed, FILLS)
+    await record(bus, month)
+    november = Month.of(MONTH.begins - 1)
+    earned = ZERO
+    for each in (november, MONTH):
+        earned += sum((one.result for one in (await read_statement(bus, "alice", each, month.ends_at)).accounts), ZERO)
+    trades = [ending.trade for ending in month.endings if ending.trade is not None]
+    prices = {price.symbol: price.amount for price in month.prices()}
+    sums = sum_trades(trades)
+    value = sum((each.expected_size.amount * prices[symbol] for symbol, each in sums.items()), ZERO)
+    assert earned == sum((each.cash_flow.amount for each in sums.values()), ZERO) + value
+    assert trades[0].at < MONTH.begins < trades[-1].at
