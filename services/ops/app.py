@@ -49,6 +49,7 @@ COMMANDS: Final = (
     "control",
     "log",
     "dead",
+    "notify",
     "user",
     "passwd",
     "link",

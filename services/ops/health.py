@@ -19,7 +19,7 @@ from shared.domain.account import MASTER, AccountState
 from shared.domain.values.venue import VENUES
 from shared.ledger.live_processes import read_processes
 
-SERVICES: Final = ("master-strategy", "copy-engine", "executor", "api")
+SERVICES: Final = ("master-strategy", "copy-engine", "executor", "api", "notifier")
 _USAGE: Final = f"health needs one service of {', '.join(SERVICES)} (and --here for processes of this host only)"
 
 

@@ -15,7 +15,7 @@ from shared.domain.stages.stage import StagePolicy
 from shared.domain.values.money import ONE
 from shared.domain.values.symbol import Symbol
 
-RESERVED_NAMES: Final = frozenset({"master", "copy-engine"})
+RESERVED_NAMES: Final = frozenset({"master", "copy-engine", "notifier"})
 """Names of Redis hash tags that belong to Shoal itself."""
 
 

@@ -1,0 +1,1 @@
+"""Sends messages to people about what needs them; see README.md."""

@@ -1,0 +1,1 @@
+"""What stands now that a message could be about, as read from Redis."""

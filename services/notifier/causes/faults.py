@@ -1,0 +1,71 @@
+"""Turns the faults that processes report with their heartbeats into causes: one for each thing, however many processes report
+it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import Final
+
+from services.notifier.rules.cause import Cause
+from services.notifier.rules.wording import shorten
+from shared.config.notifications import Event
+from shared.domain.fault import Fault, FaultKind
+from shared.ledger.live_processes import LiveProcess
+
+BOOKS: Final = ": books"
+"""How the subject of a fault ends that says that an account's records are lost: `<user>: books`."""
+_EVENTS: Final = {
+    FaultKind.CLOCK: Event.CLOCK,
+    FaultKind.MASTER_SCAN: Event.MASTER_FILLS,
+    FaultKind.VENUE_STREAM: Event.STREAM,
+    FaultKind.KEY: Event.KEY,
+    FaultKind.ORDER: Event.UNKNOWN_ORDER,
+}
+_TODO: Final = {
+    Event.CLOCK: "set the host's clock (chrony or ntpd); entries stop above 5 s, exits never",
+    Event.MASTER_FILLS: "ops status; ops master; the venue's status page",
+    Event.STREAM: "nothing at once: orders are followed by polling meanwhile; ops status",
+    Event.KEY: "ops doctor",
+    Event.UNKNOWN_ORDER: "ops unknown",
+    Event.BOOKS_LOST: "ops rebuild",
+}
+
+
+def of_faults(
+    processes: Iterable[LiveProcess], orders: Collection[str], now: int, unknown_after_ms: int
+) -> list[Cause]:
+    """Return the causes. `orders` are the ids of orders that are reported already, with more than a fault knows of them."""
+    found: dict[str, Cause] = {}
+    for process in processes:
+        if process.service == "notifier":
+            continue  # it cannot send that it cannot send
+        for fault in process.faults:
+            cause = _cause(process.service, fault)
+            if cause.event is Event.UNKNOWN_ORDER and (
+                now - fault.since < unknown_after_ms or any(order in fault.subject for order in orders)
+            ):
+                continue
+            found.setdefault(cause.id, cause)
+    return list(found.values())
+
+
+def _cause(service: str, fault: Fault) -> Cause:
+    event = _event(fault)
+    # A clock and the master's fills are about a venue, whoever reports them.
+    shared = event in {Event.CLOCK, Event.MASTER_FILLS}
+    who = fault.subject.removesuffix(BOOKS) if event is Event.BOOKS_LOST else fault.subject
+    return Cause(
+        event=event,
+        key=fault.subject if shared else f"{service}|{fault.kind}|{fault.subject}",
+        who=shorten(who if shared or event is Event.BOOKS_LOST else f"{service}, {who}"),
+        what=fault.reason,
+        since=fault.since,
+        todo=_TODO.get(event, "ops status"),
+        critical=fault.blocks,
+    )
+
+
+def _event(fault: Fault) -> Event:
+    if fault.kind is FaultKind.REDIS and fault.subject.endswith(BOOKS):
+        return Event.BOOKS_LOST
+    return _EVENTS.get(fault.kind, Event.BLOCKED if fault.blocks else Event.FAULT)
