@@ -25,7 +25,7 @@ changes: list[str] = []
 def add_pages(app: FastAPI) -> None:
     """Add a page with a form, and what the form changes."""
 
-    @app.get("/users/{user}")
+    @app.get("/users/{user}/form")
     async def own(request: Request, user: str) -> HTMLResponse:
         form = f'<form method="post" action="/users/{user}/pause"><input type="hidden" name="csrf" value="{csrf_of(request)}">'
         return HTMLResponse(f"<!doctype html><h1>{user}</h1>{form}<button>Pause me</button></form>")
@@ -74,11 +74,11 @@ async def test_a_person_signs_in_and_another_site_cannot_use_that(bus: Bus) -> N
         page = await (await browser.new_context(java_script_enabled=False)).new_page()
         complaints: list[str] = []
         page.on("console", lambda message: complaints.append(message.text))
-        await page.goto(f"{site.origin}/users/alice")
+        await page.goto(f"{site.origin}/users/alice/form")
         await sign_in(page, "operator", "a wrong password")
         assert "The name or the password is wrong." in await page.inner_text("main")
         await sign_in(page, "operator", PASSWORD)
-        assert (page.url, await page.inner_text("h1")) == (f"{site.origin}/users/alice", "alice")
+        assert (page.url, await page.inner_text("h1")) == (f"{site.origin}/users/alice/form", "alice")
         await page.click("button")
         assert changes == ["operator pauses alice"]
         assert not [text for text in complaints if "Content Security Policy" in text]
@@ -88,7 +88,7 @@ async def test_a_person_signs_in_and_another_site_cannot_use_that(bus: Bus) -> N
             await page.wait_for_load_state()
             assert page.url == f"{site.origin}/sign-in"  # the cookie did not come with it
         assert changes == ["operator pauses alice"]
-        await page.goto(f"{site.origin}/users/alice")  # and the session is still there
+        await page.goto(f"{site.origin}/users/alice/form")  # and the session is still there
         assert await page.inner_text("h1") == "alice"
 
 
@@ -96,7 +96,7 @@ async def test_another_site_cannot_use_the_demo_which_needs_no_sign_in(bus: Bus)
     changes.clear()
     async with running_site(bus, add_pages, api_sign_in="off") as site, chromium() as browser:
         page = await browser.new_page()
-        await page.goto(f"{site.origin}/users/alice")
+        await page.goto(f"{site.origin}/users/alice/form")
         await page.click("button")
         assert changes == ["local pauses alice"]
         async with another_site(_ATTACK.format(site.origin)) as evil:
@@ -117,6 +117,7 @@ async def test_a_follower_opens_a_link_on_a_phone_and_comes_back_by_it(bus: Bus)
         await page.goto(link)
         await page.click("button")
         assert page.url == f"{site.origin}/users/alice"
+        await page.goto(f"{site.origin}/users/alice/form")
         await page.click("button")
         assert changes == ["alice pauses alice"]
         async with another_site(f'<a href="{link}">your account</a>') as message:

@@ -1,7 +1,7 @@
 -- uses: rights
 -- Count an attempt; the window begins with the first.
 -- KEYS: counter.  ARGV: window in ms.  Returns the count, and the milliseconds until the window ends.
-local refused = forbidden(KEYS[1], 'INCR', 'PEXPIRE')
+local refused = forbidden(KEYS[1], 'INCR', 'PEXPIRE', 'PTTL')
 if refused then
   return refused
 end
