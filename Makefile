@@ -44,6 +44,8 @@ define make_venv
 		echo "make: PYTHON=$(PYTHON) is not a Python 3.11 or newer" >&2; exit 1; fi; \
 	if ! "$(PYTHON)" -c 'import ensurepip' 2>/dev/null; then \
 		echo "make: $(PYTHON) cannot make a venv with pip; on Debian: apt-get install python3-venv" >&2; exit 1; fi; \
+	if [ -L $(VENV) ]; then \
+		echo "make: $(VENV) is a link, and what it leads to would be emptied: remove the link" >&2; exit 1; fi; \
 	echo "making $(VENV) with $(PYTHON)"; \
 	"$(PYTHON)" -m venv --clear $(VENV)
 endef
