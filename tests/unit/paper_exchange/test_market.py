@@ -188,6 +188,20 @@ CANDLES = [
 ]  # fmt: skip
 
 
+def test_a_listener_that_looks_at_a_fast_market_again_sees_each_step_once() -> None:
+    """At 600 times the speed a step is ten seconds; what is left of one is no move, or the listener would be called for ever."""
+    clock = ManualClock()
+    made = market(clock, speed=600.0)
+    feed = made.feed("BTC/USD")
+    seen: list[int] = []
+    feed.on_move.append(lambda: seen.append(made.feed("BTC/USD").version))
+    for _ in range(20):
+        go(made, clock, 0.0125)  # seven and a half seconds of the market
+        made.feed("BTC/USD")
+    assert seen == sorted(set(seen))
+    assert 10 <= len(seen) <= 15
+
+
 def csv(tmp_path: Path, rows: list[Any]) -> Path:
     (tmp_path / "XBTUSD_1.csv").write_text("".join(",".join(map(str, [*row, 9])) + "\n" for row in rows))
     return Path("XBTUSD_1.csv")

@@ -133,11 +133,13 @@ class Feed:
         if end <= self.at:
             return
         step = min(LONGEST_STEP, max(1, int(speed / 60), (end - self.at) // STEPS_PER_CALL))
+        printed = self.printed
         for second, price in self._source.walk(self.at, end, step):
             ticks = max(1, round(price * self._scale))
             self._record(second, ticks)
             self.at = second
-        self._moved()
+        if self.printed > printed:  # less than a step is none: listeners look at the feed again, and would for ever
+            self._moved()
 
     def set_price(self, price: Decimal) -> None:
         """Set the price (whole ticks); the path continues from it."""
