@@ -41,8 +41,9 @@ _EXAMPLE: Final = Symbol("BTC", _QUOTE)
 """The pair whose fee is read before the user has traded anything."""
 _REFRESH: Final = 30.0
 """Seconds between readings of a quiet account: prices move its equity, and people deposit."""
-_SLOW: Final = 300.0
-"""The same while the account's private stream shows all that moves the balances, deposits too."""
+_SLOW: Final = 75.0
+"""The same while the account's private stream shows all that moves the balances, deposits too. The record is written every
+30 s, so no entry is decided by a reading that is older than two minutes (`tests/day/limits.py`)."""
 _SETTLED: Final = 0.5
 """Seconds to wait after a fill, so that several fills take one reading."""
 _RETRY_FIRST, _RETRY_MOST = 1.0, 60.0
