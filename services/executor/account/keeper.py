@@ -128,8 +128,9 @@ class AccountKeeper:
         await self._known.wait()
 
     def traded(self, order: VenueOrder) -> None:
-        """Note an order that was booked: its effect on the balances counts before the next reading."""
+        """Note an order that was booked: its effect on the balances counts before the next reading, and so does its price."""
         self._balances.traded(order, self._clock())
+        self._valuer.traded(order)
 
     def after_trades(self) -> Account | None:
         """Return the account as last written, adjusted for the trades since; None before the first reading."""

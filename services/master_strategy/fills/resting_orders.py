@@ -125,7 +125,9 @@ class RestingOrders:
         async with self._one_at_a_time:
             known = (await self._load()).get(order.venue_order_id)
             if known is None:
-                if order.status is VenueOrderStatus.OPEN and (placed := await self._placed(order)) is not None:
+                # One that has ended may be called open while its sums may rise: it rests no more.
+                rests = order.status is VenueOrderStatus.OPEN and order.closed_at is None
+                if rests and (placed := await self._placed(order)) is not None:
                     await self._emit(placed)
                 return
             changed = replace(

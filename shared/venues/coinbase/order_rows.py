@@ -123,12 +123,12 @@ def is_whole(row: Mapping[str, Any], filled: Decimal) -> bool:
 def may_rise(row: Mapping[str, Any], filled: Decimal) -> bool:
     """Return whether an order that has just ended may turn out to have filled more: its status can be ahead of its sums (C14)."""
     if _asked(row) is None and row["status"] == _FILLED:
-        return False  # asked for in quote: its base was never told
+        return False  # asked for in quote: its base is not known
     return not is_whole(row, filled)
 
 
 def _asked(row: Mapping[str, Any]) -> Decimal | None:
-    """Return the base that an order asks for; None if that cannot be told."""
+    """Return the base that an order asks for; None if that is not known."""
     try:
         _, fields = configuration(row)
         return decimal(fields["base_size"])

@@ -68,6 +68,22 @@ async def test_fiat_counts_by_its_pair(rig: Rig) -> None:
     assert (await _account(rig))["equity"] == "11100"
 
 
+async def test_what_was_just_bought_counts_at_its_own_price_until_a_later_one_is_published(rig: Rig) -> None:
+    """`make day`: the feed reads pairs that are not held every 15 s, so the first purchase after a fall was counted too high."""
+    owner = await rig.start()
+    await Records(rig.bus).write_prices("kraken", [btc_price(90_000)], rig.clock.now)
+    rig.clock.now += 10_000
+    report = await rig.carry(owner, rig.entry("0.05"))
+    assert report.outcome is OrderState.FILLED
+    await owner.context.account.read()
+    cash = rig.account.balances["USD"]
+    assert Decimal((await _account(rig))["equity"]) == cash + rig.account.balances["BTC"] * 60_000
+    rig.clock.now += 1
+    await Records(rig.bus).write_prices("kraken", [btc_price(70_000)], rig.clock.now)
+    await owner.context.account.read()
+    assert Decimal((await _account(rig))["equity"]) == cash + rig.account.balances["BTC"] * 70_000
+
+
 async def test_a_price_that_cannot_be_read_for_some_minutes_moves_no_equity(rig: Rig) -> None:
     rig.account.balances["BTC"] = Decimal("0.1")
     owner = await rig.start()
