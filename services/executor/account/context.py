@@ -74,7 +74,8 @@ class AccountContext:
         self.account.currency = self.policy.currency
         self.positions = AccountPositions(self.user, self.venue.name, self.records, self.store, self.clock, self.faults)
         self.renamer = Renamer(self.names, self.positions, self.venue, self.records, self.faults, self.clock)
-        self.risk = RiskKeeper(self.positions, self.records, self.store, self.clock, self.faults)
+        traded = self.account.traded_prices
+        self.risk = RiskKeeper(self.positions, self.records, self.store, self.clock, self.faults, traded)
 
     def follow(self, policy: UserPolicy) -> None:
         """Apply changed settings from the next order on."""

@@ -22,6 +22,7 @@ from services.executor.account.faults import AccountFaults
 from services.executor.account.gates import RETRY, Gate, GateRefusal
 from services.executor.account.holdings import HoldingsValuer
 from services.executor.account.key_memory import KeyMemory
+from services.executor.account.traded_prices import TradedPrices
 from services.executor.turn.send_priority import SendPriority
 from shared.bus.errors import ENDS_A_TURN, BusRefused
 from shared.bus.records import Records
@@ -81,7 +82,9 @@ class AccountKeeper:
         self._gates = gates
         self.fees = TakerFees(venue.name, [_EXAMPLE])
         """The account's taker fees by pair."""
-        self._valuer = HoldingsValuer(user, venue, records, clock, faults or AccountFaults(Faults(), user, venue.name))
+        self.traded_prices = TradedPrices(clock)
+        faults = faults or AccountFaults(Faults(), user, venue.name)
+        self._valuer = HoldingsValuer(user, venue, records, clock, faults, self.traded_prices)
         self._ready = asyncio.Event()
         self._parked = asyncio.Event()
         self._known = asyncio.Event()
@@ -130,7 +133,7 @@ class AccountKeeper:
     def traded(self, order: VenueOrder) -> None:
         """Note an order that was booked: its effect on the balances counts before the next reading, and so does its price."""
         self._balances.traded(order, self._clock())
-        self._valuer.traded(order)
+        self.traded_prices.note(order)
 
     def after_trades(self) -> Account | None:
         """Return the account as last written, adjusted for the trades since; None before the first reading."""

@@ -17,6 +17,7 @@ import structlog
 
 from services.executor.account.faults import AccountFaults
 from services.executor.account.positions import AccountPositions
+from services.executor.account.traded_prices import TradedPrices
 from shared.bus.orders import OrderStore
 from shared.bus.records import Records, risk_fields
 from shared.contracts.fields import MalformedMessageError
@@ -52,6 +53,7 @@ class RiskKeeper:
         store: OrderStore,
         clock: Callable[[], int],
         faults: AccountFaults,
+        traded: TradedPrices,
     ) -> None:
         self._user = positions.user
         self._venue = positions.venue
@@ -59,6 +61,7 @@ class RiskKeeper:
         self._records = records
         self._store = store
         self._clock = clock
+        self._traded = traded
         self._state: RiskState | None = None
         self._known: tuple[Mapping[str, str], RiskState] | None = None
         """The fields that were written or read last, and what they say."""
@@ -185,13 +188,13 @@ class RiskKeeper:
     async def _prices(self, positions: Mapping[Symbol, Position]) -> Mapping[Symbol, Price]:
         """Read the prices of positions: fresh ones, or of any age after the position's last fill.
 
-        A failing feed must change no profit: the last price counts on, but ignore prices older than the position's last fill.
+        A failing feed must change no profit: the last price counts on. A price of before the last fill gives way to the fill's.
         """
         oldest = self._clock() - _PRICE_AGE_MS
         published = await self._records.prices_of(self._venue, list(positions))
         return {
             symbol: price
-            for symbol, (price, at) in published.items()
+            for symbol, (price, at) in self._traded.among(published, positions).items()
             if at >= min(oldest, positions[symbol].updated_at)
         }
 

@@ -84,6 +84,26 @@ async def test_what_was_just_bought_counts_at_its_own_price_until_a_later_one_is
     assert Decimal((await _account(rig))["equity"]) == cash + rig.account.balances["BTC"] * 70_000
 
 
+@pytest.mark.parametrize("before", [30_000, 90_000])
+async def test_a_price_of_before_the_first_purchase_is_neither_loss_nor_gain(rig: Rig, before: int) -> None:
+    """In a fall of the market the account was stopped out by a drawdown from an equity that it never had."""
+    owner = await rig.start()
+    owner.context.follow(replace(owner.context.policy, limits=STRICT, exits=NO_STOPS))
+    await _watched(rig, owner)
+    await Records(rig.bus).write_prices("kraken", [btc_price(before)], rig.clock.now)
+    rig.clock.now += 10_000
+    await rig.carry(owner, rig.entry("0.05"))
+    await _watched(rig, owner)
+    risk = await Records(rig.bus).risk(USER, "kraken")
+    assert risk is not None
+    assert -20 < risk.pnl.amount < 0  # the fee
+
+    rig.clock.now += 1_000
+    await Records(rig.bus).write_prices("kraken", [btc_price(60_000)], rig.clock.now)
+    await _watched(rig, owner)
+    assert owner.context.risk.stopped(rig.clock.now) == ""
+
+
 async def test_a_price_that_cannot_be_read_for_some_minutes_moves_no_equity(rig: Rig) -> None:
     rig.account.balances["BTC"] = Decimal("0.1")
     owner = await rig.start()
