@@ -16,7 +16,6 @@ from services.master_strategy.clock import Clock, clock_of
 from services.master_strategy.fills.scan_health import ScanHealth
 from services.master_strategy.leadership import Leadership
 from services.master_strategy.session import MasterSession
-from services.master_strategy.strategies.settings import StrategySettings, load_strategy
 from services.master_strategy.venue_sessions import VenueSessions
 from services.master_strategy.venue_state import MasterState, VenueState
 from shared.bus.connection import Bus, open_bus
@@ -44,6 +43,7 @@ from shared.runtime.clock_alarm import ClockAlarm
 from shared.runtime.crash_points import CrashPoints
 from shared.runtime.mode_line import log_mode
 from shared.runtime.supervision import Supervisor, endless
+from shared.strategies.settings import StrategySettings, load_strategy
 from shared.venues.clock_keeper import ClockKeeper
 from shared.venues.factory import (
     Budget,

@@ -33,7 +33,6 @@ from services.master_strategy.fills.resting_orders import RestingOrders
 from services.master_strategy.fills.scan_health import ScanHealth
 from services.master_strategy.fills.signal_emitter import SignalEmitter
 from services.master_strategy.fills.stream_trust import StreamTrust
-from services.master_strategy.strategies.settings import StrategySettings
 from services.master_strategy.trading.cycle import Cycle
 from services.master_strategy.trading.own_order_records import OwnOrderRecords
 from services.master_strategy.trading.send_hooks import MasterHooks, OwnAccount
@@ -58,6 +57,7 @@ from shared.execution.sender import Sender
 from shared.execution.timing import SECOND, timing_of
 from shared.runtime.crash_points import CrashPoints
 from shared.runtime.supervision import endless
+from shared.strategies.settings import StrategySettings
 from shared.venues.port import Venue
 from shared.venues.stream import ConnectPermit
 

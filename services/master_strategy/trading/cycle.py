@@ -15,16 +15,16 @@ import structlog
 from services.master_strategy.account.account_mirror import AccountMirror
 from services.master_strategy.account.master_book import MasterBook
 from services.master_strategy.clock import Clock
-from services.master_strategy.strategies.candle_window import Freshness, Hold, window
-from services.master_strategy.strategies.port import Enter, Exit, Intent, Market, Strategy
-from services.master_strategy.strategies.settings import StrategySettings
 from services.master_strategy.trading.order_plan import OrderPlan, plan_entry, plan_exit
 from services.master_strategy.trading.trader import Trader
 from shared.domain.reason import ReasonCode
 from shared.domain.sizing import master_equity_unknown
 from shared.domain.skip import Skip
-from shared.domain.values.money import Price, Quantity
+from shared.domain.values.money import Price
 from shared.domain.values.symbol import Symbol
+from shared.strategies.candle_window import Freshness, Hold, window
+from shared.strategies.port import Context, Enter, Exit, Holding, Intent, Strategy
+from shared.strategies.settings import StrategySettings
 from shared.venues.errors import VenueError
 from shared.venues.port import Candle, PublicVenue
 
@@ -60,6 +60,7 @@ class Cycle:
         self._trader = trader
         self._clock = clock
         self._live = live
+        self._candle_ms = settings.interval_minutes * 60_000
         self._slippage = settings.limit_slippage_bps if settings.order_type == "limit" else None
         self._fresh = {
             symbol: Freshness(settings.interval_minutes, market_time_is_wall_time=live) for symbol in settings.symbols
@@ -83,8 +84,9 @@ class Cycle:
             for symbol, candles in windows.items()
             if candles[-1].opened_at > self._acted_on.get(symbol, -1)
         }
-        market = Market(candles=new, positions=self._positions(), equity=self._mirror.worth)
-        intents = self._strategy.decide(market)
+        now = max((candles[-1].opened_at for candles in new.values()), default=0) + self._candle_ms
+        context = Context(now=now, candles=new, holdings=self._holdings(), equity=self._mirror.worth)
+        intents = self._strategy.decide(context)
         for symbol, candles in new.items():
             self._acted_on[symbol] = candles[-1].opened_at
         sent = [self._act(intent, new[intent.symbol][-1]) for intent in intents if intent.symbol in new]
@@ -119,13 +121,14 @@ class Cycle:
         stale = self._fresh[symbol].stale(verdict[-1], self._clock.now())
         return Hold(stale) if stale else verdict
 
-    def _positions(self) -> Mapping[Symbol, Quantity]:
+    def _holdings(self) -> Mapping[Symbol, Holding]:
         """Return what can be sold of what the strategy bought itself; dust below the venue's minimum does not count."""
-        held = {}
+        held: dict[Symbol, Holding] = {}
         for symbol, position in self._book.own.held().items():
             instrument = self._mirror.instruments.get(symbol)
             if instrument is not None and position.size.amount >= instrument.min_size:
-                held[symbol] = position.size
+                paid = Price(position.cost.amount / position.size.amount, symbol)
+                held[symbol] = Holding(position.size, paid, position.opened_at)
         return held
 
     def _act(self, intent: Intent, candle: Candle) -> bool:
@@ -190,7 +193,7 @@ class Cycle:
             self._last_line = now
         elif now - self._last_line >= _QUIET_LINE_EVERY:
             self._last_line = now
-            held = ", ".join(str(size) for size in self._positions().values()) or "nothing"
+            held = ", ".join(str(each.size) for each in self._holdings().values()) or "nothing"
             _log.info(
                 MODE,
                 does=f"watches {len(seen)} symbols",

@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from services.master_strategy.strategies.port import Enter, Exit
 from shared.domain.exits import ExitSize, size_exit
 from shared.domain.order import Side
 from shared.domain.position import Position
@@ -18,6 +17,7 @@ from shared.domain.sizing import entry_limit
 from shared.domain.skip import Skip
 from shared.domain.values.instrument import Instrument
 from shared.domain.values.money import ONE, Money, Price, Quantity
+from shared.strategies.port import Enter, Exit
 
 
 @dataclass(frozen=True, slots=True)

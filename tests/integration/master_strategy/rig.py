@@ -22,7 +22,6 @@ from services.master_strategy.fills.scan_health import ScanHealth
 from services.master_strategy.fills.signal_emitter import SignalEmitter
 from services.master_strategy.fills.stream_trust import StreamTrust
 from services.master_strategy.session import SEND_PATIENCE_MS
-from services.master_strategy.strategies.settings import StrategySettings
 from services.master_strategy.trading.cycle import Cycle
 from services.master_strategy.trading.order_plan import OrderPlan
 from services.master_strategy.trading.own_order import OwnOrder, own_id
@@ -52,6 +51,7 @@ from shared.execution.following.streamed_orders import StreamedOrders
 from shared.execution.record import OrderRecord
 from shared.execution.sender import Sender
 from shared.runtime.crash_points import CrashPoints
+from shared.strategies.settings import StrategySettings
 from shared.venues.fake import FakeAccount, FakeMarket, FakeVenue
 from shared.venues.port import OrderRequest, Outgoing
 from tests.integration.execution.stepped_time import SteppedTime

@@ -14,7 +14,6 @@ from structlog.testing import capture_logs
 from services.master_strategy.clock import Clock, system_clock
 from services.master_strategy.leadership import Leadership
 from services.master_strategy.session import MasterSession
-from services.master_strategy.strategies.settings import StrategySettings
 from services.master_strategy.trading.own_order import own_id
 from services.master_strategy.venue_sessions import VenueSessions
 from services.master_strategy.venue_state import MasterState
@@ -33,6 +32,7 @@ from shared.domain.order import Kind, Side, order_id
 from shared.domain.signal import Signal
 from shared.domain.values.symbol import Symbol
 from shared.domain.values.venue import VENUES, VenueName
+from shared.strategies.settings import StrategySettings
 from shared.venues.errors import Refusal, Rejected
 from shared.venues.fake import FakeAccount, FakeMarket, FakeVenue
 from shared.venues.port import OmittedRow, OrderRequest, RowReason

@@ -14,7 +14,6 @@ import redis
 from services.master_strategy.clock import Clock, system_clock
 from services.master_strategy.leadership import Leadership
 from services.master_strategy.session import MasterSession
-from services.master_strategy.strategies.settings import StrategySettings
 from services.master_strategy.venue_sessions import VenueSessions
 from services.master_strategy.venue_state import MasterState
 from shared.bus.connection import Bus, open_bus
@@ -28,6 +27,7 @@ from shared.contracts import keys
 from shared.domain.account import MASTER, AccountState
 from shared.domain.order import Side
 from shared.domain.values.money import Quantity
+from shared.strategies.settings import StrategySettings
 from shared.venues.fake import FakeAccount, FakeMarket, FakeVenue
 from shared.venues.port import OrderRequest
 from tests.support.redis_server import RedisServer

@@ -7,11 +7,11 @@ from decimal import Decimal
 
 import pytest
 
-from services.master_strategy.strategies.indicators import sma
-from services.master_strategy.strategies.port import Enter, Exit, Intent, Market
-from services.master_strategy.strategies.sma_cross import SmaCross
-from shared.domain.values.money import Quantity
+from shared.domain.values.money import Price, Quantity
 from shared.domain.values.symbol import Symbol
+from shared.strategies.indicators import sma
+from shared.strategies.port import Context, Enter, Exit, Holding, Intent
+from shared.strategies.sma_cross import SmaCross
 from shared.venues.port import Candle
 from tests.unit.master_strategy.values import BTC, ETH, btc, candles, falling, rising, usd
 
@@ -20,7 +20,8 @@ SHARES = {BTC: Decimal("0.06"), ETH: Decimal("0.04")}
 
 def _decide(seen: Mapping[Symbol, Sequence[Candle]], held: Mapping[Symbol, Quantity] | None = None) -> Sequence[Intent]:
     strategy = SmaCross(fast=3, slow=8, shares=SHARES)
-    return strategy.decide(Market(candles=seen, positions=held or {}, equity=usd("10000")))
+    holdings = {symbol: Holding(size, Price(Decimal(1), symbol), 0) for symbol, size in (held or {}).items()}
+    return strategy.decide(Context(now=0, candles=seen, holdings=holdings, equity=usd("10000")))
 
 
 def test_an_average_is_of_the_last_values_only() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.master_strategy.strategies.candle_window import Freshness, Hold, window
+from shared.strategies.candle_window import Freshness, Hold, window
 from tests.unit.master_strategy.values import MINUTE, NOW, candles, rising
 
 

@@ -12,8 +12,6 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, ValidationError, model_validator
 
-from services.master_strategy.strategies.port import Strategy
-from services.master_strategy.strategies.sma_cross import SmaCross
 from shared.config.errors import ConfigurationError
 from shared.config.refusal import in_one_line
 from shared.config.settings import Mode
@@ -29,6 +27,8 @@ from shared.config.users.file import exact, symbol
 from shared.domain.master_account import Baseline
 from shared.domain.values.symbol import Symbol
 from shared.domain.values.venue import VenueName
+from shared.strategies.port import Strategy
+from shared.strategies.sma_cross import SmaCross
 
 _PER_CENT: Final = Decimal("0.01")
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
-from services.master_strategy.strategies.indicators import sma
-from services.master_strategy.strategies.port import Enter, Exit, Intent, Market
-from shared.domain.values.money import ONE, Quantity, plain
+from shared.domain.values.money import ONE, plain
 from shared.domain.values.symbol import Symbol
+from shared.strategies.indicators import sma
+from shared.strategies.port import Context, Enter, Exit, Holding, Intent
 from shared.venues.port import Candle
 
 
@@ -27,18 +27,18 @@ class SmaCross:
         self._slow = slow
         self._shares = shares
 
-    def decide(self, market: Market) -> Sequence[Intent]:
+    def decide(self, context: Context) -> Sequence[Intent]:
         """Enter what is above and not held, exit what is below and held."""
         decided = (
-            self._for_symbol(symbol, candles, market.positions.get(symbol))
-            for symbol, candles in market.candles.items()
+            self._for_symbol(symbol, candles, context.holdings.get(symbol))
+            for symbol, candles in context.candles.items()
         )
         return [intent for intent in decided if intent is not None]
 
-    def _for_symbol(self, symbol: Symbol, candles: Sequence[Candle], held: Quantity | None) -> Intent | None:
+    def _for_symbol(self, symbol: Symbol, candles: Sequence[Candle], held: Holding | None) -> Intent | None:
         closes = [candle.close for candle in candles]
         fast, slow = sma(closes, self._fast), sma(closes, self._slow)
-        holds = held is not None and held.amount > 0
+        holds = held is not None
         if fast > slow and not holds and symbol in self._shares:
             return Enter(symbol, self._shares[symbol], f"{self._averages(fast, slow)}: above")
         if fast < slow and holds:

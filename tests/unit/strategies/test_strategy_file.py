@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from services.master_strategy.strategies.settings import StrategySettings, load_strategy
-from services.master_strategy.strategies.sma_cross import SmaCross
 from shared.config.errors import ConfigurationError
 from shared.config.settings import Mode
 from shared.config.strategy_choice import read_strategy_choice
 from shared.domain.master_account import Baseline
+from shared.strategies.settings import StrategySettings, load_strategy
+from shared.strategies.sma_cross import SmaCross
 from tests.unit.master_strategy.values import BTC
 
 

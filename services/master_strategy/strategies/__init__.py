@@ -1,1 +1,0 @@
-"""What decides when the master trades. Pure; knows no venue and no Redis."""

@@ -1,0 +1,1 @@
+"""What decides when the master trades: strategies, their settings, and how a position ends by price. Pure; no Redis, no calls."""

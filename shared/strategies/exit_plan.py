@@ -1,0 +1,78 @@
+"""How a position of the master ends by price alone, without its strategy: a stop, targets, and a trailing stop after the first target.
+
+Recorded with the position, so that it survives a restart and holds while the strategy is paused. Pure. A plan never widens: its stop
+only rises, and a step counts as done when its sale has filled, not when it was sent.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from shared.domain.values.money import ONE
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Sell `fraction` (0 < fraction <= 1) of what is held then, once the price (quote per base) is reached."""
+
+    price: Decimal
+    fraction: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class DueExit:
+    """What a plan sells now: a fraction of what is held, the number of targets that this does, and why."""
+
+    fraction: Decimal
+    targets_done: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExitPlan:
+    """Prices are quote per base."""
+
+    stop: Decimal
+    targets: tuple[Target, ...] = ()
+    """The targets that are left, nearest first."""
+    break_even: Decimal | None = None
+    """Where the stop moves when the first target is done."""
+    trail: Decimal | None = None
+    """How far below the highest price the stop follows once the first target is done; None: it does not."""
+    highest: Decimal | None = None
+    """The highest price since the first target was done; None before that."""
+
+    def after_price(self, price: Decimal) -> ExitPlan:
+        """Return the plan after a price was seen: past the first target a new high raises a trailing stop."""
+        if self.highest is None or price <= self.highest:
+            return self
+        return replace(self, highest=price)._trailed()
+
+    def due(self, price: Decimal) -> DueExit | None:
+        """Return what must be sold at a price, if anything: everything at the stop, or the targets that it has passed together."""
+        if price <= self.stop:
+            return DueExit(ONE, 0, f"stop {self.stop}: price {price}")
+        kept, done = ONE, 0
+        for target in self.targets:
+            if price < target.price:
+                break
+            kept, done = kept * (ONE - target.fraction), done + 1
+        if not done:
+            return None
+        return DueExit(ONE - kept, done, f"target {self.targets[done - 1].price}: price {price}")
+
+    def after_exit(self, done: DueExit, price: Decimal) -> ExitPlan:
+        """Return the plan after a due exit has filled, at about this price."""
+        if not done.targets_done:
+            return self
+        first = self.highest is None
+        left = replace(self, targets=self.targets[done.targets_done :], highest=max(self.highest or price, price))
+        if first and self.break_even is not None:
+            left = replace(left, stop=max(left.stop, self.break_even))
+        return left._trailed()
+
+    def _trailed(self) -> ExitPlan:
+        if self.trail is None or self.highest is None:
+            return self
+        return replace(self, stop=max(self.stop, self.highest - self.trail))
