@@ -1,7 +1,7 @@
-"""How a position of the master ends by price alone, without its strategy: a stop, targets, and a trailing stop after the first target.
+"""How a position of the master ends by price alone, without its strategy: a stop, targets, and then a trailing stop.
 
-Recorded with the position, so that it survives a restart and holds while the strategy is paused. Pure. A plan never widens: its stop
-only rises, and a step counts as done when its sale has filled, not when it was sent.
+Recorded with the position, so that it survives a restart and holds while the strategy is paused. Pure. A plan never widens: its
+stop only rises, and a step counts as done when its sale has filled, not when it was sent.
 """
 
 from __future__ import annotations
@@ -47,10 +47,10 @@ class ExitPlan:
         """Return the plan after a price was seen: past the first target a new high raises a trailing stop."""
         if self.highest is None or price <= self.highest:
             return self
-        return replace(self, highest=price)._trailed()
+        return _trailed(replace(self, highest=price))
 
     def due(self, price: Decimal) -> DueExit | None:
-        """Return what must be sold at a price, if anything: everything at the stop, or the targets that it has passed together."""
+        """Return what must be sold at a price, if anything: everything at the stop, or all targets that it has passed."""
         if price <= self.stop:
             return DueExit(ONE, 0, f"stop {self.stop}: price {price}")
         kept, done = ONE, 0
@@ -70,9 +70,10 @@ class ExitPlan:
         left = replace(self, targets=self.targets[done.targets_done :], highest=max(self.highest or price, price))
         if first and self.break_even is not None:
             left = replace(left, stop=max(left.stop, self.break_even))
-        return left._trailed()
+        return _trailed(left)
 
-    def _trailed(self) -> ExitPlan:
-        if self.trail is None or self.highest is None:
-            return self
-        return replace(self, stop=max(self.stop, self.highest - self.trail))
+
+def _trailed(plan: ExitPlan) -> ExitPlan:
+    if plan.trail is None or plan.highest is None:
+        return plan
+    return replace(plan, stop=max(plan.stop, plan.highest - plan.trail))

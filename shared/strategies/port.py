@@ -1,8 +1,8 @@
 """The port of a strategy: candles and its own holdings in, intents out.
 
-A strategy is pure: it sends nothing, stores nothing and calls nothing, so that the master, the backtest and a test run the same code.
-What forbids an order (a switch, short funds, an order under way, a cap) is checked where intents are executed, so that no strategy can
-forget it.
+A strategy is pure: it sends nothing, stores nothing and calls nothing, so that the master, the backtest and a test run the same
+code. What forbids an order (a switch, short funds, an order under way, a cap) is checked where intents are executed, so that no
+strategy can forget it.
 """
 
 from __future__ import annotations

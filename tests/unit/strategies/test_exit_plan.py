@@ -29,12 +29,13 @@ def test_the_targets_that_a_price_has_passed_are_sold_together(price: int, fract
 def test_at_the_stop_everything_is_sold_and_between_stop_and_target_nothing(price: int, due: bool) -> None:
     found = PLAN.due(D(price))
     assert (found is not None) == due
-    assert found is None or (found.fraction, found.targets_done) == (1, 0)
+    assert found is None or (found.fraction, found.targets_done) == (D(1), 0)
 
 
 def test_the_first_target_moves_the_stop_to_the_entry_and_later_highs_raise_it() -> None:
     after = PLAN.after_exit(DueExit(HALF, 1, ""), D(106))
-    assert (after.stop, after.targets) == (100, PLAN.targets[1:])
+    assert after.stop == 100
+    assert after.targets == PLAN.targets[1:]
     assert after.after_price(D(112)).stop == 104
     assert after.after_price(D(112)).after_price(D(105)).stop == 104  # it never falls
 
