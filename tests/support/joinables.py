@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from services.copy_engine.followers.follower import Follower
 from services.copy_engine.followers.open_positions import JoinablePosition, OpenPositions
 from services.copy_engine.joining.join_decision import JoinContext, JoinDelay, decide_join
 from shared.domain.account import MASTER, Account
 from shared.domain.control import Control
+from shared.domain.copying.follower import Follower
 from shared.domain.limits.policy import OnJoin
 from shared.domain.order import Decision
 from shared.domain.values.symbol import Symbol

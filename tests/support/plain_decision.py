@@ -11,9 +11,9 @@ from decimal import Decimal
 from typing import Final
 from uuid import UUID, uuid5
 
-from services.copy_engine.followers.follower import Follower
 from shared.domain.account import Account, AccountState
 from shared.domain.control import refusal
+from shared.domain.copying.follower import Follower
 from shared.domain.limits.policy import BelowMinimum, SizingMode, UserPolicy
 from shared.domain.limits.risk import AccountSnapshot, check_hard_limits, find_caps, format_money, tightest_cap
 from shared.domain.order import Copy, Decision, Kind

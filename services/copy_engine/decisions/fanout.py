@@ -11,17 +11,17 @@ from typing import Final
 
 import structlog
 
-from services.copy_engine.decisions.decision_plan import DecisionPlan, Judgement, decision_failed
 from services.copy_engine.decisions.markets import Markets
 from services.copy_engine.decisions.order_writer import OrderWriter
 from services.copy_engine.decisions.owed_decisions import OwedDecisions
-from services.copy_engine.followers.follower import Follower
 from services.copy_engine.followers.follower_reader import FollowerReader
 from services.copy_engine.followers.roster import Roster
 from shared.bus.client.wire import Command, pack
 from shared.bus.connection import Bus
 from shared.bus.streams import Entry
 from shared.contracts.messages import OrderMessage
+from shared.domain.copying.decision_plan import DecisionPlan, Judgement, decision_failed
+from shared.domain.copying.follower import Follower
 from shared.domain.fault import Faults
 from shared.domain.limits.policy import UserPolicy
 from shared.domain.order import Kind

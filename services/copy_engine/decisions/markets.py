@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from services.copy_engine.decisions.decision_plan import DecisionPlan
 from shared.bus.records import Records
+from shared.domain.copying.decision_plan import DecisionPlan
 from shared.domain.limits.policy import UserPolicy
 from shared.domain.order import Kind
 from shared.domain.signal import Signal

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from services.copy_engine.decisions.decision_plan import DecisionPlan, ExitCopy, Judgement
-from services.copy_engine.followers.follower import Follower
 from shared.bus.client.template import CommandTemplate
 from shared.contracts.messages import OrderMessage
+from shared.domain.copying.decision_plan import DecisionPlan, ExitCopy, Judgement
+from shared.domain.copying.follower import Follower
 from shared.domain.order import Decision
 from shared.domain.sizing import EntrySize
 from shared.domain.skip import Skip

@@ -10,7 +10,6 @@ from contextlib import suppress
 from decimal import Decimal
 from typing import Any, Final
 
-from services.copy_engine.followers.follower import Follower
 from services.copy_engine.followers.follower_cache import FollowerCache
 from shared.bus.client.wire import Command, hgetall
 from shared.bus.connection import Bus
@@ -21,6 +20,7 @@ from shared.contracts.market_records import read_price
 from shared.contracts.position_record import read_position
 from shared.domain.account import MASTER
 from shared.domain.control import Control
+from shared.domain.copying.follower import Follower
 from shared.domain.limits.policy import UserPolicy
 from shared.domain.limits.risk import MAX_BALANCE_AGE_MS
 from shared.domain.order import Kind

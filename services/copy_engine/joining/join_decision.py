@@ -12,10 +12,10 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Final
 
-from services.copy_engine.decisions.decision_plan import decide, decide_skip, not_ready
-from services.copy_engine.followers.follower import Follower
 from services.copy_engine.followers.open_positions import JoinablePosition
 from shared.domain.account import Account, AccountState
+from shared.domain.copying.decision_plan import decide, decide_skip, not_ready
+from shared.domain.copying.follower import Follower
 from shared.domain.key_report import entries_refused
 from shared.domain.limits.policy import SizingMode, UserPolicy
 from shared.domain.limits.risk import MAX_BALANCE_AGE_MS, balance_unknown

@@ -13,7 +13,6 @@ from typing import Final
 
 import structlog
 
-from services.copy_engine.decisions.decision_plan import decide_skip, decision_failed
 from services.copy_engine.decisions.markets import Markets
 from services.copy_engine.followers.follower_reader import FollowerReader
 from services.copy_engine.followers.following_record import PendingJoin, record_joined
@@ -28,6 +27,7 @@ from shared.bus.streams import NOTHING_DELIVERED, Group, flatten, read_entries
 from shared.contracts import keys
 from shared.contracts.messages import OrderMessage
 from shared.domain.account import MASTER
+from shared.domain.copying.decision_plan import decide_skip, decision_failed
 from shared.domain.limits.policy import OnJoin, UserPolicy
 from shared.domain.order import Decision
 from shared.domain.portfolio import Portfolio

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from services.copy_engine.decisions.decision_plan import DecisionPlan, Judgement
-from services.copy_engine.followers.follower import Follower
 from shared.contracts.mirror import RestingOrderMessage
+from shared.domain.copying.decision_plan import DecisionPlan, Judgement
+from shared.domain.copying.follower import Follower
 from shared.domain.mirror import ACTION_OF, MasterOrder, MirrorAction, MirrorDecision
 from shared.domain.order import Copy, Kind
 from shared.domain.signal import Signal, Source

@@ -12,7 +12,6 @@ from typing import Final
 
 import structlog
 
-from services.copy_engine.decisions.decision_plan import Judgement, decision_failed
 from services.copy_engine.decisions.markets import Markets
 from services.copy_engine.followers.follower_reader import FollowerReader
 from services.copy_engine.mirroring.mirror_plan import as_signal, changed_decision, placed_decision
@@ -25,6 +24,7 @@ from shared.bus.sweep import Sweep
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.mirror import MasterOrderMessage, RestingOrderMessage
+from shared.domain.copying.decision_plan import Judgement, decision_failed
 from shared.domain.fault import FaultKind, Faults
 from shared.domain.limits.policy import OrdersMode, UserPolicy
 from shared.domain.mirror import MasterAction, MasterOrder

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from services.copy_engine.followers.follower import Follower
 from services.copy_engine.followers.follower_reader import FollowerReader
 from shared.bus.client.wire import Command
 from shared.bus.connection import Bus
 from shared.bus.records import Records
 from shared.contracts import keys
+from shared.domain.copying.follower import Follower
 from shared.domain.limits.policy import LimitPolicy, SizingMode, SizingPolicy, SymbolPolicy, UserPolicy
 from shared.domain.limits.risk_state import RiskState
 from shared.domain.position import Position

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import pytest
 
-from services.copy_engine.decisions.decision_plan import Judgement
 from services.copy_engine.decisions.order_writer import OrderWriter
-from services.copy_engine.followers.follower import Follower
 from shared.bus.connection import Bus
 from shared.bus.streams import read_entries
 from shared.contracts import keys
+from shared.domain.copying.decision_plan import Judgement
+from shared.domain.copying.follower import Follower
 from shared.domain.fault import FaultKind
 from shared.domain.limits.policy import UserPolicy
 from tests.integration.copy_engine.conftest import Emit

@@ -8,9 +8,7 @@ from decimal import Decimal
 
 import pytest
 
-from services.copy_engine.decisions.decision_plan import decide
 from services.copy_engine.decisions.fanout import FanOut
-from services.copy_engine.followers.follower import Follower
 from services.copy_engine.followers.follower_reader import FollowerReader
 from shared.bus.connection import Bus
 from shared.bus.records import Records
@@ -18,6 +16,8 @@ from shared.bus.streams import Entry, flatten
 from shared.contracts import keys
 from shared.contracts.messages import OrderMessage
 from shared.contracts.stage import write_stage
+from shared.domain.copying.decision_plan import decide
+from shared.domain.copying.follower import Follower
 from shared.domain.limits.policy import UserPolicy
 from shared.domain.order import Decision
 from shared.domain.reason import ReasonCode

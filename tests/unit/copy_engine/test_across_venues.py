@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
-from services.copy_engine.decisions.decision_plan import DecisionPlan, decide
-from services.copy_engine.followers.follower import Follower
 from shared.domain.control import Control
+from shared.domain.copying.decision_plan import DecisionPlan, decide
+from shared.domain.copying.follower import Follower
 from shared.domain.limits.policy import GuardPolicy, SizingMode, SizingPolicy, SymbolPolicy, UserPolicy
 from shared.domain.order import Decision
 from shared.domain.reason import ReasonCode

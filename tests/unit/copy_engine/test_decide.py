@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
-from services.copy_engine.decisions.decision_plan import decide, decide_skip
-from services.copy_engine.followers.follower import Follower
 from shared.domain.account import Account, AccountState
 from shared.domain.control import Control, ControlMode
+from shared.domain.copying.decision_plan import decide, decide_skip
+from shared.domain.copying.follower import Follower
 from shared.domain.limits.policy import GuardPolicy, SymbolPolicy, UserPolicy
 from shared.domain.order import Copy, Kind, Side, order_id
 from shared.domain.reason import ReasonCode

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from hypothesis import event, given, settings, strategies as st
 
-from services.copy_engine.decisions.decision_plan import DecisionPlan, Judgement, decision_failed
 from services.copy_engine.decisions.order_writer import OrderWriter
-from services.copy_engine.followers.follower import Follower
 from shared.contracts.messages import OrderMessage
 from shared.domain.account import AccountState
 from shared.domain.control import Control, ControlMode
+from shared.domain.copying.decision_plan import DecisionPlan, Judgement, decision_failed
+from shared.domain.copying.follower import Follower
 from shared.domain.limits.policy import (
     BelowMinimum,
     GuardPolicy,

@@ -7,11 +7,11 @@ from decimal import Decimal
 
 import pytest
 
-from services.copy_engine.decisions.decision_plan import decide
-from services.copy_engine.followers.follower import Follower
 from shared.contracts.messages import OrderMessage
 from shared.domain.account import Account
 from shared.domain.control import Control, ControlMode
+from shared.domain.copying.decision_plan import decide
+from shared.domain.copying.follower import Follower
 from shared.domain.limits.policy import (
     FileState,
     GuardPolicy,

@@ -8,9 +8,9 @@ from decimal import Decimal
 import pytest
 from hypothesis import given, strategies as st
 
-from services.copy_engine.followers.follower import Follower
 from shared.domain.account import MASTER
 from shared.domain.control import Control
+from shared.domain.copying.follower import Follower
 from shared.domain.limits.policy import (
     GuardPolicy,
     LimitPolicy,

@@ -7,9 +7,9 @@ from fractions import Fraction
 
 from hypothesis import given, settings, strategies as st
 
-from services.copy_engine.decisions.decision_plan import decide
-from services.copy_engine.followers.follower import Follower
 from shared.domain.control import Control
+from shared.domain.copying.decision_plan import decide
+from shared.domain.copying.follower import Follower
 from shared.domain.limits.policy import (
     LimitPolicy,
     SizingPolicy,

@@ -139,7 +139,7 @@ def test_decisions_only_come_out_of_stream_entries() -> None:
     "source",
     [
         "from services.master_strategy.trading.trader import Trader",
-        "import services.copy_engine.decisions.decision_plan",
+        "import shared.domain.copying.decision_plan",
         "from shared.bus.signals import SignalLog",
         "from shared.domain.sizing import size_entry",
         "from shared.domain.order import order_id",

@@ -8,8 +8,8 @@ from fractions import Fraction
 
 from hypothesis import given, settings, strategies as st
 
-from services.copy_engine.decisions.decision_plan import decide
-from services.copy_engine.followers.follower import Follower
+from shared.domain.copying.decision_plan import decide
+from shared.domain.copying.follower import Follower
 from shared.domain.limits.policy import SizingMode, SizingPolicy
 from shared.domain.valuation import DUST, route, value
 from shared.domain.values.instrument import Instrument

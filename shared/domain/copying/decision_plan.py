@@ -11,9 +11,9 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Final
 
-from services.copy_engine.followers.follower import Follower
 from shared.domain.account import Account, AccountState
 from shared.domain.control import refusal
+from shared.domain.copying.follower import Follower
 from shared.domain.key_report import entries_refused
 from shared.domain.limits.policy import SizingMode, UserPolicy
 from shared.domain.limits.risk import AccountSnapshot, balance_unknown, check_hard_limits
