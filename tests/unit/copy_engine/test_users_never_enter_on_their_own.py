@@ -31,6 +31,8 @@ _ANNOTATIONS: Final = {"Decision", "Copy", "EntryTerms"}
 _FORBIDDEN_MODULES: Final = (
     "services.master_strategy",
     "services.copy_engine",
+    "shared.domain.copying",
+    "shared.strategies",
     "shared.domain.signal",
     "shared.bus.signals",
 )
