@@ -11,7 +11,8 @@ from starlette.staticfiles import StaticFiles
 
 from services.api.access.identity import Identity
 from services.api.read_models import ReadModels
-from services.api.web.confirm import build_confirm_routes
+from services.api.web.forms.confirm import build_confirm_routes
+from services.api.web.forms.settle import build_settle_routes
 from services.api.web.operations import OperationsReader, build_operations_routes
 from services.api.web.overview import build_overview_routes
 from services.api.web.price import build_price_routes
@@ -39,6 +40,7 @@ def add_web(app: FastAPI, bus: Bus, models: ReadModels, config: Path, desk: Acti
     accounts = AccountReader(bus, models, pages, listing)
     app.include_router(build_user_routes(bus, pages, listing, accounts))
     app.include_router(build_confirm_routes(pages, desk, accounts))
+    app.include_router(build_settle_routes(bus, pages))
     app.include_router(build_price_routes(bus, models, pages, history))
     app.include_router(build_operations_routes(models, pages, OperationsReader(bus, models)))
     app.mount("/static", StaticFiles(directory=STATIC), name="static")

@@ -75,9 +75,9 @@ class Pages:
         frame = await self._frame(request)
         return HTMLResponse(self.fragment(template, **frame, **values), code, headers=_HEADERS)
 
-    async def problem(self, request: Request, status: int, title: str, text: str) -> HTMLResponse:
-        """Answer with a page that says in words what is wrong."""
-        return await self.page(request, "problem.html", code=status, title=title, text=text)
+    async def problem(self, request: Request, status: int, title: str, text: str, back: str = "") -> HTMLResponse:
+        """Answer with a page that says in words what is wrong; `back`: where the person came from, a path of this site."""
+        return await self.page(request, "problem.html", code=status, title=title, text=text, back=back)
 
     async def _frame(self, request: Request) -> dict[str, Any]:
         """Return what the frame of every page shows: the mode of the system, the reader, and where they are."""
