@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from services.api.access.identity import Role, at_least, identity_of, sees_everything
-from services.api.web.events import EVERY, LONGEST, opening, outage, start_after
+from services.api.web.events import EVERY, LONGEST, Pulse, opening, start_after
 from services.api.web.rendering import Pages, wants_part
 from services.api.web.tape.routes import After, PageNumber, Search
 from services.api.web.users.account import DECISIONS, AccountReader
@@ -112,7 +112,7 @@ class AccountEvents:
     async def run(self, after: str) -> AsyncIterator[ServerSentEvent]:
         """Yield events after an entry of the user's reports."""
         yield opening()
-        shown, down, end = "", False, time.monotonic() + LONGEST
+        shown, pulse, end = "", Pulse(), time.monotonic() + LONGEST
         while time.monotonic() < end:
             try:
                 for entry_id, row in await self._new(after):
@@ -123,11 +123,11 @@ class AccountEvents:
                 if figures and figures != shown:
                     shown = figures
                     yield ServerSentEvent(event="state", raw_data=figures)
-                down = False
+                said = pulse.well()
             except BusError as error:
-                if not down:
-                    yield outage(str(error))
-                down = True
+                said = pulse.lost(str(error))
+            for event in said:
+                yield event
             await asyncio.sleep(2 * EVERY)
 
     async def _new(self, after: str) -> list[tuple[str, DecisionRow]]:
