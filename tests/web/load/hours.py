@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,10 +16,11 @@ from tests.web.load.page import Memory, OpenPage
 from tests.web.load.system import System, running_system
 
 USERS: Final = 3
-_STEADY: Final = 0.1
-"""The share of the time after which every list is full and every stream of events was opened again."""
-_MINUTE: Final = 60.0
 PATHS: Final = ("/", "/tape", "/users/user0001", "/price/BTC/USD?venue=kraken&user=user0001")
+WARM: Final = 1_000
+"""Signals until every list is full, the fills of the price page included."""
+_READINGS: Final = 10
+_WITH_LINES: Final = frozenset({"/", "/tape"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class Hours:
     hours: float
     seconds: float
     signals: int
-    memory: Mapping[str, list[Memory]]
+    memory: Mapping[str, Sequence[Memory]]
 
     def growth(self, path: str) -> float:
         """Return by which share the heap of a page has grown between the steady point and the end."""
@@ -42,35 +43,48 @@ class Hours:
         return readings[-1].nodes - readings[0].nodes
 
 
-async def measure(hours: float, per_minute: float, hurry: float, say: Callable[[str], None]) -> Hours:
-    """Measure so many hours with a rate of signals, `hurry` times as fast."""
+async def measure(
+    hours: float,
+    per_minute: float,
+    hurry: float,
+    say: Callable[[str], None],
+    *,
+    paths: Sequence[str] = PATHS,
+    warm: int = WARM,
+) -> Hours:
+    """Measure so many hours with a rate of signals, `hurry` times as fast, after `warm` signals. Fails if a page stands still."""
     total, seconds = int(hours * 60 * per_minute), hours * 3600 / hurry
     async with running_system(USERS, hurry) as system, chromium() as browser:
         upkeep = asyncio.create_task(system.crowd.live(every=0.1))
         try:
-            pages = {path: await OpenPage.open(browser, system.url + path) for path in PATHS}
-            memory: dict[str, list[Memory]] = {path: [] for path in PATHS}
-            began, reading = time.monotonic(), _STEADY
-            while len(system.crowd.sent) < total:
-                share = (time.monotonic() - began) / seconds
-                if share >= reading:
-                    await _read(pages, memory)
-                    say(f"{share * hours:.1f} h, {len(system.crowd.sent)} signals: {memory['/'][-1]}")
-                    reading += _STEADY
-                await _keep_pace(system, min(int(share * total), total))
-            await _read(pages, memory)
+            pages = {path: await OpenPage.open(browser, system.url + path) for path in paths}
+            memory: dict[str, list[Memory]] = {path: [] for path in paths}
+            await _copy(system, warm, 0.0)
+            await _read(system, pages, memory)
+            began = time.monotonic()
+            for number in range(1, _READINGS + 1):
+                await _copy(system, total // _READINGS, seconds / _READINGS)
+                await _read(system, pages, memory)
+                say(
+                    f"{number * hours / _READINGS:.1f} h, {number * total // _READINGS:,} signals: {memory[paths[0]][-1]}"
+                )
         finally:
             upkeep.cancel()
     return Hours(hours, time.monotonic() - began, total, memory)
 
 
-async def _keep_pace(system: System, wanted: int) -> None:
-    if len(system.crowd.sent) >= wanted:
-        await asyncio.sleep(0.01)
-    else:
+async def _copy(system: System, count: int, seconds: float) -> None:
+    """Copy so many signals, evenly over so many seconds, or in a longer time if that is how long they take."""
+    began = time.monotonic()
+    for number in range(count):
         await system.crowd.copy()
+        ahead = began + (number + 1) * seconds / count - time.monotonic()
+        await asyncio.sleep(max(ahead, 0.01))
 
 
-async def _read(pages: Mapping[str, OpenPage], memory: dict[str, list[Memory]]) -> None:
+async def _read(system: System, pages: Mapping[str, OpenPage], memory: dict[str, list[Memory]]) -> None:
+    """Read each page once it shows the newest signal."""
     for path, page in pages.items():
+        if path in _WITH_LINES:
+            await page.until_shown(system.crowd.sent[-1])
         memory[path].append(await page.memory())

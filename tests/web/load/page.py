@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from playwright.async_api import Browser, CDPSession, Page
 
+_PATIENCE_MS: Final = 120_000
 _WATCH: Final = """
   window.longTasks = [];
   new PerformanceObserver((list) => {
@@ -17,9 +18,11 @@ _WATCH: Final = """
 """
 _ROWS: Final = """
   window.seen = [];
+  window.delays = [];
   const note = (node) => { if (node.id?.startsWith("signal-")) { window.seen.push(node.id.slice(7)); } };
   document.querySelectorAll("tbody.signal").forEach(note);
-  new MutationObserver((changes) => changes.forEach((each) => each.addedNodes.forEach(note)))
+  const late = (node) => { if (node.id?.startsWith("signal-")) { window.delays.push(Date.now() - parseInt(node.id.slice(7))); } };
+  new MutationObserver((changes) => changes.forEach((each) => each.addedNodes.forEach((node) => { note(node); late(node); })))
     .observe(document.querySelector("table.tape"), { childList: true });
 """
 
@@ -69,9 +72,14 @@ class OpenPage:
         found: list[str] = await self.page.evaluate("() => window.seen")
         return found
 
-    async def lines(self) -> int:
-        """Return how many lines the tape has now."""
-        return await self.page.locator("tbody.signal").count()
+    async def delays(self) -> list[int]:
+        """Return how long after its signal each new line appeared, in ms."""
+        found: list[int] = await self.page.evaluate("() => window.delays")
+        return found
+
+    async def until_shown(self, entry_id: str) -> None:
+        """Wait until the line of a signal is there. Raises TimeoutError of Playwright."""
+        await self.page.locator(f"[id='signal-{entry_id}']").wait_for(state="attached", timeout=_PATIENCE_MS)
 
     async def loads(self) -> int:
         """Return how often this page was loaded; more than once: it was told to load itself."""
