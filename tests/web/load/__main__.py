@@ -38,7 +38,8 @@ async def _busy(given: argparse.Namespace) -> bool:
     console.print(
         f"  {found.users} users, {found.signals} signals in {found.seconds:.0f} s, overview and tape open: "
         f"api {found.cores:.3f} cores (no page open: {found.idle_cores:.3f}); longest task {found.longest_ms} ms, "
-        f"{found.long_tasks} above 50 ms; a row is shown {found.median_ms} ms after its signal (median), {found.slowest_ms} ms at most"
+        f"{found.long_tasks} above 50 ms; a row is there {found.median_ms} ms after its signal "
+        f"(median; at most {found.slowest_ms} ms)"
     )
     return found.longest_ms <= _LONGEST_TASK and found.cores < _CORES
 
