@@ -40,7 +40,7 @@ def build_price_routes(bus: Bus, models: ReadModels, pages: Pages, history: Pric
     async def prices(request: Request, q: Search = "", page: PageNumber = 1) -> Response:
         now = time.time_ns() // 1_000_000
         found = [
-            (str(symbol), symbol, venue, price, now - at)
+            (str(symbol), symbol, venue, price, max(now - at, 0))
             for venue in VENUES
             for symbol, (price, at) in (await Records(bus).prices(venue)).items()
             if q.upper() in str(symbol)

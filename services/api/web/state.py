@@ -139,7 +139,7 @@ def _headline_mark(status: SystemStatus) -> str:
 
 def _switch_words(status: SystemStatus) -> str:
     if status.control.mode is ControlMode.RUN:
-        return "not set: signals are copied for all users"
+        return "off"
     return describe(status.control)
 
 

@@ -2,6 +2,7 @@
 import { createChart, createSeriesMarkers, LineSeries } from "/static/vendor/lightweight-charts.mjs";
 
 const EVERY_MS = 5000;
+const FEW = 6; // fills whose texts do not cover one another
 const place = document.getElementById("price");
 
 function colour(name) {
@@ -15,12 +16,13 @@ function points(found) {
 }
 
 function markers(found) {
+  const few = found.fills.length <= FEW;
   return found.fills.map((fill) => ({
     time: Math.floor(fill.at / 1000),
     position: fill.side === "buy" ? "belowBar" : "aboveBar",
     shape: fill.side === "buy" ? "arrowUp" : "arrowDown",
     color: colour(fill.who === "master" ? "--act" : "--user"),
-    text: `${fill.who} ${fill.side} ${fill.size}`,
+    text: few ? `${fill.who} ${fill.side} ${fill.size}` : "",
   }));
 }
 

@@ -105,7 +105,7 @@ async def test_an_empty_system_is_described_in_words(site: OpenApi) -> None:
         ("/prices", "No price is known yet"),
         ("/operations", "None: the end of every order is known"),
         ("/operations", "None: every entry could be read"),
-        ("/operations", "No switch was changed yet"),
+        ("/operations", "Nothing has been changed yet"),
         ("/operations", "No process has a heartbeat"),
     ):
         assert words in await page(site, path), path
