@@ -115,8 +115,8 @@ async def test_what_a_verdict_trades_and_what_a_wrong_one_does_is_said(
     bus: Bus, config: Path, user: str, side: str, outcome: str, said: str, noted: str
 ) -> None:
     await leave_unknown(bus, ORDER, user=user, side=side)
-    filled = {"size": "0.2"} if outcome == "filled" else {}
-    request = ActionRequest(action=Action.RESOLVE, user=user, order=ORDER, outcome=outcome, **filled)
+    size = "0.2" if outcome == "filled" else ""
+    request = ActionRequest(action=Action.RESOLVE, user=user, order=ORDER, outcome=outcome, size=size)
     shown = (await desk_of(bus, config).preview(request, OPERATOR)).consequence
     assert said in shown.text
     assert any(noted in note for note in shown.notes), shown.notes
