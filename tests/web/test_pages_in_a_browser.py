@@ -78,6 +78,22 @@ async def test_no_row_is_missed_and_none_is_doubled_when_the_api_restarts(
     await expect(tab.page.locator("#connection")).to_be_hidden()
 
 
+async def test_a_page_that_hears_nothing_any_more_connects_again(tab: Tab, copies: Copies) -> None:
+    """A machine that slept has a connection that never ends: only the silence tells."""
+    await tab.page.clock.install()
+    streams = []
+    tab.page.on("request", lambda request: streams.append(request.url) if "/tape/events" in request.url else None)
+    await tab.page.goto("/")
+    first = await copies.signal()
+    await expect(tab.page.locator(f"[id='signal-{first.entry_id}']")).to_be_visible(timeout=PATIENCE_MS)
+    assert len(streams) == 1
+    async with tab.page.expect_request("**/tape/events*"):
+        await tab.page.clock.fast_forward(40_000)
+    assert f"after={first.entry_id}" in streams[-1]
+    second = await copies.signal()
+    await expect(tab.page.locator(f"[id='signal-{second.entry_id}']")).to_be_visible(timeout=PATIENCE_MS)
+
+
 async def _ids(tab: Tab) -> list[str]:
     rows = await tab.page.locator("tbody.signal").all()
     return [(await each.get_attribute("id") or "").removeprefix("signal-") for each in rows]
