@@ -28,7 +28,7 @@ function markers(found) {
 
 async function read() {
   const answer = await fetch(place.dataset.series);
-  return answer.ok ? answer.json() : { prices: [], fills: [] };
+  return answer.ok ? answer.text() : '{"prices": [], "fills": []}';
 }
 
 const chart = createChart(place, {
@@ -40,9 +40,15 @@ const chart = createChart(place, {
 const line = chart.addSeries(LineSeries, { color: colour("--soft"), lineWidth: 2 });
 const marks = createSeriesMarkers(line, []);
 let fitted = false;
+let shown = "";
 
 async function refresh() {
-  const found = await read();
+  const text = await read();
+  if (text === shown) {
+    return; // to draw the same again costs time and memory
+  }
+  shown = text;
+  const found = JSON.parse(text);
   line.setData(points(found));
   marks.setMarkers(markers(found));
   if (!fitted && found.prices.length + found.fills.length) {
