@@ -14,7 +14,7 @@ from services.notifier.causes.processes import ProcessReader
 from services.notifier.causes.stage_moves import read_stage_moves
 from services.notifier.causes.switches import SymbolSwitches, of_switch
 from services.notifier.causes.unknown_orders import of_orders, read_unknown_orders
-from services.notifier.causes.users import UserReader
+from services.notifier.causes.users import UNSERVED, UserReader
 from services.notifier.rules.cause import Cause
 from shared.bus.connection import Bus
 from shared.bus.records import read_control
@@ -69,7 +69,11 @@ class CauseReader:
         for symbol, switch in (await self._symbols.read()).items():
             causes += of_switch(symbol, switch, symbol=True)
         processes = await self._processes.read(executors, now)
-        causes += self._processes.missing(processes, now)
+        down = self._processes.missing(processes, now)
+        if any(each.group == keys.EXECUTOR for each in down):
+            self._user_reader.forget_unserved()
+            causes = [each for each in causes if each.group != UNSERVED or each.event is not Event.SERVICE_DOWN]
+        causes += down
         causes += await self._dead_letters.read(users, now)
         causes += await read_stage_moves(self._bus, users, now)
         orders = of_orders(self._orders or (), now, self._settings.unknown_after_ms)
