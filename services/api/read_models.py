@@ -16,6 +16,7 @@ import structlog
 
 from services.api.timed_cache import TimedCache
 from shared.bus.connection import Bus
+from shared.bus.memory import read_memory
 from shared.bus.streams import Entry
 from shared.config.errors import ConfigurationError
 from shared.domain.limits.policy import UserPolicy
@@ -45,6 +46,7 @@ class ReadModels:
         self._policies = policies
         self._users = TimedCache(self._read_users, _USERS)
         self._symbols = TimedCache(lambda: read_symbol_switches(bus), _USERS)
+        self._memory = TimedCache(lambda: read_memory(bus), _USERS)
         self._status = TimedCache(self._read_status, _STATE)
         self._backlog = TimedCache(self._read_backlog, _STATE)
         self._last_change = ""
@@ -89,7 +91,8 @@ class ReadModels:
         await self._notice_changes()
         await self.users()
         symbols = await self._symbols.get()
-        return replace(await read_status(self._bus, self._policies), symbols=symbols)
+        memory = await self._memory.get()
+        return replace(await read_status(self._bus, self._policies), symbols=symbols, memory=memory)
 
     async def _notice_changes(self) -> None:
         """Forget what is kept for longer than the status if somebody has changed it, from here or by `ops`."""

@@ -27,7 +27,7 @@ def stages(user: User = "", count: Count = 20, as_json: AsJson = False) -> None:
         policies = await read_policies(settings, bus)
         if user:
             require_known(user, policies)
-        reduced = sorted(name for name, policy in policies.items() if policy.stage.restricts)
+        reduced = sorted(name for name, policy in policies.items() if policy.stage.restricts or policy.stage.auto)
         names = [user] if user else reduced
         found = await read_stages(bus, [policies[name] for name in names])
         return list(found.values()), await read_steps(bus, names, count)
@@ -43,7 +43,7 @@ def stages(user: User = "", count: Count = 20, as_json: AsJson = False) -> None:
         )
     )
     for each in rows:
-        if said := [*each.standing, *([each.held_back] if each.held_back else [])]:
+        if said := [*each.standing, *filter(None, (each.held_back, each.ready))]:
             out.print(f"  {each.user}: {'; '.join(said)}", markup=False)
     cells = [(clock(each.at), each.user, each.before, each.after, each.by, each.reason) for each in steps]
     out.print(table("Steps", _STEPS, cells, empty="no stage was ever changed"))

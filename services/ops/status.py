@@ -12,6 +12,7 @@ from services.ops.runner import run_with_bus
 from services.ops.unknown import show_unknown
 from services.ops.users import read_policies
 from shared.bus.connection import Bus
+from shared.bus.memory import read_memory
 from shared.config.settings import Settings
 from shared.domain.account import MASTER, NO_STREAM_RIGHT
 from shared.domain.values.venue import VENUES
@@ -44,7 +45,9 @@ async def read(settings: Settings, bus: Bus) -> StatusView:
     policies = await read_policies(settings, bus)
     users = sorted({*policies, *await known_users(bus)})
     return StatusView.of(
-        replace(await read_status(bus, policies), symbols=await read_symbol_switches(bus)),
+        replace(
+            await read_status(bus, policies), symbols=await read_symbol_switches(bus), memory=await read_memory(bus)
+        ),
         await read_backlog(bus, users),
         await read_nonces(bus),
         await read_unresolved(bus, [MASTER, *users]),

@@ -121,11 +121,21 @@ ACCESS: Final[dict[str, tuple[WriteRule, ...]]] = {
         WriteRule("xdel", (keys.dead(_ANY),)),
         WriteRule(_SIGNING_IN, (keys.OF_ACCESS,)),
         WriteRule("hset", (keys.NOTIFY_TEST,)),
+        WriteRule("del", (keys.NOTIFY_EXPECTED,)),
     ),
     # It reads everything and trades nothing: beside its lease it writes only what it keeps for itself.
     "notifier": (
         WriteRule(_RECORDS, _lease(keys.NOTIFIER)),
-        WriteRule(_HASHES, (keys.NOTICES, keys.OUTBOX, keys.NOTIFY_TEST, keys.heartbeat("notifier", _ANY))),
+        WriteRule(
+            _HASHES,
+            (
+                keys.NOTICES,
+                keys.OUTBOX,
+                keys.NOTIFY_TEST,
+                keys.NOTIFY_EXPECTED,
+                keys.heartbeat("notifier", _ANY),
+            ),
+        ),
     ),
 }
 """By service. `paper-exchange` and `paper-accounts` need no Redis, so they have no Redis user."""

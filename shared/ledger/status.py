@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from shared.bus.connection import Bus
+from shared.bus.memory import MemoryUse
 from shared.bus.records import Records, pairs
 from shared.bus.users.routes import routed_users
 from shared.contracts import keys
@@ -25,6 +26,7 @@ from shared.domain.limits.risk_state import RiskState
 from shared.domain.values.venue import VENUES
 from shared.ledger.key_checks import KeyState, read_key_states
 from shared.ledger.live_processes import LiveProcess, ServiceFault, engine_is_open, read_processes
+from shared.ledger.message_service import find_message_problem
 from shared.ledger.stages.rows import StageRow, read_stages
 from shared.ledger.user_state import STOPPED_STATES, EntryStop, UserState, count_users, describe, find_entry_stop
 from shared.ledger.users import describe_held
@@ -117,7 +119,7 @@ class SystemReadiness:
     users: str = ""
     """All users counted in words: `3 users: 2 trading, 1 paused`."""
     notes: tuple[str, ...] = ()
-    """What is stopped on purpose, which does not make the system unready."""
+    """What needs attention, or is stopped on purpose, and does not make the system unready."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +133,10 @@ class SystemStatus:
     control: Control
     symbols: Mapping[str, Control] = field(default_factory=dict)
     """The kill switches of symbols that are set."""
+    messages: str = ""
+    """Why no messages are sent to people although they were set up; empty if there is nothing to say."""
+    memory: MemoryUse | None = None
+    """How full Redis is, if it says."""
 
     @property
     def mode(self) -> str:
@@ -161,7 +167,9 @@ async def read_status(bus: Bus, policies: Mapping[str, UserPolicy], now: int | N
     now = time.time_ns() // 1_000_000 if now is None else now
     processes = read_processes(await records.heartbeats())
     masters = await records.accounts([(MASTER, venue) for venue in VENUES])
-    switches = await bus.do_all([("GET", keys.lease(keys.ENGINE)), ("HGETALL", keys.CONTROL)])
+    switches = await bus.do_all(
+        [("GET", keys.lease(keys.ENGINE)), ("HGETALL", keys.CONTROL), ("HGETALL", keys.NOTIFY_EXPECTED)]
+    )
     everybody = Control.read(pairs(switches[1]))
     return SystemStatus(
         services=processes,
@@ -169,6 +177,7 @@ async def read_status(bus: Bus, policies: Mapping[str, UserPolicy], now: int | N
         users=await _users(bus, records, list(policies.values()), everybody, now),
         engine_owner=str(switches[0] or ""),
         control=everybody,
+        messages=find_message_problem(pairs(switches[2]), processes),
     )
 
 
@@ -211,10 +220,12 @@ def assess_readiness(status: SystemStatus) -> SystemReadiness:
 
 
 def _notes(status: SystemStatus) -> tuple[str, ...]:
-    """Describe what is stopped on purpose (all users, single users, symbols), a master of several that is not ready, and API
-    keys that are refused or unchecked.
+    """Describe a Redis that is nearly full and messages that are not sent, what is stopped on purpose (all users, single users,
+    symbols), a master of several that is not ready, and API keys that are refused or unchecked.
     """
-    notes = [f"everybody: {describe(status.control)}"] if status.control.mode is not ControlMode.RUN else []
+    notes = [status.memory.words] if status.memory is not None and status.memory.nearly_full else []
+    notes += [status.messages] if status.messages else []
+    notes += [f"everybody: {describe(status.control)}"] if status.control.mode is not ControlMode.RUN else []
     notes += [f"{symbol}: {describe(switch)}" for symbol, switch in sorted(status.symbols.items())]
     if any(account.state is AccountState.READY for _, account in status.master):  # else it is a reason
         notes += [

@@ -151,7 +151,7 @@ def warnings_of(status: SystemStatus) -> Sequence[Warned]:
     found += _first([Warned("bad" if each.fault.blocks else "mild", each.text) for each in status.faults], "faults")
     idle = [user for user in status.users if user.state in _IDLE]
     found += _first([Warned("bad", f"{user.policy.user}: {user.state}: {user.reason}") for user in idle], "users")
-    found += _first([Warned("mild", text) for text in ready.notes], "switches and keys")
+    found += _first([Warned("mild", text) for text in ready.notes], "notes")
     return found
 
 

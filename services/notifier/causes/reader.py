@@ -11,6 +11,7 @@ from typing import Final
 from services.notifier.causes.dead_letters import DeadLetterReader
 from services.notifier.causes.faults import of_faults
 from services.notifier.causes.processes import ProcessReader
+from services.notifier.causes.redis_memory import MemoryReader
 from services.notifier.causes.stage_moves import read_stage_moves
 from services.notifier.causes.switches import SymbolSwitches, of_switch
 from services.notifier.causes.unknown_orders import of_orders, read_unknown_orders
@@ -59,6 +60,7 @@ class CauseReader:
         self._processes = ProcessReader(bus)
         self._symbols = SymbolSwitches(bus)
         self._dead_letters = DeadLetterReader(bus)
+        self._memory = MemoryReader(bus)
         self._orders: Sequence[UnresolvedOrder] | None = None
 
     async def read(self) -> Reading:
@@ -76,6 +78,7 @@ class CauseReader:
         causes += down
         causes += await self._dead_letters.read(users, now)
         causes += await read_stage_moves(self._bus, users, now)
+        causes += await self._memory.read(now)
         orders = of_orders(self._orders or (), now, self._settings.unknown_after_ms)
         causes += orders
         known = {order.order_id for order in self._orders or ()}
