@@ -74,8 +74,8 @@ class StageStep:
 def way_to_shadow(user: str) -> str:
     """Describe how a person moves a user from paper to real money: what is held on paper is sold there first."""
     return (
-        f"ops flatten --user {user}; then give {user} a key of the real account, put stage.start = 'shadow' (and no paper = true) "
-        f"into config/users/{user}.toml, and: ops doctor {user}; ops resume --user {user}"
+        f"ops flatten --user {user}; then give {user} a key of the real account, set stage.start = 'shadow' (no paper = true) "
+        f"in config/users/{user}.toml, and: ops doctor {user}; ops resume --user {user}"
     )
 
 
