@@ -115,7 +115,7 @@ async def _run(settings: DemoSettings, redis: list[str], children: Processes, sc
         await children.start(f"executor-{number}", _python("services.executor"), keyed)
     await children.start("copy-engine", _python("services.copy_engine"), plain)
     await children.start("api", _python("services.api"), plain)
-    if settings.messages:
+    if settings.messages is not None:
         await children.start("notifier", _python("services.notifier"), {**plain, **settings.messages})
     screen.block(_legend(settings))
     await _print_signals(settings, children, screen)

@@ -55,7 +55,7 @@ class MessageStack(Stack):
         """Wait until the notifier would report a service that is not there."""
         time.sleep(max(0.0, self._begun + _START - time.monotonic()))
 
-    def message(self, *words: str, since: float) -> Received:
+    def message(self, *words: str, since: float, seconds: float = _PATIENCE) -> Received:
         """Wait for a message with these words in its title or body, that came after an instant (steady seconds).
 
         How long it took is noted in `seconds.txt` beside the logs.
@@ -71,7 +71,7 @@ class MessageStack(Stack):
             return bool(found)
 
         try:
-            wait_for(arrived, _PATIENCE, f"a message with {words}")
+            wait_for(arrived, seconds, f"a message with {words}")
         except AssertionError as error:
             error.add_note(f"instead: {[each.title for each in self.hook.taken]}")
             raise

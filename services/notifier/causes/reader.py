@@ -16,6 +16,7 @@ from services.notifier.causes.stage_moves import read_stage_moves
 from services.notifier.causes.switches import SymbolSwitches, of_switch
 from services.notifier.causes.unknown_orders import of_orders, read_unknown_orders
 from services.notifier.causes.users import UNSERVED, UserReader
+from services.notifier.causes.waiting_signals import WaitingSignals
 from services.notifier.rules.cause import Cause
 from shared.bus.connection import Bus
 from shared.bus.records import read_control
@@ -61,6 +62,7 @@ class CauseReader:
         self._symbols = SymbolSwitches(bus)
         self._dead_letters = DeadLetterReader(bus)
         self._memory = MemoryReader(bus)
+        self._waiting = WaitingSignals(bus)
         self._orders: Sequence[UnresolvedOrder] | None = None
 
     async def read(self) -> Reading:
@@ -76,6 +78,10 @@ class CauseReader:
             self._user_reader.forget_unserved()
             causes = [each for each in causes if each.group != UNSERVED or each.event is not Event.SERVICE_DOWN]
         causes += down
+        if not any(
+            each.group == keys.ENGINE for each in down
+        ):  # one that is down decides nothing: that is said already
+            causes += await self._waiting.read(now)
         causes += await self._dead_letters.read(users, now)
         causes += await read_stage_moves(self._bus, users, now)
         causes += await self._memory.read(now)

@@ -31,7 +31,7 @@ _PATIENCE: Final = 60.0
 _POLL: Final = 0.2
 _NOT_RUNNING: Final = (
     "no notifier is running: it starts where NOTIFY_URLS (or NOTIFY_URLS_FILE) says where messages go; "
-    "in compose set it in .env and run `docker compose up -d`"
+    "in compose set it in .env (a file also needs NOTIFIERS=1) and run `docker compose up -d`"
 )
 _NO_ANSWER: Final = "the notifier did not answer within a minute; its log says why"
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -61,13 +62,25 @@ def test_services_that_die_and_come_back(tmp_path: Path) -> None:
         assert not [each.title for each in stack.hook.taken if "alice" in each.title], "one message is enough"
 
 
+def test_an_engine_that_lives_and_decides_nothing(tmp_path: Path) -> None:
+    """It has its heartbeat and its lease, and cannot read: of all that shows a process, only its work is missing."""
+    with _whole(tmp_path) as (stack, services):
+        services["engine"].kill()
+        stack.client.xadd(keys.SIGNALS, {"hello": "world"})
+        alive: dict[Any, Any] = {"v": "1", "state": "processing signals", "phase": "open", "mode": "paper"}
+        stack.client.hset(keys.heartbeat("copy-engine", "hangs"), mapping=alive)
+        stack.client.set(keys.lease(keys.ENGINE), "hangs")
+        began = time.monotonic()
+        stack.message("no signal is copied (the copy engine)", "1 signal waits", since=began + 60, seconds=120)
+
+
 def test_a_master_that_runs_and_does_not_see_its_fills(tmp_path: Path) -> None:
     with _whole(tmp_path) as (stack, _):
         stack.fault("stream_cut", user="master")
         stack.fault("http_503", user="master")
         began = time.monotonic()
         stack.message("a private stream is down", "fills are polled", since=began + 30)
-        stack.message("the master's fills are not seen (kraken)", "were last seen", since=began + 60)
+        stack.message("the master's fills are not seen (kraken)", "were last seen", since=began + 60, seconds=120)
         stack.clear_faults()
         began = time.monotonic()
         stack.message("resolved: the master's fills are not seen (kraken)", since=began)

@@ -95,7 +95,7 @@ def test_a_notifier_that_is_gone_is_missed_by_status_page_and_readiness(stack: M
 
 def test_a_redis_that_fills_up_is_a_message_before_it_is_full_and_another_when_it_is(stack: MessageStack) -> None:
     stack.notifier()
-    used = int(stack.client.info("memory")["used_memory"])  # type: ignore[index]
+    used = int(stack.client.info("memory")["used_memory"])
     began = time.monotonic()
     stack.client.config_set("maxmemory", used * 100 // 90)
     stack.message("Redis is nearly full", "nothing is copied and no exit is sent", "REDIS_MAXMEMORY", since=began)
