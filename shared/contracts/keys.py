@@ -45,7 +45,7 @@ OUTBOX: Final = f"shoal:outbox:{{{NOTIFIER}}}"
 NOTIFY_TEST: Final = f"shoal:notify_test:{{{NOTIFIER}}}"
 """Hash: the last request for a test message (by ops) and its result (by the notifier)."""
 NOTIFY_EXPECTED: Final = f"shoal:notify_expected:{{{NOTIFIER}}}"
-"""Hash: since when messages are sent, and to what kinds of addresses; by the notifier, deleted by `ops notify --off`."""
+"""Hash: that messages are to be sent: since when, to what kinds of addresses; by the notifier, deleted by `ops notify --off`."""
 EXECUTOR: Final = "executor"
 """The group on every order stream, and its only consumer."""
 
