@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from services.notifier.causes.dead_letters import DeadLetterReader
-from services.notifier.causes.faults import of_faults
+from services.notifier.causes.faults import RedisFaults, of_faults
 from services.notifier.causes.processes import ProcessReader
 from services.notifier.causes.redis_memory import MemoryReader
 from services.notifier.causes.stage_moves import read_stage_moves
@@ -62,6 +62,7 @@ class CauseReader:
         self._symbols = SymbolSwitches(bus)
         self._dead_letters = DeadLetterReader(bus)
         self._memory = MemoryReader(bus)
+        self._redis_faults = RedisFaults()
         self._waiting = WaitingSignals(bus)
         self._orders: Sequence[UnresolvedOrder] | None = None
 
@@ -88,7 +89,8 @@ class CauseReader:
         orders = of_orders(self._orders or (), now, self._settings.unknown_after_ms)
         causes += orders
         known = {order.order_id for order in self._orders or ()}
-        causes += of_faults(processes, known, now, self._settings.unknown_after_ms)
+        faults = of_faults(processes, known, now, self._settings.unknown_after_ms)
+        causes += self._redis_faults.settled(faults, now)
         unread = set() if self._orders is not None else {Event.UNKNOWN_ORDER}
         if now < self._patient_until:
             unread.add(Event.SERVICE_DOWN)

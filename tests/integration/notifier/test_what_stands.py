@@ -12,6 +12,7 @@ from shared.bus.memory import MemoryUse, read_memory
 from shared.bus.streams import Group
 from shared.config.notifications import Event, NotifySettings
 from shared.contracts import keys
+from shared.domain.fault import Fault, FaultKind
 from tests.integration.notifier.conftest import USERS, now_ms
 from tests.integration.notifier.test_causes import heartbeat
 from tests.support.copies import Copies
@@ -65,6 +66,29 @@ async def test_signals_that_wait_and_an_engine_that_does_not_move(bus: Bus) -> N
     assert len(await waiting.read(now + 123_000)) == 1, "what was read and never decided waits too"
     await group.ack(keys.SIGNALS, entry.id)
     assert await waiting.read(now + 124_000) == []
+
+
+async def test_a_process_that_has_just_lost_redis_is_no_message_and_one_that_redis_refuses_is(bus: Bus) -> None:
+    """Right after an outage the heartbeats still name it."""
+    clock = Clock()
+    reader = CauseReader(bus, NotifySettings(urls=("json://127.0.0.1",)), dict, clock, start_ms=600_000)
+    lost = Fault(FaultKind.REDIS, "copy-engine", "Connection refused", clock.now - 50_000, blocks=True)
+    books = Fault(FaultKind.REDIS, "alice: books", "no record of 0.5 BTC", clock.now)
+    await heartbeat(bus, "copy-engine", lost)
+    await heartbeat(bus, "executor", books)
+
+    async def events() -> list[Event]:
+        return [each.event for each in (await reader.read()).causes]
+
+    assert await events() == [Event.BOOKS_LOST], "lost records are no outage"
+    clock.now += 20_000
+    await heartbeat(bus, "copy-engine")
+    assert await events() == [Event.BOOKS_LOST]
+    await heartbeat(bus, "copy-engine", lost)
+    clock.now += 20_000
+    assert await events() == [Event.BOOKS_LOST], "it was gone in between"
+    clock.now += 31_000
+    assert sorted(await events()) == [Event.BLOCKED, Event.BOOKS_LOST]
 
 
 async def test_a_redis_that_is_nearly_full(bus: Bus) -> None:
