@@ -34,18 +34,19 @@ def stack(tmp_path: Path) -> Iterator[MessageStack]:
 
 
 def test_a_thousand_dead_letters_are_one_message_and_one_summary(stack: MessageStack) -> None:
-    """A notifier that is killed in between sends neither a second time."""
+    """The notifier is killed in between: it sends neither a second time, and what came meanwhile is in the summary."""
     first = stack.notifier()
     stream = keys.orders("alice")
     began = time.monotonic()
     stack.client.xadd(stream, {"hello": "0"})
     stack.message("a dead letter (alice)", since=began)
-    for number in range(1, FLOOD):
-        stack.client.xadd(stream, {"hello": str(number)})
+    wait_for(lambda: not stack.client.hlen(keys.OUTBOX), 60, "that it arrived is recorded")
     first.kill()
     stack.client.delete(keys.lease(keys.NOTIFIER))
+    for number in range(1, FLOOD):
+        stack.client.xadd(stream, {"hello": str(number)})
+    wait_for(lambda: stack.client.xlen(keys.dead(stream)) == FLOOD, 120, "all are dead letters")
     stack.notifier()
-    wait_for(lambda: stack.client.xlen(keys.dead(stream)) == FLOOD, 60, "all are dead letters")
     stack.message(f"{FLOOD - 1} more dead letters", f"and {FLOOD - 9} more", since=began)
     time.sleep(30)  # longer than causes are collected: nothing may follow
     about_them = [each.title for each in stack.hook.taken if "dead letter" in each.title]
@@ -69,7 +70,9 @@ def test_an_address_that_refuses_is_shown_everywhere_and_gets_the_message_later(
     stack.hook.status = 200
     stack.message("kill switch set (everybody)", since=began)
     wait_for(lambda: words not in run_ops(stack, "status").out, 60, "the fault is cleared")
-    assert [each.title for each in stack.hook.taken] == ["PAPER Shoal: kill switch set (everybody)"]
+    assert [each.title for each in stack.hook.taken if "switch" in each.title] == [
+        "PAPER Shoal: kill switch set (everybody)"
+    ]
     for text in (notifier.log(), _page(api, "/"), _page(api, "/status"), run_ops(stack, "status", "--json").out):
         assert TOKEN not in text
 
