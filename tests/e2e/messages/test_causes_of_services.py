@@ -16,7 +16,7 @@ from tests.support.host_clock import HostClock
 from tests.support.message_stack import MessageStack
 from tests.support.processes import Service, wait_for
 
-pytestmark = pytest.mark.timeout(280)
+pytestmark = pytest.mark.timeout(400)
 
 
 @contextmanager
@@ -70,7 +70,7 @@ def test_an_engine_that_lives_and_decides_nothing(tmp_path: Path) -> None:
         stack.client.hset(keys.heartbeat("copy-engine", "hangs"), mapping=alive)
         stack.client.set(keys.lease(keys.ENGINE), "hangs")
         began = time.monotonic()
-        stack.message("no signal is copied (the copy engine)", "1 signal waits", since=began + 60, seconds=120)
+        stack.message("no signal is copied (the copy engine)", "1 signal waits", since=began, seconds=180)
 
 
 def test_a_master_that_runs_and_does_not_see_its_fills(tmp_path: Path) -> None:
@@ -78,8 +78,8 @@ def test_a_master_that_runs_and_does_not_see_its_fills(tmp_path: Path) -> None:
         stack.fault("stream_cut", user="master")
         stack.fault("http_503", user="master")
         began = time.monotonic()
-        stack.message("a private stream is down", "fills are polled", since=began + 30)
-        stack.message("the master's fills are not seen (kraken)", "were last seen", since=began + 60, seconds=120)
+        stack.message("a private stream is down", "fills are polled", since=began)
+        stack.message("the master's fills are not seen (kraken)", "were last seen", since=began, seconds=180)
         stack.clear_faults()
         began = time.monotonic()
         stack.message("resolved: the master's fills are not seen (kraken)", since=began)

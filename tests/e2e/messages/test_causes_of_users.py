@@ -73,7 +73,7 @@ def test_an_order_without_a_proven_end(stack: MessageStack) -> None:
         stack.fault("http_503", user="ursula", method=method)
     began = time.monotonic()
     stack.signal(size="0.001")
-    stack.message("without a known outcome (ursula)", "ops unknown --user ursula", since=began + 5)
+    stack.message("without a known outcome (ursula)", "ops unknown --user ursula", since=began)
     stack.clear_faults()
     stack.message("resolved: an order without a known outcome (ursula)", since=began)
 

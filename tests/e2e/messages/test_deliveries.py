@@ -18,7 +18,7 @@ from tests.support.processes import wait_for
 from tests.support.redis_server import free_port
 from tests.support.webhook import TOKEN
 
-pytestmark = pytest.mark.timeout(280)
+pytestmark = pytest.mark.timeout(500)
 
 FLOOD: Final = 1_000
 RULES: Final = 'collect_seconds = 25\nsummary_at = "off"\n'
@@ -45,7 +45,7 @@ def test_a_thousand_dead_letters_are_one_message_and_one_summary(stack: MessageS
     stack.client.delete(keys.lease(keys.NOTIFIER))
     for number in range(1, FLOOD):
         stack.client.xadd(stream, {"hello": str(number)})
-    wait_for(lambda: stack.client.xlen(keys.dead(stream)) == FLOOD, 120, "all are dead letters")
+    wait_for(lambda: stack.client.xlen(keys.dead(stream)) == FLOOD, 300, "all are dead letters")
     stack.notifier()
     stack.message(f"{FLOOD - 1} more dead letters", f"and {FLOOD - 9} more", since=began)
     time.sleep(30)  # longer than causes are collected: nothing may follow
