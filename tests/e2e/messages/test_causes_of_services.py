@@ -43,17 +43,17 @@ def test_services_that_die_and_come_back(tmp_path: Path) -> None:
     with _whole(tmp_path) as (stack, services):
         stack.until_services_are_missed()
         assert [each.title for each in stack.hook.received] == []
+        killed = time.monotonic()
         services["engine"].kill()
         wait_for(lambda: not list(stack.client.scan_iter(keys.heartbeat("copy-engine", "*"))), 60, "its heartbeat ends")
-        ended = time.monotonic()
-        stack.message("not running (the copy engine)", "nothing is copied", "ops health copy-engine", since=ended - 1)
+        stack.message("not running (the copy engine)", "nothing is copied", "ops health copy-engine", since=killed)
         began = time.monotonic()
         stack.engine()
         stack.message("resolved: not running (the copy engine)", since=began)
+        killed = time.monotonic()
         services["executor"].kill()
         wait_for(lambda: not list(stack.client.scan_iter(keys.heartbeat("executor", "*"))), 60, "its heartbeat ends")
-        ended = time.monotonic()
-        stack.message("not running (all executors)", "exits neither", since=ended - 1)
+        stack.message("not running (all executors)", "exits neither", since=killed)
         time.sleep(35)  # longer than a user may be without an executor
         began = time.monotonic()
         stack.executor(capacity=9)
