@@ -22,6 +22,7 @@ from services.executor.account.key_doctor import CheckedKey, KeyDoctor
 from services.executor.account.key_memory import KeyMemory
 from services.executor.account.lost_books import BooksGate
 from services.executor.account.names import AssetNames
+from services.executor.account.same_account import SameAccountGate
 from services.executor.orders.send_hooks import ExecutorHooks
 from services.executor.orders.set_aside import SetAside
 from services.executor.streams.account_stream import AccountStream
@@ -121,6 +122,8 @@ class AccountContextFactory:
             nonces = self._counter(memory, lease, policy.user, venue_name, key.fingerprint)
             venue: Venue = self._open(venue_name, key, nonces, memory, paper=policy.paper)
             opened = await check_funds_kind(self._bus, store, policy.user, venue_name, funds, key.fingerprint)
+            if not isinstance(opened, WrongFunds):
+                gates.append(SameAccountGate(self._bus, policy.user, venue, store, fingerprint, self._faults).check)
             gates.append(KeyGate(self._bus, lease, key.fingerprint, self._faults).check)
             if isinstance(opened, WrongFunds):
                 venue = UnusableVenue(venue_name, opened.reason)

@@ -85,7 +85,7 @@ class UserRenaming:
         held = {}
         for venue in self._venues:
             books = pairs(await self._bus.do("HGETALL", keys.books(old, venue)))
-            marked = {**books, "taken_from": old} if books else {}
+            marked = {**books, "taken_from": old, "formerly": old} if books else {}
             await self._replace(keys.books(new, venue), marked)  # first, so that what follows is not traded by
             for key in (keys.risk, keys.positions, keys.mirror_marks):
                 await self._replace(key(new, venue), pairs(await self._bus.do("HGETALL", key(old, venue))))
