@@ -7,6 +7,7 @@ asked. It must never let a request pass because something failed: without Redis 
 from __future__ import annotations
 
 import time
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -59,6 +60,8 @@ class AccessMiddleware:
         self._tokens = tokens
         self._open = open_to_this_machine
         self._origins = origins
+        self._running: Counter[str] = Counter()
+        """Requests that are being answered, by session; those without one together."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -92,10 +95,29 @@ class AccessMiddleware:
         state: dict[str, Any] = request.scope.setdefault("state", {})
         state["identity"] = caller.identity
         state["csrf"] = "" if caller.by_token else forgery.token_for(caller.secret)
+        if not self._may_begin(caller.session):
+            await problem(429, "too many requests of this session at once", retry_after="2")(
+                request.scope, receive, answer.send
+            )
+            return
         try:
             await self._app(request.scope, receive, answer.send)
         except SessionEnded:
             log.info("an open page was closed: its session has ended")
+        finally:
+            self._has_ended(caller.session)
+
+    def _may_begin(self, session: str) -> bool:
+        """Count a request of a session; return whether it may be answered. Each open page asks Redis for its events."""
+        if session and self._running[session] >= MOST_AT_ONCE:
+            return False
+        self._running[session] += 1
+        return True
+
+    def _has_ended(self, session: str) -> None:
+        self._running[session] -= 1
+        if not self._running[session]:
+            del self._running[session]
 
     async def _identify(self, request: Request) -> Caller:
         """Find out who asks. Raises BusUnavailable."""
@@ -159,5 +181,7 @@ class AccessMiddleware:
         return alive
 
 
+MOST_AT_ONCE: Final = 48
+"""Requests of one session that are answered at once: a browser opens six connections, so this is for several of one person's."""
 CHECK_EVERY: Final = 5.0
 """Seconds between two questions, during one long answer, whether its session is still alive."""

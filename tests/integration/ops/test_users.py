@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
 from decimal import Decimal
 from pathlib import Path
 
@@ -17,41 +16,9 @@ from shared.contracts import keys
 from shared.domain.limits.policy import OnLeave
 from shared.domain.position import Position
 from shared.domain.values.money import Quantity
-from tests.integration.ops.command import Exchange, Ran, exchange, ops
+from tests.integration.ops.command import Exchange
+from tests.integration.ops.users_command import ALICE, Run
 from tests.support.examples import BTC_USD, NOW, an_account, usd
-from tests.support.redis_server import RedisServer
-
-Run = Callable[..., Awaitable[Ran]]
-ALICE = '# hers\nenabled = true   # since May\nvenues = ["kraken"]\n\n[limits]\nmax_positions = 8\n'
-
-
-@pytest.fixture
-async def venue() -> AsyncIterator[Exchange]:
-    """A stand-in for the paper exchange."""
-    async with exchange() as made:
-        yield made
-
-
-@pytest.fixture
-def config(tmp_path: Path) -> Path:
-    """A configuration with one user."""
-    folder = tmp_path / "config"
-    (folder / "users").mkdir(parents=True)
-    (folder / "users" / "alice.toml").write_text(ALICE)
-    (folder / "paper_accounts.toml").write_text('# balances\n[accounts.alice.kraken]\nUSD = "5000"\n')
-    return folder
-
-
-@pytest.fixture
-def run(bus: Bus, redis_server: RedisServer, config: Path, venue: Exchange, tmp_path: Path) -> Run:
-    """Run `ops user`."""
-    del bus  # empties the server
-
-    async def run_it(*words: str, **env: str) -> Ran:
-        given = {"SHOAL_CONFIG": str(config), "SHOAL_SECRETS": str(tmp_path / "secrets"), "PAPER_URL": venue.url}
-        return await ops(redis_server.url, "user", *words, **{**given, **env})
-
-    return run_it
 
 
 async def _holds(bus: Bus, user: str) -> None:
