@@ -33,12 +33,16 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks: `secret` is what forms are bound to, `session` the token of a session if that is how they signed in."""
+    """Who asks: `secret` is what forms are bound to, `session` the token of a session if that is how they signed in.
+
+    `bearer` is the token of a program that sent one.
+    """
 
     identity: Identity | None
     secret: str
     session: str = ""
     by_token: bool = False
+    bearer: str = ""
     new_visit: bool = False
 
 
@@ -123,9 +127,10 @@ class AccessMiddleware:
         """Find out who asks. Raises BusUnavailable."""
         authorization = request.headers.get("authorization", "")
         if authorization.lower().startswith(_BEARER):
-            found = await self._tokens.find(authorization[len(_BEARER) :].strip())
+            bearer = authorization[len(_BEARER) :].strip()
+            found = await self._tokens.find(bearer)
             identity = Identity(f"token {found.name}", found.role) if found else None
-            return Caller(identity, "", by_token=True)
+            return Caller(identity, "", by_token=True, bearer=bearer)
         if session := read_cookie(request, SESSION):
             identity = await self._sessions.find(session)
             if identity is not None:
@@ -163,10 +168,10 @@ class AccessMiddleware:
         return None, receive
 
     def _still_signed_in(self, caller: Caller) -> Any:
-        """Return what asks, during a long answer, whether the session is still alive; None where there is no session."""
-        if not caller.session:
+        """Return what asks, during a long answer, whether session or token is still alive; None where there is neither."""
+        if not caller.session and not caller.bearer:
             return None
-        session, asked = caller.session, time.monotonic()
+        asked = time.monotonic()
 
         async def alive() -> bool:
             nonlocal asked
@@ -174,7 +179,9 @@ class AccessMiddleware:
                 return True
             asked = time.monotonic()
             try:
-                return await self._sessions.find(session) is not None
+                if caller.bearer:
+                    return await self._tokens.find(caller.bearer) is not None
+                return await self._sessions.find(caller.session) is not None
             except BusError:
                 return True  # the stream itself reads Redis: nothing new can be in it now
 

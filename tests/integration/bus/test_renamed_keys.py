@@ -19,7 +19,9 @@ from tests.support.examples import NOW
 
 HASH, STREAM, TEXT = "hash", "stream", "text"
 
-MOVED: Final = {
+Key = Callable[..., str]
+
+MOVED: Final[dict[Key, str]] = {
     keys.positions: HASH,
     keys.books: HASH,  # the old one stays too, and says who the user is now
     keys.risk: HASH,
@@ -32,7 +34,7 @@ MOVED: Final = {
     keys.equity: STREAM,
 }
 """What the new name has afterwards."""
-MADE_AGAIN: Final = {
+MADE_AGAIN: Final[dict[Key, str]] = {
     keys.account: HASH,
     keys.differences: HASH,
     keys.reconciled: HASH,
@@ -41,7 +43,7 @@ MADE_AGAIN: Final = {
     keys.last_settings: TEXT,
 }
 """What the executor writes again under the new name: nobody has it afterwards."""
-STAYS: Final = {
+STAYS: Final[dict[Key, str]] = {
     keys.orders: STREAM,
     keys.resting: STREAM,
     keys.reports: STREAM,
@@ -59,13 +61,13 @@ NOT_OF_A_USER: Final = {keys.lease}
 """Held by the command itself while it renames."""
 
 
-def of_users() -> set[Callable[..., str]]:
+def of_users() -> set[Key]:
     """Return every function that spells a key of a user."""
     found = inspect.getmembers(keys, inspect.isfunction)
     return {each for _, each in found if {"user", "holder"} & set(inspect.signature(each).parameters)}
 
 
-def spelt(key: Callable[..., str], user: str) -> list[str]:
+def spelt(key: Key, user: str) -> list[str]:
     """Return the keys that a user can have of one kind."""
     given = {"venue": list(VENUES), "step": list(EQUITY_STEPS), "fingerprint": ["f" * 16], "order_id": ["one"]}
     names: list[list[str]] = [[]]

@@ -14,6 +14,7 @@ from services.api.access import middleware
 from services.api.access.answer import PAGE_POLICY
 from services.api.access.refusals import safe_path
 from shared.bus.connection import Bus
+from shared.sign_in.access_tokens import AccessToken, AccessTokens
 from shared.sign_in.people import People
 from shared.sign_in.role import Role
 from tests.support.app_routes import all_routes, fill
@@ -165,6 +166,20 @@ async def test_an_open_stream_ends_with_its_session(bus: Bus, monkeypatch: pytes
                 assert await browser.status() == 401
             else:
                 await answer.content.readexactly(14 * 100)  # two seconds and twenty questions later it is still there
+
+
+async def test_an_open_stream_ends_with_the_token_of_its_program(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(middleware, "CHECK_EVERY", 0.1)
+    async with running_site(bus, add_page_and_stream) as site:
+        tokens = AccessTokens(bus)
+        bearer = {"authorization": f"Bearer {await tokens.create(AccessToken('script', Role.VIEWER, 'test', 1))}"}
+        stream = site.browser().session.get("/events", headers=bearer, timeout=aiohttp.ClientTimeout(60))
+        async with stream as answer:
+            await answer.content.readexactly(14 * 50)
+            assert await tokens.revoke("script")
+            async with asyncio.timeout(30):
+                while await answer.content.read(4096):
+                    pass
 
 
 async def test_one_session_cannot_keep_every_connection_busy(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
