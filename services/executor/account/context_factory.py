@@ -21,8 +21,8 @@ from services.executor.account.faults import AccountFaults
 from services.executor.account.keys.gates import Gate, KeyGate, subject
 from services.executor.account.keys.key_doctor import CheckedKey, KeyDoctor
 from services.executor.account.keys.key_memory import KeyMemory
+from services.executor.account.keys.same_account import SameAccountGate
 from services.executor.account.names import AssetNames
-from services.executor.account.same_account import SameAccountGate
 from services.executor.orders.send_hooks import ExecutorHooks
 from services.executor.orders.set_aside import SetAside
 from services.executor.streams.account_stream import AccountStream
@@ -123,7 +123,11 @@ class AccountContextFactory:
             venue: Venue = self._open(venue_name, key, nonces, memory, paper=policy.paper)
             opened = await check_funds_kind(self._bus, store, policy.user, venue_name, funds, key.fingerprint)
             if not isinstance(opened, WrongFunds):
-                gates.append(SameAccountGate(self._bus, policy.user, venue, store, fingerprint, self._faults).check)
+                gates.append(
+                    SameAccountGate(
+                        self._bus, policy.user, venue, store, fingerprint, of_venue.clock, self._faults
+                    ).check
+                )
             gates.append(KeyGate(self._bus, lease, key.fingerprint, self._faults).check)
             if isinstance(opened, WrongFunds):
                 venue = UnusableVenue(venue_name, opened.reason)

@@ -7,9 +7,10 @@ from decimal import Decimal
 
 import pytest
 
-from services.executor.account import same_account
-from services.executor.account.gates import GateRefusal, KeyGate
-from services.executor.account.same_account import SameAccountGate
+from services.executor.account.books.lost_books import LOOK_BACK_DAYS
+from services.executor.account.keys import same_account
+from services.executor.account.keys.gates import GateRefusal, KeyGate
+from services.executor.account.keys.same_account import SameAccountGate
 from shared.bus.connection import Bus
 from shared.bus.interventions import ask_for_rebuilding
 from shared.bus.records import Records, pairs
@@ -34,10 +35,11 @@ async def traded(rig: Rig, owner: Owner) -> Owner:
     return owner
 
 
-def gate_of(owner: Owner, fingerprint: str, faults: Faults | None = None) -> SameAccountGate:
+def gate_of(owner: Owner, fingerprint: str, faults: Faults | None = None, *, later_ms: int = 0) -> SameAccountGate:
     context = owner.context
     bus, venue = owner.dispatcher._context.store._bus, owner.venue
-    return SameAccountGate(bus, USER, venue, context.store, fingerprint, faults or Faults())
+    clock = context.clock
+    return SameAccountGate(bus, USER, venue, context.store, fingerprint, lambda: clock() + later_ms, faults or Faults())
 
 
 async def mark_of(bus: Bus, user: str = USER) -> FundsMark:
@@ -145,6 +147,15 @@ async def test_orders_of_before_the_books_do_not_count(rig: Rig, traded: Owner) 
     rig.account.orders = []
     await traded.context.store.mark_books(Funds.PAPER, clear=True)
     await gate_of(traded, NEW).check()
+
+
+async def test_what_was_traded_long_ago_is_no_reason(rig: Rig, traded: Owner) -> None:
+    """A venue may have put such orders away; and an exit must not wait for that."""
+    rig.account.orders = []
+    day = 24 * 3600 * 1000
+    with pytest.raises(GateRefusal):
+        await gate_of(traded, NEW, later_ms=(LOOK_BACK_DAYS - 1) * day).check()
+    await gate_of(traded, NEW, later_ms=(LOOK_BACK_DAYS + 1) * day).check()
 
 
 async def test_a_renamed_user_is_asked_for_the_orders_of_the_former_name(rig: Rig, traded: Owner) -> None:

@@ -11,12 +11,13 @@ begun or found right, and another key has to show one of the orders that Redis h
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 import structlog
 
-from services.executor.account.gates import GateRefusal, subject
+from services.executor.account.books.lost_books import LOOK_BACK_DAYS
+from services.executor.account.keys.gates import GateRefusal, subject
 from shared.bus.connection import Bus
 from shared.bus.orders import OrderStore
 from shared.bus.records import Records
@@ -30,12 +31,14 @@ from shared.venues.errors import Refusal, Rejected
 from shared.venues.port import Venue
 
 _SAMPLE: Final = 3
-"""How many of the latest filled orders a new key is asked for: one that it shows is proof."""
+"""How many of the latest filled orders a new key is asked for: one that it shows is proof. Orders that are older than the lists
+of `lost_books.py` reach are not asked for: a venue may have put them away, and a key must not be refused for that."""
 _PAGE: Final = 200
 _MOST_PAGES: Final = 10
 _AGAIN: Final = 60.0
 """Seconds until a key that showed none is asked again: the venue may not have shown a fresh order yet."""
 _SLACK_MS: Final = 60_000
+_DAY_MS: Final = 24 * 3600 * 1000
 _SUBJECT: Final = "account"
 
 log = structlog.get_logger()
@@ -44,12 +47,23 @@ log = structlog.get_logger()
 class SameAccountGate:
     """Refuses while the key does not show the account's former orders. A key that is already recorded asks the venue nothing."""
 
-    def __init__(self, bus: Bus, user: str, venue: Venue, store: OrderStore, fingerprint: str, faults: Faults) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        user: str,
+        venue: Venue,
+        store: OrderStore,
+        fingerprint: str,
+        clock: Callable[[], int],
+        faults: Faults,
+    ) -> None:
+        """`clock` is the venue's time (epoch ms)."""
         self._bus = bus
         self._user = user
         self._venue = venue
         self._store = store
         self._fingerprint = fingerprint
+        self._clock = clock
         self._faults = faults
         self._admitted = False
         self._reason = ""
@@ -103,8 +117,9 @@ class SameAccountGate:
 
     def _of_these_books(self, entries: Iterable[Entry], mark: FundsMark) -> list[ReportMessage]:
         found = []
+        oldest = self._clock() - LOOK_BACK_DAYS * _DAY_MS
         for entry in entries:
-            if mark.precede(entry_ms(entry.id)):  # both by Redis's clock
+            if mark.precede(entry_ms(entry.id)) or entry_ms(entry.id) < oldest:
                 continue
             try:
                 report = ReportMessage.parse(entry.fields)
