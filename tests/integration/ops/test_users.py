@@ -130,7 +130,8 @@ async def test_disable_and_enable_change_one_line_and_leave_the_rest(run: Run, c
 async def test_list_shows_state_venues_where_keys_are_and_what_is_held(
     run: Run, bus: Bus, config: Path, tmp_path: Path
 ) -> None:
-    (config / "users" / "bob.toml").write_text("enabled = false\n")
+    (config / "users" / "bob.toml").write_text('enabled = false\nstage = "0.25"\n')
+    (config / "users" / "cy.toml").write_text('[stage]\nstart = "shadow"\nmax = "0.25"\nauto = true\n')
     (config / "users" / "bad.toml").write_text("enabled = maybe\n")
     (tmp_path / "secrets" / "kraken" / "alice").mkdir(parents=True)
     (tmp_path / "secrets" / "kraken" / "alice" / "key").write_text("theKeyOfAlice")
@@ -139,14 +140,16 @@ async def test_list_shows_state_venues_where_keys_are_and_what_is_held(
     await Records(bus).write_account(an_account("alice"))
     await bus.do("SET", keys.lease("alice"), "someone")
     ran = await run("list", "--json", KRAKEN_USER_BOB_API_KEY="theKeyOfBob")
-    assert ran.json["total"] == 4
+    assert ran.json["total"] == 5
     rows = {row["user"]: row for row in ran.json["users"]}
-    assert {user: row["state"] for user, row in rows.items() if user != "bad"} == {
+    assert {user: row["state"] for user, row in rows.items() if user not in {"bad", "cy"}} == {
         "alice": "enabled",
         "bob": "disabled, on_leave = keep",
         "zoe": "gone, still holds",
     }
     assert rows["bad"]["state"].startswith("bad file: ")
+    stages = {"alice": "1", "bob": "0.25", "cy": "shadow, climbs to 0.25", "bad": "", "zoe": ""}
+    assert {user: row["stage"] for user, row in rows.items()} == stages
     assert {user: row["key"] for user, row in rows.items() if user in {"alice", "bob"}} == {
         "alice": {"kraken": "folder"},
         "bob": {"kraken": "variable"},
@@ -154,7 +157,7 @@ async def test_list_shows_state_venues_where_keys_are_and_what_is_held(
     assert (rows["alice"]["held"], rows["zoe"]["held"], rows["bob"]["held"]) == ("0.01 BTC", "0.01 BTC", "")
     assert (rows["alice"]["accounts"], rows["bob"]["accounts"]) == ({"kraken": "ready"}, {"kraken": "not served"})
     shown = await run("list", "--limit", "1", "--skip", "1")
-    assert "1 of 4 users" in shown.out
+    assert "1 of 5 users" in shown.out
     assert [row["user"] for row in (await run("list", "o", "--json")).json["users"]] == ["bob", "zoe"]
     assert "theKey" not in ran.out + shown.out
 
