@@ -233,7 +233,7 @@ class AccountContextFactory:
         if VENUE_FACTS[venue_name].takes_nonces:
             traded = await self._bus.do("EXISTS", keys.nonce(policy.user, key.fingerprint))
         else:
-            traded = await self._bus.do("HEXISTS", keys.api_key(key.fingerprint), policy.user)
+            traded = await self._bus.do("HGET", keys.api_key(key.fingerprint), policy.user)
         if not traded:
             raise ConfigurationError(f"{policy.fault}; nor do exits go on: the key may be another user's")
 

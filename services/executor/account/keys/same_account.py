@@ -97,7 +97,7 @@ class SameAccountGate:
 
         So this gate comes before the one that claims the key.
         """
-        return bool(await self._bus.do("HEXISTS", keys.api_key(self._fingerprint), self._user))
+        return await self._bus.do("HGET", keys.api_key(self._fingerprint), self._user) is not None
 
     async def _filled(self, mark: FundsMark) -> list[ReportMessage]:
         """Return the latest filled orders of these books, newest first; those of a renamed user are under the former name too."""
