@@ -276,8 +276,13 @@ def follower_link(token_digest: str) -> str:
     return f"{_ACCESS}link:{token_digest}"
 
 
+def known_browser(token_digest: str) -> str:
+    """The person who has signed in with a browser before, by the hash of the browser's token; by the api."""
+    return f"{_ACCESS}browser:{token_digest}"
+
+
 def attempts(kind: str, subject: str) -> str:
-    """Counter of attempts to sign in of a `name` (hashed) or an `address`; by the api."""
+    """Counter of attempts to sign in of a `name` (hashed), an `address` or a known `browser` (hashed); by the api."""
     return f"{_ACCESS}attempts:{kind}:{subject}"
 
 
