@@ -42,6 +42,9 @@ def pairs(answer: Any) -> dict[str, str]:
     return dict(zip(values, values, strict=True))
 
 
+_UNCHECKED: Final = DoctorRecord()
+
+
 class Records:
     """The state beside the streams. Every method is one round trip and, if not stated otherwise, raises only BusUnavailable."""
 
@@ -230,12 +233,16 @@ class Records:
 
 def _key_check(answer: Any) -> DoctorRecord:
     values = answer if isinstance(answer, list) else [None] * len(DOCTOR_FIELDS)
+    return read_key_check(dict(zip(DOCTOR_FIELDS, values, strict=True)))
+
+
+def read_key_check(fields: Mapping[str, Any]) -> DoctorRecord:
+    """Parse the last check of a key from its account's fields; an empty record if there was none or it cannot be read."""
+    known = {name: str(value) for name in DOCTOR_FIELDS if (value := fields.get(name))}
     try:
-        return DoctorRecord.parse(
-            {name: str(value) for name, value in zip(DOCTOR_FIELDS, values, strict=True) if value}
-        )
+        return DoctorRecord.parse(known) if known else _UNCHECKED
     except MalformedMessageError:
-        return DoctorRecord()
+        return _UNCHECKED
 
 
 def risk_fields(answer: Any) -> dict[str, str]:

@@ -16,7 +16,8 @@ from shared.contracts import keys
 
 _CONNECTION: Final = "auth hello ping echo select client|setname info config|get time scan"
 _READING: Final = (
-    "get mget exists type hget hmget hgetall hkeys xlen xrange xrevrange xinfo|stream xinfo|groups xpending zscore"
+    "get mget exists type hget hmget hgetall hkeys "
+    "xlen xread xrange xrevrange xinfo|stream xinfo|groups xpending zscore"
 )
 _RECORDS: Final = "get set del pexpire incrby hget hset hdel hincrby"
 _HASHES: Final = "hget hset hdel pexpire"
@@ -101,7 +102,9 @@ ACCESS: Final[dict[str, tuple[WriteRule, ...]]] = {
     ),
     "copy-engine": (
         WriteRule(_RECORDS, _lease(keys.ENGINE)),
-        WriteRule(_HASHES, (keys.following(_ANY), keys.heartbeat("copy-engine", _ANY), keys.MIRRORING)),
+        WriteRule(
+            _HASHES, (keys.following(_ANY), keys.heartbeat("copy-engine", _ANY), keys.MIRRORING, keys.KNOWN_USERS)
+        ),
         WriteRule(_CONSUMING, (keys.SIGNALS, keys.MASTER_ORDERS)),
         WriteRule(
             "xadd", (keys.orders(_ANY), keys.resting(_ANY), keys.dead(keys.SIGNALS), keys.dead(keys.MASTER_ORDERS))

@@ -61,14 +61,16 @@ async def read_unresolved(bus: Bus, users: Iterable[str]) -> list[UnresolvedOrde
     """Find the unresolved orders of these users, oldest first within a user; `master` is one. Raises BusUnavailable."""
     found: list[UnresolvedOrder] = []
     names = list(users)
-    mirrored = await _mirrored_orders(bus, [user for user in names if user != MASTER])
+    followers = [user for user in names if user != MASTER]
+    mirrored = await _mirrored_orders(bus, followers)
+    pending = dict(zip(followers, await _pending(bus, followers), strict=True))
     for user in names:
         if user == MASTER:
             records = await read_master_orders(bus)
             orders = [UnresolvedOrder(MASTER, order_id, fields) for order_id, fields in records.items()]
             orders.sort(key=lambda each: each.sent_at or 0)
         else:
-            orders = await _pending_orders(bus, user)
+            orders = await _pending_orders(bus, user, pending[user])
         found += [order for order in orders if order.state in UNRESOLVED_STATES]
         found += [order for order in mirrored if order.user == user and order.state in _NOT_SHOWN_OPEN]
     return found
@@ -109,21 +111,21 @@ async def read_differences(bus: Bus, accounts: Sequence[tuple[str, str]]) -> lis
     ]
 
 
-async def _pending_orders(bus: Bus, user: str) -> list[UnresolvedOrder]:
+async def _pending_orders(bus: Bus, user: str, rows: list[Any]) -> list[UnresolvedOrder]:
+    """Read the orders of pending entries, of which `rows` are the first page."""
     found: list[UnresolvedOrder] = []
-    after = "-"
-    while rows := await _pending(bus, user, after):
+    while rows:
         found += await _read_orders(bus, user, [str(row[0]) for row in rows])
         if len(rows) < _PAGE:
             break
-        after = f"({rows[-1][0]}"
+        (rows,) = await _pending(bus, [user], f"({rows[-1][0]}")
     return found
 
 
-async def _pending(bus: Bus, user: str, after: str) -> list[Any]:
-    """Read a page of entries that were delivered and not acknowledged; empty if there is no group yet."""
-    answers = await bus.do_all([("XPENDING", keys.orders(user), keys.EXECUTOR, after, "+", _PAGE)])
-    return answers[0] if isinstance(answers[0], list) else []
+async def _pending(bus: Bus, users: Sequence[str], after: str = "-") -> list[list[Any]]:
+    """Read a page of entries of each user that were delivered and not acknowledged; empty if there is no group yet."""
+    answers = await bus.do_all([("XPENDING", keys.orders(user), keys.EXECUTOR, after, "+", _PAGE) for user in users])
+    return [answer if isinstance(answer, list) else [] for answer in answers]
 
 
 async def _read_orders(bus: Bus, user: str, entry_ids: Sequence[str]) -> list[UnresolvedOrder]:

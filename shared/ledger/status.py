@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Final
 
 from shared.bus.connection import Bus
-from shared.bus.records import Records, pairs
+from shared.bus.records import Records, pairs, read_account, read_key_check
 from shared.bus.users.routes import routed_users
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
@@ -23,16 +24,18 @@ from shared.domain.control import Control, ControlMode
 from shared.domain.limits.policy import FileState, UserPolicy
 from shared.domain.limits.risk_state import RiskState
 from shared.domain.values.venue import VENUES
-from shared.ledger.key_checks import KeyState, read_key_states
+from shared.ledger.key_checks import KeyState, judge_check
 from shared.ledger.live_processes import LiveProcess, ServiceFault, engine_is_open, read_processes
 from shared.ledger.stages.rows import StageRow, read_stages
 from shared.ledger.user_state import STOPPED_STATES, EntryStop, UserState, count_users, describe, find_entry_stop
 from shared.ledger.users import describe_held
 
+_LEASES: Final = 1_000
+"""Leases that one command reads."""
 NO_EXECUTOR: Final = "no executor serves this user"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class UserStatus:
     """One user: settings, each account (None: not known), the executor that serves them, and their kill switch.
 
@@ -52,8 +55,14 @@ class UserStatus:
     """What the checks of the user's API keys mean, by venue; only where there is something to say."""
     stage: StageRow | None = None
     """Where the user stands on the canary ladder."""
+    risk: RiskState | None = None
+    """The risk state of the account that is stopped the longest, for a user whom a loss can stop."""
 
-    @property
+    def under(self, everybody: Control, now: int) -> UserStatus:
+        """Return the status under another switch for everybody, at `now` (epoch ms)."""
+        return replace(self, entry_stop=find_entry_stop(self.control, everybody, self.risk, now))
+
+    @cached_property
     def state(self) -> UserState:
         """Return the user's state; ready if any account is, an executor serves it and nothing stops entries."""
         states = {account.state for _, account in self.accounts if account is not None}
@@ -120,7 +129,7 @@ class SystemReadiness:
     """What is stopped on purpose, which does not make the system unready."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SystemStatus:
     """Everything that `status` shows, except the streams."""
 
@@ -143,7 +152,7 @@ class SystemStatus:
         """Whether the master's account is followed and no strategy trades it."""
         return any(process.service == "master-strategy" and process.phase is Phase.MIRROR for process in self.services)
 
-    @property
+    @cached_property
     def readiness(self) -> SystemReadiness:
         """Assess whether signals are copied."""
         return assess_readiness(self)
@@ -157,18 +166,23 @@ class SystemStatus:
 
 async def read_status(bus: Bus, policies: Mapping[str, UserPolicy], now: int | None = None) -> SystemStatus:
     """Read the state of all services, the master and the configured users at `now` (epoch ms). Raises BusUnavailable."""
-    records = Records(bus)
     now = time.time_ns() // 1_000_000 if now is None else now
+    system = await read_system(bus)
+    return replace(system, users=await read_user_statuses(bus, list(policies.values()), system.control, now))
+
+
+async def read_system(bus: Bus) -> SystemStatus:
+    """Read the state of all services and the master, without users. Raises BusUnavailable."""
+    records = Records(bus)
     processes = read_processes(await records.heartbeats())
     masters = await records.accounts([(MASTER, venue) for venue in VENUES])
     switches = await bus.do_all([("GET", keys.lease(keys.ENGINE)), ("HGETALL", keys.CONTROL)])
-    everybody = Control.read(pairs(switches[1]))
     return SystemStatus(
         services=processes,
         master=tuple((venue, account) for venue, account in zip(VENUES, masters, strict=True) if account is not None),
-        users=await _users(bus, records, list(policies.values()), everybody, now),
+        users=(),
         engine_owner=str(switches[0] or ""),
-        control=everybody,
+        control=Control.read(pairs(switches[1])),
     )
 
 
@@ -256,17 +270,17 @@ async def read_symbol_switches(bus: Bus) -> Mapping[str, Control]:
     return {symbol: switch for symbol, switch in found.items() if switch.mode is not ControlMode.RUN}
 
 
-async def _users(
-    bus: Bus, records: Records, policies: Sequence[UserPolicy], everybody: Control, now: int
+async def read_user_statuses(
+    bus: Bus, policies: Sequence[UserPolicy], everybody: Control, now: int
 ) -> tuple[UserStatus, ...]:
+    """Read the state of these users at `now` (epoch ms), in this sequence. Raises BusUnavailable."""
     policies = await routed_users(bus, policies)
     who = [(policy.user, venue) for policy in policies for venue in policy.venues]
-    accounts = dict(zip(who, await records.accounts(who), strict=True))
+    accounts, checks = await _accounts(bus, who, now)
     noted = await bus.do_all([("HGET", keys.books(user, venue), "funds") for user, venue in who])
     funds = {each: str(answer) for each, answer in zip(who, noted, strict=True) if isinstance(answer, str)}
-    owners = await bus.do_all([("GET", keys.lease(policy.user)) for policy in policies])
+    owners = await _owners(bus, [policy.user for policy in policies])
     controls = await bus.do_all([("HGETALL", keys.control(policy.user)) for policy in policies])
-    checks = await read_key_states(records, who, accounts, now)
     risks = await _risks(bus, [policy for policy in policies if policy.limits.stop_out])
     gone = [policy for policy in policies if policy.file is FileState.GONE]
     stages = await read_stages(bus, policies)
@@ -282,9 +296,31 @@ async def _users(
             holds=holds.get(policy.user, ""),
             keys={venue: checks[policy.user, venue] for venue in policy.venues if (policy.user, venue) in checks},
             stage=stages[policy.user],
+            risk=risks.get(policy.user),
         )
         for policy, owner, control in zip(policies, owners, controls, strict=True)
     )
+
+
+async def _accounts(
+    bus: Bus, places: Sequence[tuple[str, str]], now: int
+) -> tuple[Mapping[tuple[str, str], Account | None], Mapping[tuple[str, str], KeyState]]:
+    """Read accounts, and what the checks of their keys mean where there is something to say: both are in one hash."""
+    answers = await bus.do_all([("HGETALL", keys.account(user, venue)) for user, venue in places])
+    fields = dict(zip(places, map(pairs, answers), strict=True))
+    accounts = {place: read_account(*place, known) for place, known in fields.items()}
+    states = {place: judge_check(accounts[place], read_key_check(known), now) for place, known in fields.items()}
+    return accounts, {place: state for place, state in states.items() if state != KeyState()}
+
+
+async def _owners(bus: Bus, users: Sequence[str]) -> list[str]:
+    """Read which executor serves each user; empty if none does."""
+    found: list[str] = []
+    for first in range(0, len(users), _LEASES):
+        some = users[first : first + _LEASES]
+        (answer,) = await bus.do_all([("MGET", *(keys.lease(user) for user in some))])
+        found += [owner or "" for owner in (answer if isinstance(answer, list) else [""] * len(some))]
+    return found
 
 
 async def _risks(bus: Bus, policies: Sequence[UserPolicy]) -> Mapping[str, RiskState]:
