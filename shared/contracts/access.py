@@ -24,6 +24,7 @@ _HASHES: Final = "hget hset hdel pexpire"
 _CONNECTING: Final = "zcard zrange zadd zremrangebyscore pexpire"
 _SIGNING_IN: Final = "eval evalsha get set del getdel exists incr pexpire pttl type hget hset hsetnx hdel hlen hgetall"
 _CONSUMING: Final = "xreadgroup xack xgroup|create xtrim"
+_SAMPLES: Final = "getrange set setrange del"
 _ANY: Final = "*"
 
 
@@ -60,7 +61,7 @@ _OF_A_USER: Final = (
 
 ACCESS: Final[dict[str, tuple[WriteRule, ...]]] = {
     "master-strategy": (
-        WriteRule(f"{_RECORDS} xadd xtrim", (keys.OF_THE_MASTER,)),
+        WriteRule(f"{_RECORDS} xadd xtrim getrange setrange", (keys.OF_THE_MASTER,)),
         WriteRule("xadd zadd zremrangebyscore", (keys.SIGNALS, keys.EMITTED)),
         WriteRule("xadd hget hset hdel", (keys.MASTER_ORDERS, keys.masters_resting(_ANY))),
         WriteRule(
@@ -88,12 +89,12 @@ ACCESS: Final[dict[str, tuple[WriteRule, ...]]] = {
         ),
         WriteRule(_CONNECTING, (keys.connects(_ANY),)),
         WriteRule(_CONSUMING, (keys.orders(_ANY), keys.resting(_ANY))),
+        WriteRule(_SAMPLES, (keys.equity(_ANY, _ANY, _ANY),)),
         WriteRule(
             "xadd xtrim",
             (
                 keys.reports(_ANY),
                 keys.stopouts(_ANY),
-                keys.equity(_ANY, _ANY, _ANY),
                 keys.stage_moves(_ANY),
                 keys.dead(keys.orders(_ANY)),
                 keys.dead(keys.resting(_ANY)),

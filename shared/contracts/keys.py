@@ -252,7 +252,7 @@ def totals(user: str, venue: str) -> str:
 
 
 def equity(user: str, venue: str, step: str) -> str:
-    """Stream of samples of an account's equity, one per `step` (`minute`, `quarter`, `hour`); by the process that owns it."""
+    """Ring of samples of an account's equity, one per `step` (see `equity_sample.py`); by the process that owns it."""
     return f"shoal:equity:{{{user}}}:{venue}:{step}"
 
 

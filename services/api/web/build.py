@@ -43,10 +43,11 @@ def add_web(
     app.include_router(build_user_routes(bus, pages, listing, accounts))
     app.include_router(build_confirm_routes(pages, desk, accounts))
     app.include_router(build_price_routes(bus, models, pages, history))
-    app.include_router(build_operations_routes(models, pages, OperationsReader(bus, models)))
+    operations = OperationsReader(bus, models)
+    app.include_router(build_operations_routes(models, pages, operations))
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     _answer_people_in_pages(app, pages)
-    return history, KeepReady(models, panel, feed.tape)
+    return history, KeepReady(models, panel, feed.tape, operations)
 
 
 def _answer_people_in_pages(app: FastAPI, pages: Pages) -> None:

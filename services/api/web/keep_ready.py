@@ -12,6 +12,7 @@ from typing import Final
 import structlog
 
 from services.api.read_models import ReadModels
+from services.api.web.operations import OperationsReader
 from services.api.web.state import StatePanel
 from services.api.web.tape.tally import Tape
 from shared.bus.errors import BusError
@@ -24,10 +25,11 @@ log = structlog.get_logger()
 class KeepReady:
     """Asks for the parts of the pages that are about all users."""
 
-    def __init__(self, models: ReadModels, panel: StatePanel, tape: Tape) -> None:
+    def __init__(self, models: ReadModels, panel: StatePanel, tape: Tape, operations: OperationsReader) -> None:
         self._models = models
         self._panel = panel
         self._tape = tape
+        self._operations = operations
 
     async def run(self) -> None:
         """Keep asking until cancelled."""
@@ -45,3 +47,4 @@ class KeepReady:
             await self._models.backlog()
             await self._tape.current()
             await self._panel.sums.get()
+            await self._operations.issues()

@@ -19,7 +19,7 @@ from shared.bus.records import Records
 from shared.bus.streams import flatten
 from shared.bus.users.user_index import add_to_index
 from shared.contracts import keys
-from shared.contracts.equity_sample import EQUITY_STEPS, EquitySample
+from shared.contracts.equity_sample import EQUITY_STEPS, EquitySample, write_currency, write_sample, write_start
 from shared.contracts.heartbeat import HeartbeatRecord, Phase
 from shared.contracts.position_record import write_position
 from shared.contracts.records import AccountRecord
@@ -139,13 +139,16 @@ class World:
 
     def _samples(self, user: str, equity: Money) -> Iterator[Command]:
         for name, step in EQUITY_STEPS.items():
+            ring, newest = " " * step.size, step.start(self.now)
             for back in range(_SAMPLES, 0, -1):
-                amount = equity.amount + back
-                sample = EquitySample(
-                    currency="USD", equity=amount, cash=amount / 2, realized=Decimal(back), pnl=Decimal(back)
+                start = newest - back * step.length_ms
+                record, place = (
+                    write_sample(start, EquitySample("USD", equity.amount + back, Decimal(back))),
+                    step.offset(start),
                 )
-                start = step.start(self.now - back * step.length_ms)
-                yield ("XADD", keys.equity(user, VENUE, name), f"{start}-0", *flatten(sample.fields()))
+                ring = ring[:place] + record + ring[place + len(record) :]
+            header = write_start(newest) + write_currency("USD")
+            yield ("SET", keys.equity(user, VENUE, name), header + ring[len(header) :])
 
     def _risk(self, *, stopped: bool) -> RiskState:
         state = RiskState.fresh("USD", self.now)
