@@ -26,7 +26,7 @@ from shared.contracts import keys
 from shared.domain.limits.policy import UserPolicy
 from shared.ledger.backlog import Backlog, read_streams
 from shared.ledger.reading import known_users
-from shared.ledger.status import SystemStatus, UserStatus, read_symbol_switches, read_system
+from shared.ledger.status import SystemStatus, UserStatus, find_switched_symbols, read_switches_of, read_system
 from shared.ledger.users import read_users
 from shared.ledger.why import SignalTrace, find_signal, recent_signals, trace_signal
 from shared.operations.control_log import read_changes
@@ -36,6 +36,7 @@ _STATE: Final = 1.0
 _USERS: Final = 15.0
 _CHANGES: Final = 20
 """Entries of the control log that are looked at for what is new."""
+_SYMBOL: Final = "/"
 _OF_SETTINGS: Final = frozenset({Action.SETTINGS, Action.RELOAD})
 
 log = structlog.get_logger()
@@ -49,7 +50,8 @@ class ReadModels:
         self._config = config
         self._policies = policies
         self._users = TimedCache(self._read_users, _USERS)
-        self._symbols = TimedCache(lambda: read_symbol_switches(bus), _USERS)
+        self._symbols: frozenset[str] | None = None
+        """Symbols that ever had a kill switch: found by one scan at the start, then by the log of changes."""
         self._files = UserFiles(config)
         self._statuses = UserStatuses(bus)
         self._streams = RollingTable(self._read_streams)
@@ -106,7 +108,9 @@ class ReadModels:
     async def _read_status(self) -> SystemStatus:
         await self._notice_changes()
         await self.users()
-        symbols = await self._symbols.get()
+        if self._symbols is None:
+            self._symbols = await find_switched_symbols(self._bus)
+        symbols = await read_switches_of(self._bus, self._symbols)
         system = await read_system(self._bus)
         return replace(system, symbols=symbols, users=await self._statuses.step(self._policies, system))
 
@@ -116,8 +120,11 @@ class ReadModels:
         new = list(takewhile(lambda change: change.id != self._last_change, newest))
         if not new:
             return
+        if self._symbols is not None:
+            named = {change.of for change in new if _SYMBOL in change.of and " " not in change.of}
+            # With more changes at once than were read, some may be of symbols that are not known.
+            self._symbols = self._symbols | named if len(new) < _CHANGES or not self._last_change else None
         self._last_change = new[0].id
-        self._symbols.forget()
         self._statuses.watch(change.of for change in new)
         if any(change.action in _OF_SETTINGS for change in new):
             self._users.forget()

@@ -40,10 +40,10 @@ class EquitySamples:
                 continue
             self._last[name] = (start, sample)
             if before is None or before[1] != sample or name in _ALWAYS:
-                place = [step.size, step.offset(start), write_sample(now, sample)]
+                words: list[str | int] = [step.size, step.offset(start), write_sample(now, sample)]
+                words += [write_start(start), write_currency(sample.currency)]
                 try:
-                    key = keys.equity(self._user, self._venue, name)
-                    await self._bus.run(_PUT, [key], [*place, write_start(start), write_currency(sample.currency)])
+                    await self._bus.run(_PUT, [keys.equity(self._user, self._venue, name)], words)
                 except (BusRefused, BusForbidden) as error:
                     refused = refused or str(error)
         return refused

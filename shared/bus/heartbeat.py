@@ -75,6 +75,8 @@ class Heartbeat:
 
     async def run(self) -> None:
         """Write for ever, through outages of Redis."""
+        with suppress(BusError):
+            await self._records.forget_processes()
         while True:
             await self.publish(self.state)
             await asyncio.sleep(_EVERY)

@@ -27,19 +27,25 @@ class StreamFeed:
         self._key = key
         self._page = page
         self._after: dict[str, str] = {}
+        self._turn = 0
 
     def forget(self) -> None:
         """Begin again: each stream is read from the start that the next step names."""
         self._after.clear()
 
-    async def step(self, users: Sequence[str], start: str = "") -> Mapping[str, list[Entry]]:
+    async def step(self, users: Sequence[str], start: str = "", most: int = 0) -> Mapping[str, list[Entry]]:
         """Read what is new, at most a page of each user: streams that were never read from the entry id `start` on.
 
-        Returns the entries by user, without users of whom nothing is new. Raises BusUnavailable.
+        With `most`, only so many of the others are looked at, in turn. Returns the entries by user, without users of whom nothing
+        is new. Raises BusUnavailable.
         """
         first = _before(start) if start else "0-0"
         unread = [user for user in users if user not in self._after]
-        found = await self._read([user for user in users if user in self._after], _STREAMS)
+        known = [user for user in users if user in self._after]
+        if most and len(known) > most:
+            begin, self._turn = self._turn, (self._turn + most) % len(known)
+            known = [*known[begin:], *known[:begin]][:most]
+        found = await self._read(known, _STREAMS)
         self._after.update(dict.fromkeys(unread, first))
         return {**found, **await self._read(unread, _UNREAD)}
 

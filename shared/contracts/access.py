@@ -36,6 +36,10 @@ class WriteRule:
     keys: tuple[str, ...]
 
 
+def _process(service: str) -> tuple[str, str]:
+    return keys.heartbeat(service, _ANY), keys.PROCESSES
+
+
 def _lease(holder: str) -> tuple[str, str]:
     return keys.lease(holder), keys.fence(holder)
 
@@ -66,7 +70,7 @@ ACCESS: Final[dict[str, tuple[WriteRule, ...]]] = {
         WriteRule("xadd hget hset hdel", (keys.MASTER_ORDERS, keys.masters_resting(_ANY))),
         WriteRule(
             _HASHES,
-            (keys.prices(_ANY), keys.instruments(_ANY), keys.clock(_ANY), keys.heartbeat("master-strategy", _ANY)),
+            (keys.prices(_ANY), keys.instruments(_ANY), keys.clock(_ANY), *_process("master-strategy")),
         ),
         WriteRule(
             "hset hdel",
@@ -84,7 +88,7 @@ ACCESS: Final[dict[str, tuple[WriteRule, ...]]] = {
                 keys.instruments(_ANY),
                 keys.clock(_ANY),
                 keys.api_key(_ANY),
-                keys.heartbeat("executor", _ANY),
+                *_process("executor"),
             ),
         ),
         WriteRule(_CONNECTING, (keys.connects(_ANY),)),
@@ -103,9 +107,7 @@ ACCESS: Final[dict[str, tuple[WriteRule, ...]]] = {
     ),
     "copy-engine": (
         WriteRule(_RECORDS, _lease(keys.ENGINE)),
-        WriteRule(
-            _HASHES, (keys.following(_ANY), keys.heartbeat("copy-engine", _ANY), keys.MIRRORING, keys.KNOWN_USERS)
-        ),
+        WriteRule(_HASHES, (keys.following(_ANY), *_process("copy-engine"), keys.MIRRORING, keys.KNOWN_USERS)),
         WriteRule(_CONSUMING, (keys.SIGNALS, keys.MASTER_ORDERS)),
         WriteRule(
             "xadd", (keys.orders(_ANY), keys.resting(_ANY), keys.dead(keys.SIGNALS), keys.dead(keys.MASTER_ORDERS))
@@ -115,7 +117,7 @@ ACCESS: Final[dict[str, tuple[WriteRule, ...]]] = {
     "api": (
         WriteRule(
             _HASHES,
-            (keys.heartbeat("api", _ANY), keys.order(_ANY, _ANY), keys.dropped(_ANY), keys.LAST_RELOADED_SETTINGS),
+            (*_process("api"), keys.order(_ANY, _ANY), keys.dropped(_ANY), keys.LAST_RELOADED_SETTINGS),
         ),
         WriteRule("hget hset hdel del", (keys.CONTROL, keys.control(_ANY), keys.control_of_symbol(_ANY))),
         WriteRule("xadd", (keys.CONTROL_LOG,)),
@@ -129,7 +131,7 @@ ACCESS: Final[dict[str, tuple[WriteRule, ...]]] = {
     # It reads everything and trades nothing: beside its lease it writes only what it keeps for itself.
     "notifier": (
         WriteRule(_RECORDS, _lease(keys.NOTIFIER)),
-        WriteRule(_HASHES, (keys.NOTICES, keys.OUTBOX, keys.NOTIFY_TEST, keys.heartbeat("notifier", _ANY))),
+        WriteRule(_HASHES, (keys.NOTICES, keys.OUTBOX, keys.NOTIFY_TEST, *_process("notifier"))),
     ),
 }
 """By service. `paper-exchange` and `paper-accounts` need no Redis, so they have no Redis user."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from shared.bus.connection import Bus
-from shared.bus.records import pairs
+from shared.bus.records import existing, pairs
 from shared.bus.streams import read_entries
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
@@ -78,8 +78,10 @@ async def read_unresolved(bus: Bus, users: Iterable[str]) -> list[UnresolvedOrde
 
 async def _mirrored_orders(bus: Bus, users: Sequence[str]) -> list[UnresolvedOrder]:
     """Read the records of mirrored orders, which are in no pending list; one that is accepted rests, and is no issue."""
-    accounts = [(user, venue) for user in users for venue in VENUES]
-    answers = await bus.do_all([("HGETALL", keys.mirrored(*each)) for each in accounts])
+    named = {keys.mirrored(user, venue): (user, venue) for user in users for venue in VENUES}
+    found = await existing(bus, list(named))
+    accounts = [named[name] for name in found]
+    answers = await bus.do_all([("HGETALL", name) for name in found])
     ids: list[tuple[str, str]] = []
     for (user, venue), answer in zip(accounts, answers, strict=True):
         for order_id, written in pairs(answer).items():
@@ -103,10 +105,12 @@ async def read_master_orders(bus: Bus) -> dict[str, Mapping[str, str]]:
 
 async def read_differences(bus: Bus, accounts: Sequence[tuple[str, str]]) -> list[PositionDifference]:
     """Read where positions of these (user, venue) differ from balances, as last recorded. Raises BusUnavailable."""
-    answers = await bus.do_all([("HGETALL", keys.differences(user, venue)) for user, venue in accounts])
+    named = {keys.differences(user, venue): (user, venue) for user, venue in accounts}
+    found = await existing(bus, list(named))
+    answers = await bus.do_all([("HGETALL", name) for name in found])
     return [
-        PositionDifference(user, venue, symbol, text)
-        for (user, venue), answer in zip(accounts, answers, strict=True)
+        PositionDifference(*named[name], symbol, text)
+        for name, answer in zip(found, answers, strict=True)
         for symbol, text in sorted(pairs(answer).items())
     ]
 

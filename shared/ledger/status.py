@@ -7,7 +7,7 @@ entries are stopped on purpose is not "ready": see `user_state.py`.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Final
@@ -18,7 +18,7 @@ from shared.bus.users.routes import routed_users
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.heartbeat import Phase
-from shared.contracts.risk import RiskRecord
+from shared.contracts.risk import read_risk
 from shared.domain.account import MASTER, Account, AccountState
 from shared.domain.control import Control, ControlMode
 from shared.domain.limits.policy import FileState, UserPolicy
@@ -261,24 +261,32 @@ def _engine(status: SystemStatus) -> tuple[bool, str]:
 
 async def read_symbol_switches(bus: Bus) -> Mapping[str, Control]:
     """Read the kill switches of symbols that are set. It scans the keyspace: not for every second. Raises BusUnavailable."""
+    return await read_switches_of(bus, await find_switched_symbols(bus))
+
+
+async def find_switched_symbols(bus: Bus) -> frozenset[str]:
+    """Find the symbols that ever had a kill switch, by a scan of the keyspace. Raises BusUnavailable."""
     prefix = keys.control_of_symbol("")
-    names = sorted(set(await bus.scan(f"{prefix}*")))
-    answers = await bus.do_all([("HGETALL", name) for name in names])
-    found = {
-        name.removeprefix(prefix): Control.read(pairs(answer)) for name, answer in zip(names, answers, strict=True)
-    }
+    return frozenset(name.removeprefix(prefix) for name in await bus.scan(f"{prefix}*"))
+
+
+async def read_switches_of(bus: Bus, symbols: Iterable[str]) -> Mapping[str, Control]:
+    """Read the kill switches of these symbols that are set. Raises BusUnavailable."""
+    names = sorted(symbols)
+    answers = await bus.do_all([("HGETALL", keys.control_of_symbol(name)) for name in names])
+    found = {name: Control.read(pairs(answer)) for name, answer in zip(names, answers, strict=True)}
     return {symbol: switch for symbol, switch in found.items() if switch.mode is not ControlMode.RUN}
 
 
 async def read_user_statuses(
-    bus: Bus, policies: Sequence[UserPolicy], everybody: Control, now: int
+    bus: Bus, policies: Sequence[UserPolicy], everybody: Control, now: int, *, brief: bool = False
 ) -> tuple[UserStatus, ...]:
-    """Read the state of these users at `now` (epoch ms), in this sequence. Raises BusUnavailable."""
+    """Read the state of these users at `now` (epoch ms), in this sequence; `brief`: without `funds`. Raises BusUnavailable."""
     policies = await routed_users(bus, policies)
     who = [(policy.user, venue) for policy in policies for venue in policy.venues]
     accounts, checks = await _accounts(bus, who, now)
-    noted = await bus.do_all([("HGET", keys.books(user, venue), "funds") for user, venue in who])
-    funds = {each: str(answer) for each, answer in zip(who, noted, strict=True) if isinstance(answer, str)}
+    noted = [] if brief else await bus.do_all([("HGET", keys.books(user, venue), "funds") for user, venue in who])
+    funds = {each: str(answer) for each, answer in zip(who, noted, strict=False) if isinstance(answer, str)}
     owners = await _owners(bus, [policy.user for policy in policies])
     controls = await bus.do_all([("HGETALL", keys.control(policy.user)) for policy in policies])
     risks = await _risks(bus, [policy for policy in policies if policy.limits.stop_out])
@@ -330,7 +338,7 @@ async def _risks(bus: Bus, policies: Sequence[UserPolicy]) -> Mapping[str, RiskS
     answers = await bus.do_all([("HGETALL", keys.risk(user, venue)) for user, venue in places])
     for (user, _), answer in zip(places, answers, strict=True):
         try:
-            state = RiskRecord.parse(pairs(answer)).to_domain() if answer else None
+            state = read_risk(pairs(answer)) if answer else None
         except MalformedMessageError:
             continue  # `ops stopouts` reports it, and so does the executor
         if state is not None and (user not in found or state.stopped_until > found[user].stopped_until):

@@ -27,7 +27,7 @@ from shared.ledger.backlog import Backlog
 from shared.ledger.open_issues import PositionDifference, UnresolvedOrder, read_differences, read_unresolved
 
 _EVERY: Final = 2.0
-_MASTERS_EVERY: Final = 15.0
+_MASTERS_EVERY: Final = 60.0
 """The master's orders are found by a scan of the keyspace."""
 _ROWS: Final = 50
 _DEAD: Final = 20

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
@@ -15,13 +16,22 @@ from services.ops.tabular import PER_PAGE, Page, page_of
 from services.ops.users import read_policies
 from shared.bus.connection import Bus
 from shared.config.settings import Settings
+from shared.config.users.loader import Users
 from shared.domain.account import MASTER, NO_STREAM_RIGHT
 from shared.domain.values.venue import VENUES
 from shared.ledger.account_views import AccountView, UserView
 from shared.ledger.backlog import Backlog, Nonce, read_backlog, read_nonces
 from shared.ledger.open_issues import read_differences, read_unresolved
 from shared.ledger.reading import known_users
-from shared.ledger.status import NO_EXECUTOR, SystemStatus, name_master, read_status, read_symbol_switches
+from shared.ledger.status import (
+    NO_EXECUTOR,
+    SystemStatus,
+    name_master,
+    read_status,
+    read_symbol_switches,
+    read_system,
+    read_user_statuses,
+)
 from shared.ledger.user_state import UserState
 from shared.ledger.views import ReadinessView, StatusView
 
@@ -48,7 +58,8 @@ def status(number: Page = 1, as_json: AsJson = False) -> None:
 
 async def read(settings: Settings, bus: Bus) -> StatusView:
     """Read the whole status. Raises ConfigurationError, BusUnavailable."""
-    found, users = await _read_users(settings, bus)
+    policies, users = await _users(settings, bus)
+    found = replace(await read_status(bus, policies), symbols=await read_symbol_switches(bus))
     return await _view(bus, found, users, await read_backlog(bus, users), await read_nonces(bus))
 
 
@@ -57,21 +68,23 @@ async def read_page(settings: Settings, bus: Bus, number: int) -> tuple[StatusVi
 
     Users who do not trade come first where there are several pages. Raises ConfigurationError, BusUnavailable.
     """
-    found, users = await _read_users(settings, bus)
+    policies, users = await _users(settings, bus)
     if len(users) <= PER_PAGE:
-        return await _view(bus, found, users, await read_backlog(bus, users), await read_nonces(bus)), ""
-    by_need = sorted(found.users, key=lambda each: (each.state in _UNWORRYING, each.policy.user))
-    shown, said = page_of(by_need, number)
-    backlog = await read_backlog(bus, [each.policy.user for each in shown])
-    view = await _view(bus, replace(found, users=tuple(shown)), users, backlog, ())
+        return await read(settings, bus), ""
+    now, system = time.time_ns() // 1_000_000, await read_system(bus)
+    everyone = await read_user_statuses(bus, list(policies.values()), system.control, now, brief=True)
+    found = replace(system, symbols=await read_symbol_switches(bus), users=everyone)
+    by_need = sorted(everyone, key=lambda each: (each.state in _UNWORRYING, each.policy.user))
+    page, said = page_of([each.policy.user for each in by_need], number)
+    shown = await read_user_statuses(bus, [policies[user] for user in page], system.control, now)
+    view = await _view(bus, replace(found, users=shown), users, await read_backlog(bus, page), ())
     readiness = ReadinessView.of(found.readiness)
     return view.model_copy(update={"readiness": readiness}), f"accounts and streams: {said}, and for the nonces"
 
 
-async def _read_users(settings: Settings, bus: Bus) -> tuple[SystemStatus, list[str]]:
+async def _users(settings: Settings, bus: Bus) -> tuple[Users, list[str]]:
     policies = await read_policies(settings, bus)
-    found = replace(await read_status(bus, policies), symbols=await read_symbol_switches(bus))
-    return found, sorted({*policies, *await known_users(bus)})
+    return policies, sorted({*policies, *await known_users(bus)})
 
 
 async def _view(

@@ -95,6 +95,7 @@ class World:
         sign = HeartbeatRecord(state="running", mode="paper", phase=Phase.OPEN, since=self.now - _DAY_MS)
         signs = [("master-strategy", "a"), (keys.ENGINE, "a"), *(("executor", str(number)) for number in range(5))]
         await bus.do_all([("HSET", keys.heartbeat(*name), *flatten(sign.fields())) for name in signs])
+        await bus.do_all([("HSET", keys.PROCESSES, ":".join(name), self.now) for name in signs])
         await bus.do_all([("SET", keys.lease(keys.ENGINE), "a"), *self._books(MASTER, Decimal(1))])
         others = [Symbol(f"C{number:03}", "USD") for number in range(_PRICES)]
         await Records(bus).write_prices(VENUE, [Price(PRICE, symbol) for symbol in (*SYMBOLS, *others)], self.now)
@@ -102,18 +103,7 @@ class World:
     def _user(self, number: int, user: str) -> Iterator[Command]:
         kind, first = number % _EVERY, f"{self.history.signals[0].filled_at}-0"
         yield from self._books(user, Decimal("0.05"), parked=kind == PARKED)
-        yield (
-            "HSET",
-            keys.following(user),
-            "from",
-            first,
-            "until",
-            "",
-            f"account:{VENUE}",
-            VENUE,
-            f"follow:{VENUE}",
-            VENUE,
-        )
+        yield ("HSET", keys.following(user), "from", first, "until", "")
         yield ("HSET", keys.risk(user, VENUE), *flatten(write_risk(self._risk(stopped=kind == STOPPED))))
         yield ("SET", keys.nonce(user, keys.fingerprint(user)), self.now)
         if kind == PAUSED:

@@ -6,6 +6,7 @@ stream. It must never show a count that is too high: positions in the streams on
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +26,10 @@ _COUNTED: Final = 100_000
 _FEWEST: Final = 20
 _EVERY: Final = 0.5
 _PAGE: Final = 200
+_LIVELY_MS: Final = 120_000
+"""How long after the last signal the streams of all users are looked at each time."""
+_IN_TURN: Final = 500
+"""Users who are looked at each time after that."""
 _CLOCK_MS: Final = 60_000
 """The largest difference between the clock of the signals' entry ids and that of the reports'."""
 COPIED: Final = frozenset({OrderState.FILLED, OrderState.PARTIAL})
@@ -111,20 +116,22 @@ class Tape:
         self._reports.forget()
 
     async def _count(self, users: Sequence[str]) -> None:
-        oldest = next(iter(self._tallies))
-        await self._count_decisions(users, oldest)
-        await self._count_reports(users, oldest)
+        oldest, newest = next(iter(self._tallies)), next(reversed(self._tallies))
+        # A signal is decided and settled within seconds; what comes later is found in turn.
+        most = 0 if time.time_ns() // 1_000_000 - entry_ms(newest) < _LIVELY_MS else _IN_TURN
+        await self._count_decisions(users, oldest, most)
+        await self._count_reports(users, oldest, most)
 
-    async def _count_decisions(self, users: Sequence[str], oldest: str) -> None:
-        async for entry in _all_new(self._orders, users, oldest):
+    async def _count_decisions(self, users: Sequence[str], oldest: str, most: int) -> None:
+        async for entry in _all_new(self._orders, users, oldest, most):
             tally = self._by_signal.get(entry.fields.get("signal_id", ""))
             if tally is not None:
                 tally.decided += 1
                 tally.version += 1
 
-    async def _count_reports(self, users: Sequence[str], oldest: str) -> None:
+    async def _count_reports(self, users: Sequence[str], oldest: str, most: int) -> None:
         start = f"{max(entry_ms(oldest) - _CLOCK_MS, 0)}-0"
-        async for entry in _all_new(self._reports, users, start):
+        async for entry in _all_new(self._reports, users, start, most):
             tally = self._by_signal.get(entry.fields.get("signal_id", ""))
             if tally is not None:
                 outcome = entry.fields.get("outcome", "")
@@ -134,10 +141,10 @@ class Tape:
                 tally.version += 1
 
 
-async def _all_new(feed: StreamFeed, users: Sequence[str], start: str) -> AsyncIterator[Entry]:
+async def _all_new(feed: StreamFeed, users: Sequence[str], start: str, most: int) -> AsyncIterator[Entry]:
     """Iterate over what is new in the streams of these users, from the entry id `start` on, until there is nothing more."""
     while users:
-        found = await feed.step(users, start)
+        found = await feed.step(users, start, most)
         for entries in found.values():
             for entry in entries:
                 yield entry
