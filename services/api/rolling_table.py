@@ -49,10 +49,11 @@ class RollingTable(Generic[T]):
         for first in range(0, len(new), self._most):
             await self._take(new[first : first + self._most])
             await asyncio.sleep(0)  # requests are served between two readings
-        left = self._most - len(new)
+        left, just_read = self._most - len(new), set(new)
         if left > 0:
-            named = [user for user in self._named if user in present and user not in new][:left]
-            await self._take(list(islice(dict.fromkeys([*named, *islice(self._rows, self._most)]), left)))
+            named = (user for user in self._named if user in present)
+            asked = dict.fromkeys([*islice(named, self._most), *islice(self._rows, self._most)])
+            await self._take(list(islice((user for user in asked if user not in just_read), left)))
 
     async def read_now(self, users: Sequence[str]) -> None:
         """Read some users now. Raises BusUnavailable."""

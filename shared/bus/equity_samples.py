@@ -12,7 +12,8 @@ from shared.bus.connection import Bus
 from shared.bus.errors import BusForbidden, BusRefused
 from shared.bus.scripts import load
 from shared.contracts import keys
-from shared.contracts.equity_sample import EQUITY_STEPS, EquitySample, write_currency, write_sample, write_start
+from shared.contracts.equity_sample import EQUITY_STEPS, EquitySample, write_sample
+from shared.contracts.sample_ring import write_label, write_minute
 
 _ALWAYS: Final = frozenset({"hour", "half_day"})
 _PUT: Final = load("put_sample")
@@ -41,7 +42,7 @@ class EquitySamples:
             self._last[name] = (start, sample)
             if before is None or before[1] != sample or name in _ALWAYS:
                 words: list[str | int] = [step.size, step.offset(start), write_sample(now, sample)]
-                words += [write_start(start), write_currency(sample.currency)]
+                words += [write_minute(start), write_label(sample.currency)]
                 try:
                     await self._bus.run(_PUT, [keys.equity(self._user, self._venue, name)], words)
                 except (BusRefused, BusForbidden) as error:

@@ -24,7 +24,7 @@ _HASHES: Final = "hget hset hdel pexpire"
 _CONNECTING: Final = "zcard zrange zadd zremrangebyscore pexpire"
 _SIGNING_IN: Final = "eval evalsha get set del getdel exists incr pexpire pttl type hget hset hsetnx hdel hlen hgetall"
 _CONSUMING: Final = "xreadgroup xack xgroup|create xtrim"
-_SAMPLES: Final = "getrange set setrange del"
+_SAMPLES: Final = "getrange set setrange del pexpire"
 _ANY: Final = "*"
 
 
@@ -93,7 +93,7 @@ ACCESS: Final[dict[str, tuple[WriteRule, ...]]] = {
         ),
         WriteRule(_CONNECTING, (keys.connects(_ANY),)),
         WriteRule(_CONSUMING, (keys.orders(_ANY), keys.resting(_ANY))),
-        WriteRule(_SAMPLES, (keys.equity(_ANY, _ANY, _ANY),)),
+        WriteRule(_SAMPLES, (keys.equity(_ANY, _ANY, _ANY), keys.price_samples(_ANY, _ANY))),
         WriteRule(
             "xadd xtrim",
             (

@@ -203,6 +203,11 @@ def prices(venue: str) -> str:
     return f"shoal:prices:{venue}"
 
 
+def price_samples(venue: str, symbol: object) -> str:
+    """Ring of samples of a price (see `price_sample.py`), of what is held or traded; by the price feed."""
+    return f"shoal:price_samples:{venue}:{symbol}"
+
+
 def clock(venue: str) -> str:
     """Venue's clock minus Redis's: `difference` and `uncertainty` in ms, `at` by Redis; by the price feed and the master."""
     return f"shoal:clock:{venue}"

@@ -12,8 +12,8 @@ from shared.bus.streams import Entry
 from shared.contracts import keys
 from shared.ledger.signal_views import instant
 
-_PAGE: Final = 200
-"""Entries per user and round trip: catching up must not block the event loop."""
+_PAGE: Final = 50
+"""Entries per user and round trip: catching up with 5,000 users must not block the event loop."""
 _USERS: Final = 1_000
 """Users who are looked at in one step: the outcomes of 5,000 are counted five seconds late at most."""
 

@@ -20,8 +20,6 @@ from shared.domain.values.venue import VENUES
 from shared.ledger.performance.read_results import Prices, read_results
 from shared.ledger.performance.results import ResultSums, SymbolResult, sum_results
 
-_MOST: Final = 500
-"""Users that one reading covers; there is one every five seconds."""
 _SUMMED: Final = (
     "bought", "spent", "buy_fees", "sold", "received", "sell_fees", "base_fees", "sold_cost"
 )  # fmt: skip
@@ -43,7 +41,7 @@ class HoldingSums:
     def __init__(self, bus: Bus, users: Callable[[], Awaitable[Sequence[str]]]) -> None:
         self._bus = bus
         self._users = users
-        self._table = RollingTable(self._read, _MOST)
+        self._table = RollingTable(self._read)
         self._counted: dict[str, Sequence[SymbolResult]] = {}
         self._sums: dict[Place, _Sum] = {}
 

@@ -47,4 +47,4 @@ class KeepReady:
             await self._models.backlog()
             await self._tape.current()
             await self._panel.sums.get()
-            await self._operations.issues()
+            await self._operations.step()

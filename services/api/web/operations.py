@@ -83,6 +83,7 @@ class OperationsReader:
         self._models = models
         self._issues = TimedCache(self._read, _EVERY)
         self._table = RollingTable(self._read_users)
+        self._users_step = TimedCache(self._step, _EVERY)
         self._places: Mapping[str, Sequence[tuple[str, str]]] = {}
         self._masters = TimedCache(lambda: read_unresolved(bus, [MASTER]), _MASTERS_EVERY)
 
@@ -96,16 +97,14 @@ class OperationsReader:
             keys.CONTROL_LOG, await self._bus.do("XREVRANGE", keys.CONTROL_LOG, "+", "-", "COUNT", _ROWS)
         )
 
+    async def step(self) -> None:
+        """Read what concerns some of the users. Raises BusUnavailable."""
+        await self._users_step.get()
+
     async def _read(self) -> Issues:
+        await self.step()
         status, users = await self._models.status(), await self._models.users()
-        self._places = {
-            each.policy.user: [(each.policy.user, venue) for venue in each.policy.venues] for each in status.users
-        }
-        # A decision that is pending may be an order without a proven end.
         backlog = await self._models.backlog()
-        self._table.name(user_of(each.stream) for each in backlog if each.pending and each.stream != keys.SIGNALS)
-        self._table.name(user for user, known in self._table.rows.items() if known.unresolved or known.differences)
-        await self._table.step(users)
         rows = [self._table.rows[user] for user in users if user in self._table.rows]
         checked = [*await self._checks([(MASTER, venue) for venue, _ in status.master])]
         checked += [each for row in rows for each in row.checked]
@@ -117,6 +116,17 @@ class OperationsReader:
             keys=[each for each in checked if each.check.doctor is not Grade.OK],
             checked=len(checked),
         )
+
+    async def _step(self) -> None:
+        status, users = await self._models.status(), await self._models.users()
+        self._places = {
+            each.policy.user: [(each.policy.user, venue) for venue in each.policy.venues] for each in status.users
+        }
+        # A decision that is pending may be an order without a proven end.
+        backlog = await self._models.backlog()
+        self._table.name(user_of(each.stream) for each in backlog if each.pending and each.stream != keys.SIGNALS)
+        self._table.name(user for user, known in self._table.rows.items() if known.unresolved or known.differences)
+        await self._table.step(users)
 
     async def _read_users(self, users: Sequence[str]) -> Mapping[str, UserIssues]:
         places = [place for user in users for place in self._places.get(user, ())]

@@ -1,7 +1,7 @@
--- Put a sample of an account's equity into its place in a ring, unless a later or the same interval has one.
+-- Put a sample into its place in a ring, unless a later or the same interval has one.
 -- KEYS: ring.
--- ARGV: size of the ring in bytes, offset of the place, the record, the newest interval (the ring begins with it), the currency.
--- Returns 'ok', or 'known'. A ring in another currency begins again.
+-- ARGV: size of the ring in bytes, offset of the place, the record, the newest interval (the ring begins with it), the label.
+-- Returns 'ok', or 'known'. A ring with another label (the currency) begins again.
 local length, header = tonumber(ARGV[1]), ARGV[4] .. ARGV[5]
 local known = redis.call('GETRANGE', KEYS[1], 0, #header - 1)
 if #known == 0 or string.sub(known, #ARGV[4] + 1) ~= ARGV[5] then

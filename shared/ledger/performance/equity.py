@@ -12,7 +12,7 @@ from typing import Any
 
 from shared.bus.connection import Bus
 from shared.contracts import keys
-from shared.contracts.equity_sample import EQUITY_STEPS, EquitySample, read_ring
+from shared.contracts.equity_sample import EQUITY_STEPS, EquitySample, read_samples
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ async def read_step(bus: Bus, user: str, venue: str, step: str, since: int = 0) 
 
 
 def _points(ring: Any, step: str, since: int) -> list[CurvePoint]:
-    samples = read_ring(ring, EQUITY_STEPS[step], since) if isinstance(ring, str) else []
+    samples = read_samples(ring, EQUITY_STEPS[step], since) if isinstance(ring, str) else []
     return [CurvePoint(start, sample) for start, sample in samples]
 
 

@@ -19,11 +19,12 @@ from shared.bus.records import Records
 from shared.bus.streams import flatten
 from shared.bus.users.user_index import add_to_index
 from shared.contracts import keys
-from shared.contracts.equity_sample import EQUITY_STEPS, EquitySample, write_currency, write_sample, write_start
+from shared.contracts.equity_sample import EQUITY_STEPS, EquitySample, write_sample
 from shared.contracts.heartbeat import HeartbeatRecord, Phase
 from shared.contracts.position_record import write_position
 from shared.contracts.records import AccountRecord
 from shared.contracts.risk import write_risk
+from shared.contracts.sample_ring import write_label, write_minute
 from shared.contracts.trade_totals import CONTENTS, write_totals
 from shared.domain.account import MASTER, Account, AccountState
 from shared.domain.limits.policy import StopOutAction
@@ -137,7 +138,7 @@ class World:
                     step.offset(start),
                 )
                 ring = ring[:place] + record + ring[place + len(record) :]
-            header = write_start(newest) + write_currency("USD")
+            header = write_minute(newest) + write_label("USD")
             yield ("SET", keys.equity(user, VENUE, name), header + ring[len(header) :])
 
     def _risk(self, *, stopped: bool) -> RiskState:

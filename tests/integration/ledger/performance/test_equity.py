@@ -8,7 +8,7 @@ from typing import Final
 from shared.bus.connection import Bus
 from shared.bus.equity_samples import EquitySamples
 from shared.contracts import keys
-from shared.contracts.equity_sample import EQUITY_STEPS, RECORD, EquitySample
+from shared.contracts.equity_sample import EQUITY_STEPS, EquitySample
 from shared.ledger.performance.equity import read_curve, read_curves, read_step
 
 MINUTE: Final = 60_000
@@ -111,7 +111,7 @@ async def test_samples_in_another_currency_begin_again(bus: Bus) -> None:
 async def test_a_sample_that_cannot_be_read_is_left_out(bus: Bus) -> None:
     await EquitySamples(bus, "alice", "kraken").add(sample(), START)
     step, key = EQUITY_STEPS["minute"], keys.equity("alice", "kraken", "minute")
-    await bus.do("SETRANGE", key, step.offset(START + MINUTE), "-" * RECORD)
+    await bus.do("SETRANGE", key, step.offset(START + MINUTE), "-" * step.record)
     assert [point.start for point in await read_step(bus, "alice", "kraken", "minute")] == [START]
 
 
