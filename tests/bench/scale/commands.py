@@ -46,7 +46,7 @@ def _commands(world: World) -> Iterator[tuple[str, ...]]:
             yield (name, "--user", user)
     yield ("watch", "--count", "1")
     yield ("watch", "--count", "1", "--user", user)
-    yield ("track", "--user", user)
+    yield ("track", user)
     yield ("user", "list")
     yield ("master",)
     yield ("resting",)
@@ -55,8 +55,7 @@ def _commands(world: World) -> Iterator[tuple[str, ...]]:
     yield ("statement", "--user", user)
     yield ("status", "--json")
     yield ("orders", "--json")
-    yield ("audit", "--user", user)
-    yield ("audit",)
+    yield ("audit", "--no-venue")
 
 
 def _measure(arguments: tuple[str, ...], environment: Mapping[str, str], meter: RedisMeter) -> Measured:

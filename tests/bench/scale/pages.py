@@ -37,6 +37,7 @@ def measure_pages(world: World, environment: Mapping[str, str], folder: Path, me
             time.sleep(_STALE)  # otherwise it would be answered from what the request before has read
             yield _measure(path, path, port, api.pid, meter)
         yield replace(_measure("/", "/", port, api.pid, meter), name="/ (again at once)")
+        yield replace(_measure("/metrics", "/metrics", port, api.pid, meter), name="/metrics (again)")
         yield _idle(api.pid, meter)
     finally:
         api.stop()

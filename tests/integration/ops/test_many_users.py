@@ -70,7 +70,8 @@ async def test_streams_and_drift_show_a_page_and_judge_all(world: World, redis_s
     drift = await _ops(redis_server, "drift")
     assert drift.code == 1
     assert "page 1 of 4" in drift.out
-    assert (await _ops(redis_server, "drift", "--json")).json["strays"] == 3 * (USERS - 2), "those who are switched off keep theirs"
+    strays = (await _ops(redis_server, "drift", "--json")).json["strays"]
+    assert strays == 3 * (USERS - 2), "those who are switched off keep theirs"
 
 
 async def test_commands_that_show_users_do_not_scan(world: World, redis_server: RedisServer, bus: Bus) -> None:
