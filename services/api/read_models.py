@@ -14,9 +14,9 @@ from typing import Final
 
 import structlog
 
-from services.api.rolling_table import MOST, RollingTable
+from services.api.reading.rolling_table import MOST, RollingTable
+from services.api.reading.user_statuses import UserStatuses
 from services.api.timed_cache import TimedCache
-from services.api.user_statuses import UserStatuses
 from shared.bus.connection import Bus
 from shared.bus.streams import Entry
 from shared.bus.users.user_index import user_of

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from services.api.access.identity import Role, at_least
 from services.api.read_models import ReadModels
-from services.api.rolling_table import RollingTable
+from services.api.reading.rolling_table import RollingTable
 from services.api.timed_cache import TimedCache
 from services.api.web import words
 from services.api.web.rendering import Pages

@@ -12,9 +12,9 @@ from decimal import Decimal
 from typing import Final
 
 from services.api.read_models import ReadModels
+from services.api.reading.holding_sums import HoldingSums
 from services.api.timed_cache import TimedCache
 from services.api.web import words
-from services.api.web.holding_sums import HoldingSums
 from services.api.web.rendering import Pages
 from shared.bus.connection import Bus
 from shared.contracts import keys

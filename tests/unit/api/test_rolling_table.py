@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from services.api.rolling_table import RollingTable
+from services.api.reading.rolling_table import RollingTable
 
 USERS = [f"u{number}" for number in range(10)]
 

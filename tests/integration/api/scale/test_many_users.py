@@ -11,8 +11,8 @@ from typing import Any, Final
 import pytest
 
 from services.api.read_models import ReadModels
+from services.api.reading.holding_sums import HoldingSums
 from services.api.timed_cache import TimedCache
-from services.api.web.holding_sums import HoldingSums
 from shared.bus.connection import Bus
 from shared.config.users.loader import load_users
 from shared.contracts import keys

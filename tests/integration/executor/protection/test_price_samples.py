@@ -41,7 +41,7 @@ async def test_the_feed_samples_what_is_watched_and_nothing_else(bus: Bus) -> No
     finally:
         await crash(running)
     ((at, price),) = await read_prices_before(bus, "kraken", BTC_USD, 2 * now_ms())
-    assert (at % MINUTE, price) == (0, 60_000)
+    assert (at % MINUTE, price) == (0, Decimal(60_000))
     assert await bus.do("EXISTS", keys.price_samples("kraken", ETH_USD)) == 0
 
 

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-from services.api.rolling_table import RollingTable
+from services.api.reading.rolling_table import RollingTable
 from shared.bus.connection import Bus
 from shared.contracts import keys
 from shared.domain.control import Control

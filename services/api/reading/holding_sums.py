@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from services.api.rolling_table import RollingTable
+from services.api.reading.rolling_table import RollingTable
 from shared.bus.connection import Bus
 from shared.bus.records import Records
 from shared.domain.trade_totals import minus, plus
