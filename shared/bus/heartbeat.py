@@ -77,6 +77,8 @@ class Heartbeat:
 
     async def run(self) -> None:
         """Write for ever, through outages of Redis; sooner than is due when a fault has begun or ended."""
+        with suppress(BusError):
+            await self._records.forget_processes()
         loop = asyncio.get_running_loop()
         while True:
             published, due = self.faults.changes, loop.time() + _EVERY

@@ -8,9 +8,9 @@ from typing import Final
 from services.notifier.rules.cause import Cause
 from shared.bus.connection import Bus
 from shared.bus.streams import entry_ms, read_entries
+from shared.bus.users.user_index import user_of
 from shared.config.notifications import Event
 from shared.contracts import keys
-from shared.ledger.reading import user_of
 
 _MOST: Final = 2_000
 """Dead letters of one stream that are looked at."""

@@ -17,7 +17,7 @@ from services.ops.user.names import names_with_file
 from services.ops.user.user_file import file_of
 from shared.bus.connection import Bus
 from shared.bus.records import Records, read_holdings
-from shared.bus.users.last_settings import holders
+from shared.bus.users.last_settings import holders_outside
 from shared.config.secrets import key_sources
 from shared.config.settings import Settings
 from shared.config.users.loader import FileProblem, read_user
@@ -52,7 +52,7 @@ def list_users(text: Text = "", limit: Limit = _PAGE, skip: Skip = 0, as_json: A
 
     async def work(settings: Settings, bus: Bus) -> tuple[int, list[UserRow]]:
         with_file = set(names_with_file(settings))
-        names = sorted(name for name in with_file | await holders(bus) if text in name)
+        names = sorted(name for name in with_file | await holders_outside(bus, with_file) if text in name)
         shown = names[skip : skip + limit]
         return len(names), await _rows(settings, bus, shown, with_file)
 
