@@ -155,9 +155,12 @@ class OrderStore:
         position: PositionChange | None = None,
         risk: Mapping[str, str] | None = None,
         totals: TotalsChange | None = None,
+        *,
+        note_price: bool = False,
     ) -> None:
         """Record a transition between non-terminal states, with the position, risk state and totals that a finished leg changed.
 
+        With `note_price` the published price of the order's symbol is recorded too, if `fields` name that and there is one.
         Raises LeaseLost, and ValueError for a transition that is not legal.
         """
         answer = await self._bus.run(
@@ -168,6 +171,7 @@ class OrderStore:
                 self._positions,
                 keys.risk(self._user, self._venue),
                 keys.totals(self._user, self._venue),
+                *([keys.prices(self._venue)] if note_price else []),
             ],
             [
                 self._lease.token,

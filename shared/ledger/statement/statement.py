@@ -14,8 +14,17 @@ from statistics import median
 from shared.domain.values.money import ZERO
 from shared.ledger.statement.month import Month
 from shared.ledger.statement.parts.books import Entry, Exit, OwnExit
-from shared.ledger.statement.parts.causes import OF_THE_EQUITY, OF_THE_SETTINGS, STEPS, Cause, cause_of
-from shared.ledger.statement.parts.counterfactuals import Explanation, explain
+from shared.ledger.statement.parts.causes import (
+    OF_THE_EQUITY,
+    OF_THE_SETTINGS,
+    ON_ENTRIES,
+    ON_EXITS,
+    STEPS,
+    UNSEPARATED,
+    Cause,
+    cause_of,
+)
+from shared.ledger.statement.parts.counterfactuals import Explanation, explain, is_unseparated
 from shared.ledger.statement.parts.exact import exactly
 from shared.ledger.statement.records.assembly import Assembly, assemble
 from shared.ledger.statement.records.material import Material
@@ -166,6 +175,8 @@ def _counts(assembly: Assembly) -> Counter[tuple[Cause, str]]:
         for event in book.events:
             if isinstance(event, (Entry, Exit)) and event.missed:
                 found[cause_of(event.missed), event.missed] += 1
+            if isinstance(event, (Entry, Exit)) and event.copy.size:
+                found.update(_price_lines(event))
             if isinstance(event, Entry) and event.allowed is not None:
                 found[Cause.LIMITS, ""] += 1
             if isinstance(event, OwnExit):
@@ -176,6 +187,14 @@ def _counts(assembly: Assembly) -> Counter[tuple[Cause, str]]:
                 with exactly():
                     found[Cause.RATIO, OF_THE_EQUITY] += event.at_equity != event.master.size * assembly.ratio
     return found
+
+
+def _price_lines(event: Entry | Exit) -> list[tuple[Cause, str]]:
+    """Return the lines to which the price of a copy belongs."""
+    if is_unseparated(event):
+        return [(Cause.PRICE, UNSEPARATED)]
+    line = ON_ENTRIES if isinstance(event, Entry) else ON_EXITS
+    return [(Cause.PRICE, line)] if event.rested else [(Cause.DELAY, line), (Cause.PRICE, line)]
 
 
 def _copying(material: Material, assembly: Assembly) -> Copying:

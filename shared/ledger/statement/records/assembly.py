@@ -7,7 +7,7 @@ report has filled nothing yet, and a trade without a fill of the master in the p
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Final
 
@@ -17,6 +17,7 @@ from shared.domain.values.money import ONE, ZERO
 from shared.ledger.statement.parts.books import Entry, Event, Exit, LateTrade, OwnExit, SymbolBook, Traded
 from shared.ledger.statement.parts.causes import NOT_FILLED, PENDING
 from shared.ledger.statement.parts.exact import exactly, held_share, in_proportion, quotient
+from shared.ledger.statement.records.market import market_price
 from shared.ledger.statement.records.material import Copied, Ending, Holding, Material, Opening
 from shared.ledger.statement.records.mirrored import Allotment, allot, traded
 from shared.ledger.statement.records.scales import Scales
@@ -134,18 +135,19 @@ def _copied_line(
     copy = allotment.share_of(each, ending)
     at = signal.filled_at if ending is None else ending.at
     missed = _missed(each, ending)
+    market, rested = market_price(ending), allotment.mirrored(each)
     if signal.kind is Kind.EXIT:
-        return _Line(at, Exit(master, exit_share(signal), copy, missed))
+        return _Line(at, Exit(master, exit_share(signal), copy, missed, market=market, rested=rested))
     ideal = scales.ideal(each)
-    if allotment.mirrored(each):
+    if rested:
         done = held_share(copy.size, ideal.size) if missed else ONE
-        return _Line(at, Entry(master, ideal.at_equity, ideal.size, copy, None, missed, done))
+        return _Line(at, Entry(master, ideal.at_equity, ideal.size, copy, None, missed, done, rested=True))
     ordered = each.decision.copy.base_size.amount if each.decision.copy and each.decision.copy.base_size else ZERO
     lot = material.lots.get(each.decision.symbol, ZERO)
     done = held_share(copy.size, ordered) if missed else ONE
     sent = copy.size if copy.size and not missed else ordered
     allowed = sent if sent and lot and ideal.size - sent >= lot else None
-    return _Line(at, Entry(master, ideal.at_equity, ideal.size, copy, allowed, missed, done))
+    return _Line(at, Entry(master, ideal.at_equity, ideal.size, copy, allowed, missed, done, market))
 
 
 def _missed(each: Copied, ending: Ending | None) -> str:
@@ -189,7 +191,7 @@ def _events(lines: Iterable[_Line], held: Decimal) -> Iterable[Event]:
         if isinstance(event, Exit) and event.missed:
             # who holds nothing misses nothing
             done = held_share(event.copy.size, held)
-            event = Exit(event.master, event.share, event.copy, event.missed if held > 0 else "", done)
+            event = replace(event, missed=event.missed if held > 0 else "", done=done)
         if event is None:
             continue
         buys = isinstance(event, Entry) or (isinstance(event, LateTrade) and event.side is Side.BUY)

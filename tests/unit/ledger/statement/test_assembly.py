@@ -88,6 +88,46 @@ def test_a_copy_has_its_own_report_and_its_ideal_size() -> None:
     assert found.allowed is None
 
 
+@pytest.mark.parametrize(("age", "market"), [(0, "60010"), (2_000, "60010"), (-900, "60010"), (2_001, None)])
+def test_the_markets_price_counts_if_it_was_recent_when_the_venue_took_the_copy(age: int, market: str | None) -> None:
+    for signal in (an_entry(), an_exit()):
+        copy = decided(signal, "0.05" if signal.side is Side.BUY else None)
+        copy = replace(
+            copy, decision=replace(copy.decision, copy=Copy(btc("0.05"), signal.fraction, signal.price, NOW))
+        )
+        trade = a_trade(
+            BTC_USD,
+            signal.side,
+            Decimal("0.05"),
+            Decimal(3000),
+            ONE,
+            AT,
+            name=copy.decision.id,
+            signal=signal.id,
+            market=Decimal(60_010),
+            market_age=age,
+        )
+        (event,) = events([copy], [replace(ended(copy, "0.05"), trade=trade)])
+        assert isinstance(event, (Entry, Exit))
+        assert event.market == (None if market is None else Decimal(market))
+        assert not event.rested
+        unknown = replace(trade, accepted_at=None)
+        (event,) = events([copy], [replace(ended(copy, "0.05"), trade=unknown)])
+        assert isinstance(event, (Entry, Exit))
+        assert event.market is None
+
+
+def test_an_order_that_rested_has_no_delay() -> None:
+    copied = [decided(an_entry(master_order_id="OA"), None, code="mirrored")]
+    report = ended(copied[0], "0.05", signal_id=mirror_id("kraken", "OA"))
+    assert entry(copied, [report]).rested
+    stated = state_account(material(copied, [report]))
+    assert stated is not None
+    lines = {(part.cause, line.code): line.count for part in stated.parts for line in part.lines}
+    assert lines["price", "entries"] == 1  # type: ignore[index]  # a cause is its text
+    assert not any(cause == "delay" or line == "unseparated" for cause, line in lines)
+
+
 def test_less_than_a_lot_is_rounding_and_a_lot_or_more_is_a_limit() -> None:
     ideal = Decimal("0.05")
     for less, allowed in ((LOT / 2, None), (LOT, ideal - LOT), (Decimal("0.02"), Decimal("0.03"))):
