@@ -25,8 +25,8 @@ from shared.domain.order import TERMINAL, Decision, OrderState
 from shared.domain.rename import Renames, merged
 from shared.domain.values.symbol import Symbol
 
-RETENTION_MS: Final = 30 * 24 * 3600 * 1000
-"""How long the record of an ended order is kept."""
+RETENTION_MS: Final = 70 * 24 * 3600 * 1000
+"""How long the record of an ended order is kept: as long as its entry in the stream, which may be delivered again."""
 _QUESTIONS: Final = 1
 """Nonces that are taken along with an order's: one, to ask what filled."""
 _UNSUMMED: Final = "unsummed"

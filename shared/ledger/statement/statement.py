@@ -220,6 +220,11 @@ def _notes(assembly: Assembly) -> tuple[str, ...]:
             f"{assembly.unknown_sizes} decisions do not state the ratio that they followed: what was ordered stands for it, or "
             "the ratio of the decision before."
         )
+    if assembly.unpriced_openings:
+        found.append(
+            f"Of {assembly.unpriced_openings} coins that were held at the beginning no earlier price is recorded: they are valued "
+            "at the first price within the period."
+        )
     if assembly.rounded_costs:
         found.append(
             f"{assembly.rounded_costs} trades were recorded without their exact cost: size times average price stands for it."

@@ -42,6 +42,8 @@ class Assembly:
     """Fills of the master whose fee was not recorded; it counts as zero."""
     rounded_costs: int
     """Trades whose exact cost was not recorded: size x average price stands for it."""
+    unpriced_openings: int = 0
+    """Coins that were held at the beginning, of which no earlier price is recorded: the first one within the period stands for it."""
 
 
 @dataclass(slots=True)
@@ -96,6 +98,7 @@ def assemble(material: Material) -> Assembly:
         unknown_sizes=scales.unknown,
         unknown_fees=sum(each.signal.fee is None for each in material.copied),
         rounded_costs=sum(each.trade is not None and not each.trade.exact for each in material.endings),
+        unpriced_openings=sum(bool(each.user or each.master) and not each.price for each in material.openings.values()),
     )
 
 

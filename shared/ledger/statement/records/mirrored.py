@@ -27,7 +27,7 @@ class Allotment:
 
     def of(self, each: Copied) -> Ending | None:
         """Return the report on a copy; None if there is none in the period."""
-        return self._by_signal.get(_signal_id(each))
+        return self._by_signal.get(reported_signal(each))
 
     def mirrored(self, each: Copied) -> bool:
         """Return whether a fill was copied by a mirrored order that has its report."""
@@ -46,7 +46,7 @@ def allot(copied: Sequence[Copied], endings: Sequence[Ending]) -> Allotment:
     groups: dict[str, list[Copied]] = {}
     for each in copied:
         if _is_mirrored(each):
-            groups.setdefault(_signal_id(each), []).append(each)
+            groups.setdefault(reported_signal(each), []).append(each)
     shares: dict[str, Traded] = {}
     for mirrored, fills in groups.items():
         ending = by_signal.get(mirrored)
@@ -81,7 +81,7 @@ def _amounts(traded: Traded) -> tuple[Decimal, Decimal, Decimal, Decimal]:
     return traded.size, traded.gross, traded.fee, traded.base_fee
 
 
-def _signal_id(each: Copied) -> str:
+def reported_signal(each: Copied) -> str:
     """Return the id that the report on a copy names: that of the signal, or of the master's order if it is mirrored."""
     signal = each.signal
     return mirror_id(signal.venue, signal.master_order_id) if _is_mirrored(each) else signal.id
