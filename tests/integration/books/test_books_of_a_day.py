@@ -1,0 +1,149 @@
+"""Positions, profit and the leak statement equal the paper exchange's own books to the last digit, whatever a day was like.
+
+The suite tries a share of the days; `BOOKS_DAYS=1000` tries a thousand (`make books`).
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from decimal import Decimal
+from typing import Final
+
+import pytest
+from hypothesis import HealthCheck, given, settings, strategies as st
+
+from shared.bus.connection import Bus
+from shared.domain.account import MASTER
+from shared.ledger.performance.check import check_sums
+from shared.ledger.performance.read_results import read_results
+from shared.ledger.performance.results import AccountResult
+from shared.ledger.statement.month import Month
+from shared.ledger.statement.parts.exact import LAST_DIGIT, QUANTUM, exactly
+from shared.ledger.statement.reader import read_statement
+from shared.ledger.statement.statement import AccountStatement
+from tests.integration.books.day import Day
+from tests.integration.books.expected import CoinBooks, books_of, value_of
+from tests.integration.executor.rig import USER
+from tests.support.property_examples import scaled
+
+ZERO: Final = Decimal(0)
+DAYS: Final = int(os.environ.get("BOOKS_DAYS", "0")) or scaled(100)
+_APART: Final = QUANTUM * 10**9 + 100 * LAST_DIGIT
+"""Shares and portions are rounded to QUANTUM, then multiplied by a price and a size; results are rounded once."""
+
+
+@settings(max_examples=DAYS, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(st.integers(0, 2**32))
+async def test_a_day_ends_as_the_exchange_says(bus: Bus, seed: int) -> None:
+    await bus.do("FLUSHALL")
+    day = Day(bus, seed)
+    await day.run()
+    expected = books_of(day.books[USER], day.sent)
+    await _check_user(bus, day, expected)
+    await _check_master(bus, day)
+    await _check_statement(bus, day, expected)
+
+
+async def _check_user(bus: Bus, day: Day, expected: dict[str, CoinBooks]) -> None:
+    books = day.books[USER]
+    for asset in {*books.balances, *expected}:
+        own = day.apart.get(asset, ZERO)
+        copied = expected[asset].held if asset in expected else ZERO
+        if asset == "USD":
+            own += day.began_with
+            copied = sum((each.cash for each in expected.values()), ZERO)
+        assert books.balances[asset] == own + copied, f"the exchange's own books do not add up in {asset}"
+    results = await read_results(bus, [USER])
+    result = results[0] if results else AccountResult(USER, day.at, None)
+    assert result.unreadable == {}
+    found = {each.symbol.base: each for each in result.symbols}
+    assert found.keys() == expected.keys()
+    for asset, coin in expected.items():
+        each = found[asset]
+        assert each.held.size.amount == coin.held
+        assert each.held.cost.amount == coin.cost
+        assert each.realized.amount == coin.realized
+        assert each.totals.cash_flow.amount == coin.cash
+        assert [each.totals.bought, each.totals.sold] == [coin.bought, coin.sold]
+        assert [each.totals.fees.amount, each.totals.base_fees] == [coin.quote_fees, coin.base_fees]
+        assert [amount.amount for amount in each.adjusted] == [0, 0]
+        value = value_of([(coin, day.price(each.symbol))])
+        with exactly():
+            assert each.pnl is not None
+            assert each.pnl.amount == coin.cash + value
+    check = await check_sums(bus, USER, day.at)
+    assert (check.unchecked, check.differences) == ("", ())
+
+
+async def _check_master(bus: Bus, day: Day) -> None:
+    (result,) = await read_results(bus, [MASTER]) or [AccountResult(MASTER, day.at, None)]
+    books = day.books[MASTER]
+    for each in result.symbols:
+        assert each.held.size.amount == books.balances[each.symbol.base]
+        assert each.adjusted[0].amount == 0
+    cash = sum((each.totals.cash_flow.amount for each in result.symbols), ZERO)
+    assert cash == books.balances["USD"] - day.began[MASTER]
+
+
+async def _check_statement(bus: Bus, day: Day, expected: dict[str, CoinBooks]) -> None:
+    accounts = await _statements(bus, day)
+    with exactly():
+        for each in accounts:
+            assert each.at_scale + sum((part.amount for part in each.parts), ZERO) == each.result
+            assert each.gap == sum((part.amount for part in each.parts), ZERO)
+            assert all(not part.lines or part.amount == sum(line.amount for line in part.lines) for part in each.parts)
+        prices = {symbol.base: day.price(symbol) for symbol in day.symbols}
+        made = sum((each.cash for each in expected.values()), ZERO)
+        made += value_of((each, prices[asset]) for asset, each in expected.items())
+        assert sum((each.result for each in accounts), ZERO) == made
+        if len(accounts) == 1 and not day.joined_late:
+            (account,) = accounts
+            masters = day.masters_profit()
+            assert abs(account.at_scale - account.ratio * masters) <= _APART
+
+
+async def _statements(bus: Bus, day: Day) -> list[AccountStatement]:
+    """Read the statements of the day's month, and of the next one if it reached into that."""
+    months = sorted({Month.of(day.began_at), Month.of(day.time.now)})
+    found = [await read_statement(bus, USER, month, day.time.now + 1) for month in months]
+    assert not any("could not be read" in note for each in found for note in each.notes)
+    return [account for each in found for account in each.accounts]
+
+
+async def test_such_days_have_everything_that_can_happen(bus: Bus) -> None:
+    seen: Counter[str] = Counter()
+    for seed in range(60):
+        await bus.do("FLUSHALL")
+        day = Day(bus, seed)
+        await day.run()
+        seen += day.happened()
+        for account in await _statements(bus, day):
+            seen.update(str(part.cause) for part in account.parts if part.amount)
+    assert not [what for what in EVERYTHING if not seen[what]], dict(seen)
+
+
+EVERYTHING: Final = (
+    "at kraken",
+    "at coinbase",
+    "fee in base of a purchase",
+    "fee in base of a sale",
+    "filled in part",
+    "own exit",
+    "owner traded apart",
+    "deposit",
+    "withdrawal",
+    "joined",
+    "another process",
+    "disabled",
+    "dust",
+    "delay",
+    "price",
+    "fees",
+    "rounding",
+    "skipped",
+    "limits",
+    "own_exits",
+    "ratio",
+    "carried",
+)
