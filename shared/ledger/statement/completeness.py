@@ -13,7 +13,6 @@ from shared.contracts import keys
 from shared.ledger.reading import StreamExtent, stream_extents
 from shared.ledger.statement.collected import Collected
 from shared.ledger.statement.month import Month
-from shared.ledger.statement.records.mirrored import reported_signal
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +41,7 @@ async def move_beginning(bus: Bus, user: str, beginning: Beginning, records: Col
     """
     signals, reports = await stream_extents(bus, [keys.SIGNALS, keys.reports(user)])
     reported = {each.signal_id for each in records.endings}
-    unreported = [each.signal.filled_at for each in records.copied if reported_signal(each) not in reported]
+    unreported = [each.signal.filled_at for each in records.copied if each.signal.id not in reported]
     since = max(_after(signals, records.without_signal), _after(reports, unreported))
     return beginning if since <= beginning.since else _trimmed(since)
 

@@ -55,7 +55,9 @@ async def read_statement(bus: Bus, user: str, month: Month, now: int) -> Stateme
     for venue, currency in sorted(_accounts(records)):
         material = await _material(bus, user, (venue, currency), records, since, until, running=running)
         stated = await asyncio.to_thread(state_account, material)  # a busy month takes some tenths of a second
-        if stated is not None:
+        if isinstance(stated, str):
+            notes.append(stated)
+        elif stated is not None:
             accounts.append(stated)
     if records.unreadable:
         notes.append(f"{records.unreadable} entries could not be read and are left out.")

@@ -103,11 +103,20 @@ class Statement:
     notes: tuple[str, ...] = ()
 
 
-def state_account(material: Material) -> AccountStatement | None:
-    """Return the statement of an account; None if nothing happened and nothing was held. Raises StatementError for a defect."""
+def state_account(material: Material) -> AccountStatement | str | None:
+    """Return the statement of an account; None if nothing happened and nothing was held. Raises StatementError for a defect.
+
+    A text says why no statement can be made: a sum that lacks a trade is never shown.
+    """
     assembly = assemble(material)
     if not assembly.books:
         return None
+    if assembly.oversold:
+        coins = ", ".join(assembly.oversold)
+        return (
+            f"{material.venue}, in {material.currency}: more {coins} was sold than was bought by the records, as after a coin was "
+            "renamed. No statement can be made of this account; its profit is in `ops pnl`."
+        )
     explanation = explain(assembly.books, assembly.ratio)
     counts = _counts(assembly)
     amounts = _lines_of(explanation, counts)

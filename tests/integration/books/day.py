@@ -21,6 +21,7 @@ from services.master_strategy.account.master_results import MasterResults
 from services.paper_exchange.core.account import Account
 from services.paper_exchange.core.instrument import Side as PaperSide
 from services.paper_exchange.core.order import Order, OrderType, Ticket
+from services.paper_exchange.core.renaming import rename
 from shared.bus.connection import Bus
 from shared.bus.joined_ids import is_joined
 from shared.bus.records import Records
@@ -28,8 +29,9 @@ from shared.bus.streams import Group
 from shared.contracts import keys
 from shared.contracts.messages import OrderMessage
 from shared.domain.account import MASTER
-from shared.domain.limits.policy import BelowMinimum, LimitPolicy, OnJoin, SizingPolicy, UserPolicy
+from shared.domain.limits.policy import BelowMinimum, LimitPolicy, OnJoin, OrdersMode, SizingPolicy, UserPolicy
 from shared.domain.order import Side
+from shared.domain.position import Position
 from shared.domain.values.money import ONE, ZERO, Price
 from shared.domain.values.symbol import Symbol
 from shared.domain.values.venue import VENUES
@@ -44,8 +46,9 @@ from tests.integration.books.paper_accounts import (
     open_books,
     open_exchange,
 )
+from tests.integration.books.resting_day import RestingDay
 from tests.integration.execution.stepped_time import SteppedTime
-from tests.integration.executor.rig import USER, Owner, own_exits
+from tests.integration.executor.rig import USER, own_exits
 from tests.support.examples import a_policy
 
 _RULES: Final = ("stop_loss", "take_profit", "trailing", "flatten")
@@ -65,7 +68,10 @@ class Day:
         self.time = SteppedTime()
         self.time.now = steady_time.time_ns() // 1_000_000  # entries of streams have ids by the clock of Redis
         self.exchange = open_exchange(self.time, self.at)
-        self.began = {"master": Decimal(random.choice(("20000", "2000000"))), USER: Decimal(random.choice(("400", "9000", "700000")))}
+        self.began = {
+            "master": Decimal(random.choice(("20000", "2000000"))),
+            USER: Decimal(random.choice(("400", "9000", "700000"))),
+        }
         self.books = {user: open_books(self.exchange, user, str(cash)) for user, cash in self.began.items()}
         self._apart = random.random() < 0.5
         """Whether alice trades past Shoal as well; then no sale has its fee in base, which would take her own coins."""
@@ -74,21 +80,31 @@ class Day:
         self._users = UserRig(bus, clock=self.time, steady=lambda: self.time.steady, sleep=self.time.sleep, at=self.at)
         self._users.core = AtTheCore(self.exchange, self.books[USER], self._fee_in_base)
         self._users.policy = self._policy()
+        self._resting: RestingDay | None = None
+        if self._users.policy.orders is OrdersMode.MIRROR:  # what follows a resting order sleeps between its looks
+            self._users.steady, self._users.sleep = steady_time.monotonic, asyncio.sleep
         self.apart: dict[str, Decimal] = {}
         """What the owner of alice's account has done past Shoal, by asset: deposits and trades."""
         self.began_with = self.began[USER]
         self.began_at = self.time.now
         self.joined_late = False
+        self.renamed = ZERO
+        """How many NDOT one DOT has become; zero while it is DOT."""
         self._seen: Counter[str] = Counter()
 
     async def run(self) -> None:
         """Let the day pass."""
-        await self._open()
-        for _ in range(self._steps):
-            await self._step()
+        async with asyncio.TaskGroup() as tasks:
+            await self._open(tasks)
+            for _ in range(self._steps):
+                await self._step()
+            if self._resting is not None:
+                await self._resting.end(self.books[MASTER], self._look_at_master, self._carry_out)
+        await self._results.add_signals()
+        if self._resting is None and self.at == "kraken" and self._random.random() < 0.2:
+            await self._rename()
         self._rest()
         await self._publish()
-        await self._results.add_signals()
 
     @property
     def symbols(self) -> list[Symbol]:
@@ -129,6 +145,7 @@ class Day:
             USER,
             venues=(self.at,),
             on_join=random.choice(tuple(OnJoin)),
+            orders=OrdersMode.MIRROR if random.random() < 0.25 else OrdersMode.FILLS,
             sizing=SizingPolicy(
                 multiplier=Decimal(random.choice(("1", "0.3", "3"))),
                 below_minimum=random.choice((BelowMinimum.SKIP, BelowMinimum.ROUND_UP)),
@@ -144,7 +161,7 @@ class Day:
             return True
         return not self._apart and order.size.amount * 2 <= self.books[USER].balances[order.symbol.base]
 
-    async def _open(self) -> None:
+    async def _open(self, tasks: asyncio.TaskGroup) -> None:
         for symbol in SYMBOLS:
             self._move(symbol, 200)
         await Records(self.bus).write_instruments(self.at, [instrument_of(self.exchange, each) for each in SYMBOLS])
@@ -155,6 +172,9 @@ class Day:
         await self._owner_starts()
         self._engine = EngineTurn(self.bus, [], self.time)
         self.joined_late = self._random.random() < 0.3
+        if self._users.policy.orders is OrdersMode.MIRROR:
+            self._resting = RestingDay(self._run, self._owner, self._engine, self.at)
+            await self._resting.begin(tasks)
         if not self.joined_late:
             await self._follow(self._users.policy)
         else:
@@ -192,9 +212,11 @@ class Day:
         elif chance < 0.44:
             await self._follow(replace(self._users.policy, enabled=not self._users.policy.enabled))
             self._seen["disabled"] += 1
-        elif chance < 0.5:
+        elif chance < 0.5 and self._resting is None:
             await self._owner_starts()  # another process takes over
             self._seen["another process"] += 1
+        elif chance < 0.8 and self._resting is not None:
+            await self._masters_order_rests(self._resting)
         else:
             await self._masters_trade()
         self._pass()
@@ -203,12 +225,26 @@ class Day:
         await self._owner.context.account.read()
         await self._run.mirror.refresh()
 
+    async def _rename(self) -> None:
+        """Have the venue rename a coin, and a rule of alice's sell what she holds of it by another process."""
+        if not self.books[USER].balances["DOT"]:
+            return
+        self.renamed = Decimal(self._random.choice(("1", "10")))
+        rename(self.exchange, "DOT", "NDOT", self.renamed, lambda instrument: None)
+        self._seen["renamed"] += 1
+        if "DOT" in self.apart:
+            self.apart["NDOT"] = self.apart.pop("DOT") * self.renamed
+        await self._owner_starts()
+        held = (await Records(self.bus).positions(USER, self.at)).get(Symbol("DOT", "USD"))
+        if held is not None:
+            await self._sell(held)
+
     def _pass(self) -> None:
         self.time.now += _A_STEP
 
     def _rest(self) -> None:
         self._pass()
-        for symbol in SYMBOLS:
+        for symbol in self.symbols:
             self._move(symbol, 200)
 
     def _move(self, symbol: Symbol, most: int) -> None:
@@ -218,7 +254,7 @@ class Day:
 
     async def _publish(self) -> None:
         """Publish the prices, as the price feed does."""
-        prices = [Price(self.price(symbol), symbol) for symbol in SYMBOLS]
+        prices = [Price(self.price(symbol), symbol) for symbol in self.symbols]
         await Records(self.bus).write_prices(self.at, prices, self.time.now)
 
     async def _masters_trade(self) -> None:
@@ -228,16 +264,44 @@ class Day:
         if held and random.random() < 0.45:
             self._order(books, symbol, PaperSide.SELL, held * random.choice(_SHARES))
         else:
-            self._order(books, symbol, PaperSide.BUY, books.balances["USD"] * random.randint(1, 40) / 100 / self.price(symbol))
+            self._order(
+                books, symbol, PaperSide.BUY, books.balances["USD"] * random.randint(1, 40) / 100 / self.price(symbol)
+            )
         self._pass()
         await self._run.mirror.refresh()
-        assert await self._run.watcher.scan_or_report()
+        await self._look_at_master()
         self._move(symbol, 30)
         if random.random() < 0.7:
             await self._publish()
         await self._engine.distribute()
         await self._settle_joins()
         await self._carry_out()
+
+    async def _look_at_master(self) -> None:
+        assert await self._run.watcher.scan_or_report()
+        await self._engine.distribute()
+
+    async def _masters_order_rests(self, resting: RestingDay) -> None:
+        """Have an order of the master's rest that alice mirrors, and the market go there, or not."""
+        random, books = self._random, self.books[MASTER]
+        symbol = random.choice(SYMBOLS)
+        held, price = books.balances[symbol.base], self.price(symbol)
+        side = PaperSide.SELL if held and random.random() < 0.4 else PaperSide.BUY
+        size = held * random.choice(_SHARES) if side is PaperSide.SELL else books.balances["USD"] / 5 / price
+        away = ONE + Decimal(15 if side is PaperSide.SELL else -15) / 10_000
+        if not self._order(books, symbol, side, size, limit=price * away):
+            return
+        self._seen["rested"] += 1
+        await self._look_at_master()
+        await resting.carry()
+        for _ in range(random.randint(0, 3)):
+            self._pass()
+            self._move(symbol, 90)
+            await self._publish()
+            await self._look_at_master()
+            await resting.carry()
+            await self._carry_out()
+        await resting.end(books, self._look_at_master, self._carry_out)
 
     async def _carry_out(self) -> None:
         """Run what was decided for alice."""
@@ -257,8 +321,9 @@ class Day:
         held = await Records(self.bus).positions(USER, self.at)
         if not held:
             return
-        position = self._random.choice(sorted(held.values(), key=lambda each: str(each.symbol)))
+        await self._sell(self._random.choice(sorted(held.values(), key=lambda each: str(each.symbol))))
 
+    async def _sell(self, position: Position) -> None:
         async def run_task(task: Task) -> None:
             await task()
 
@@ -290,12 +355,16 @@ class Day:
     def _note_apart(self, asset: str, amount: Decimal) -> None:
         self.apart[asset] = self.apart.get(asset, ZERO) + amount
 
-    def _order(self, books: Account, symbol: Symbol, side: PaperSide, size: Decimal) -> None:
-        """Place an order of an account's owner, at market."""
+    def _order(
+        self, books: Account, symbol: Symbol, side: PaperSide, size: Decimal, *, limit: Decimal | None = None
+    ) -> bool:
+        """Place an order of an account's owner, at market or resting at a limit; return whether the exchange took it."""
         instrument = self.exchange.rules.base(str(symbol))
-        ticket = Ticket(instrument, side, OrderType.MARKET, instrument.floor_size(size))
+        bound = None if limit is None else instrument.round_price(limit, side)
+        kind = OrderType.MARKET if limit is None else OrderType.LIMIT
+        ticket = Ticket(instrument, side, kind, instrument.floor_size(size), limit=bound)
         if ticket.size < instrument.order_min or ticket.size * self.price(symbol) < instrument.cost_min:
-            return
+            return False
         before = dict(books.balances)
         placed = self.exchange.place(books, ticket)
         if isinstance(placed, Order) and books is self.books[USER]:
@@ -303,3 +372,4 @@ class Day:
             for asset, amount in books.balances.items():
                 if amount != before.get(asset, ZERO):
                     self._note_apart(asset, amount - before.get(asset, ZERO))
+        return isinstance(placed, Order)

@@ -63,8 +63,11 @@ class CoinBooks:
         self.cost = left
 
 
-def books_of(account: Account, client_ids: Collection[str]) -> dict[str, CoinBooks]:
-    """Return the books of each coin from the trades of the orders with these client ids, in the order of the trades."""
+def books_of(account: Account, client_ids: Collection[str], renamed: Decimal = ZERO) -> dict[str, CoinBooks]:
+    """Return the books of each coin from the trades of the orders with these client ids, in the order of the trades.
+
+    `renamed` is how many NDOT one DOT has become at the end of the day, zero if it was not renamed.
+    """
     found: dict[str, CoinBooks] = {}
     done: set[str] = set()
     for trade in account.trades:
@@ -72,10 +75,24 @@ def books_of(account: Account, client_ids: Collection[str]) -> dict[str, CoinBoo
         if order.ticket.client_id not in client_ids or order.id in done:
             continue
         done.add(order.id)
+        if order.instrument.base == "NDOT":
+            _move(found, renamed)
         coin = found.setdefault(order.instrument.base, CoinBooks())
         coin.orders.add(order.id)
         (coin.buy if order.side == "buy" else coin.sell)(order.trades)
+    if renamed:
+        _move(found, renamed)
     return found
+
+
+def _move(found: dict[str, CoinBooks], ratio: Decimal) -> None:
+    """Move what is held of DOT to NDOT, with its cost."""
+    before = found.get("DOT")
+    if before is None or not before.held:
+        return
+    after = found.setdefault("NDOT", CoinBooks())
+    after.held, after.cost = before.held * ratio, before.cost
+    before.held = before.cost = ZERO
 
 
 def value_of(books: Iterable[tuple[CoinBooks, Decimal]]) -> Decimal:

@@ -10,11 +10,14 @@ from collections import Counter
 from decimal import Decimal
 from typing import Final
 
-import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from shared.bus.connection import Bus
+from shared.bus.streams import read_entries
+from shared.contracts import keys
+from shared.contracts.messages import ReportMessage
 from shared.domain.account import MASTER
+from shared.domain.values.symbol import Symbol
 from shared.ledger.performance.check import check_sums
 from shared.ledger.performance.read_results import read_results
 from shared.ledger.performance.results import AccountResult
@@ -33,13 +36,15 @@ _APART: Final = QUANTUM * 10**9 + 100 * LAST_DIGIT
 """Shares and portions are rounded to QUANTUM, then multiplied by a price and a size; results are rounded once."""
 
 
-@settings(max_examples=DAYS, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(
+    max_examples=DAYS, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(st.integers(0, 2**32))
 async def test_a_day_ends_as_the_exchange_says(bus: Bus, seed: int) -> None:
     await bus.do("FLUSHALL")
     day = Day(bus, seed)
     await day.run()
-    expected = books_of(day.books[USER], day.sent)
+    expected = books_of(day.books[USER], day.sent, day.renamed)
     await _check_user(bus, day, expected)
     await _check_master(bus, day)
     await _check_statement(bus, day, expected)
@@ -67,11 +72,17 @@ async def _check_user(bus: Bus, day: Day, expected: dict[str, CoinBooks]) -> Non
         assert each.totals.cash_flow.amount == coin.cash
         assert [each.totals.bought, each.totals.sold] == [coin.bought, coin.sold]
         assert [each.totals.fees.amount, each.totals.base_fees] == [coin.quote_fees, coin.base_fees]
-        assert [amount.amount for amount in each.adjusted] == [0, 0]
-        value = value_of([(coin, day.price(each.symbol))])
-        with exactly():
+        if not day.renamed or asset not in {"DOT", "NDOT"}:
+            assert [amount.amount for amount in each.adjusted] == [0, 0]
             assert each.pnl is not None
-            assert each.pnl.amount == coin.cash + value
+            with exactly():
+                assert each.pnl.amount == coin.cash + value_of([(coin, day.price(each.symbol))])
+    if expected:
+        sums = result.sums["USD"]
+        held = [(coin, day.price(Symbol(asset, "USD"))) for asset, coin in expected.items() if coin.held]
+        with exactly():
+            assert sums.pnl == sum((coin.cash for coin in expected.values()), ZERO) + value_of(held)
+            assert sums.adjusted_cost == 0
     check = await check_sums(bus, USER, day.at)
     assert (check.unchecked, check.differences) == ("", ())
 
@@ -80,6 +91,8 @@ async def _check_master(bus: Bus, day: Day) -> None:
     (result,) = await read_results(bus, [MASTER]) or [AccountResult(MASTER, day.at, None)]
     books = day.books[MASTER]
     for each in result.symbols:
+        if day.renamed and each.symbol.base == "DOT":
+            continue  # its process has not met the new name yet
         assert each.held.size.amount == books.balances[each.symbol.base]
         assert each.adjusted[0].amount == 0
     cash = sum((each.totals.cash_flow.amount for each in result.symbols), ZERO)
@@ -93,9 +106,11 @@ async def _check_statement(bus: Bus, day: Day, expected: dict[str, CoinBooks]) -
             assert each.at_scale + sum((part.amount for part in each.parts), ZERO) == each.result
             assert each.gap == sum((part.amount for part in each.parts), ZERO)
             assert all(not part.lines or part.amount == sum(line.amount for line in part.lines) for part in each.parts)
-        prices = {symbol.base: day.price(symbol) for symbol in day.symbols}
         made = sum((each.cash for each in expected.values()), ZERO)
-        made += value_of((each, prices[asset]) for asset, each in expected.items())
+        if "NDOT" in expected:
+            assert accounts == [], "the records do not say that one coin was the other"
+            return
+        made += value_of((each, day.price(Symbol(asset, "USD"))) for asset, each in expected.items())
         assert sum((each.result for each in accounts), ZERO) == made
         if len(accounts) == 1 and not day.joined_late:
             (account,) = accounts
@@ -111,6 +126,14 @@ async def _statements(bus: Bus, day: Day) -> list[AccountStatement]:
     return [account for each in found for account in each.accounts]
 
 
+async def _words(bus: Bus) -> list[str]:
+    """Return what the reports say of dust and of mirrored orders."""
+    rows = await bus.do("XRANGE", keys.reports(USER), "-", "+")
+    reports = [ReportMessage.parse(entry.fields) for entry in read_entries(keys.reports(USER), rows)]
+    found = ["dust" for each in reports if "dust" in each.reason]
+    return found + ["mirrored" for each in reports if each.filled_size and "the master filled" in each.reason]
+
+
 async def test_such_days_have_everything_that_can_happen(bus: Bus) -> None:
     seen: Counter[str] = Counter()
     for seed in range(60):
@@ -118,6 +141,7 @@ async def test_such_days_have_everything_that_can_happen(bus: Bus) -> None:
         day = Day(bus, seed)
         await day.run()
         seen += day.happened()
+        seen.update(await _words(bus))
         for account in await _statements(bus, day):
             seen.update(str(part.cause) for part in account.parts if part.amount)
     assert not [what for what in EVERYTHING if not seen[what]], dict(seen)
@@ -137,6 +161,9 @@ EVERYTHING: Final = (
     "another process",
     "disabled",
     "dust",
+    "rested",
+    "mirrored",
+    "renamed",
     "delay",
     "price",
     "fees",

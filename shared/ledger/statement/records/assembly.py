@@ -42,6 +42,8 @@ class Assembly:
     """Fills of the master whose fee was not recorded; it counts as zero."""
     rounded_costs: int
     """Trades whose exact cost was not recorded: size x average price stands for it."""
+    oversold: tuple[str, ...] = ()
+    """Coins of which more was sold than was held: what was bought stands under another name, or is not in the records."""
     unpriced_openings: int = 0
     """Coins that were held at the beginning, of which no earlier price is recorded: the first one within the period stands for it."""
 
@@ -98,6 +100,7 @@ def assemble(material: Material) -> Assembly:
         unknown_sizes=scales.unknown,
         unknown_fees=sum(each.signal.fee is None for each in material.copied),
         rounded_costs=sum(each.trade is not None and not each.trade.exact for each in material.endings),
+        oversold=tuple(str(book.symbol.base) for book in books if _is_oversold(book)),
         unpriced_openings=sum(bool(each.user or each.master) and not each.price for each in material.openings.values()),
     )
 
@@ -185,6 +188,19 @@ def _book(key: Holding, coin: _Coin, closing_prices: Mapping[Holding, Decimal]) 
         closing_price=closing_prices.get(key) or coin.last or price,
         events=list(_events(coin.lines, opening.user)),
     )
+
+
+def _is_oversold(book: SymbolBook) -> bool:
+    """Return whether more was sold than was held, by more than fees in base can take from coins of the owner's."""
+    held, sold = book.opening, ZERO
+    with exactly():
+        for event in book.events:
+            buys = isinstance(event, Entry) or (isinstance(event, LateTrade) and event.side is Side.BUY)
+            held += (event.copy.size if buys else -event.copy.size) - event.copy.base_fee
+            sold += ZERO if buys else event.copy.size
+            if held < -sold * _MOST_FEE:
+                return True
+    return False
 
 
 def _events(lines: Iterable[_Line], held: Decimal) -> Iterable[Event]:

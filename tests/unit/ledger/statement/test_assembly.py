@@ -80,6 +80,11 @@ def entry(copied: Sequence[Copied], endings: Sequence[Ending]) -> Entry:
     return event
 
 
+def passed_over(copied: Sequence[Copied]) -> list[Ending]:
+    """The reports on fills of an order of the master's that is mirrored, as the executor makes them."""
+    return [ended(each, outcome=OrderState.SKIPPED, code="mirrored") for each in copied]
+
+
 def test_a_copy_has_its_own_report_and_its_ideal_size() -> None:
     copy = decided(an_entry())
     found = entry([copy], [ended(copy, "0.05")])
@@ -118,10 +123,11 @@ def test_the_markets_price_counts_if_it_was_recent_when_the_venue_took_the_copy(
 
 
 def test_an_order_that_rested_has_no_delay() -> None:
-    copied = [decided(an_entry(master_order_id="OA"), None, code="mirrored")]
+    copied = [decided(an_entry(master_order_id="OA"))]
     report = ended(copied[0], "0.05", signal_id=mirror_id("kraken", "OA"))
-    assert entry(copied, [report]).rested
-    stated = state_account(material(copied, [report]))
+    endings = [*passed_over(copied), report]
+    assert entry(copied, endings).rested
+    stated = state_account(material(copied, endings))
     assert stated is not None
     lines = {(part.cause, line.code): line.count for part in stated.parts for line in part.lines}
     assert lines["price", "entries"] == 1  # type: ignore[index]  # a cause is its text
@@ -215,23 +221,23 @@ def test_a_mirrored_order_is_spread_over_the_fills_that_it_copies_and_adds_up() 
         an_entry(f"part {number}", base_size=btc(size), quote_size=usd(Decimal(size) * 60_000), master_order_id="OA")
         for number, size in enumerate(("0.03", "0.03", "0.01"))
     ]
-    copied = [decided(each, None, code="mirrored") for each in parts]
+    copied = [decided(each) for each in parts]
     report = ended(copied[0], "0.035", signal_id=mirror_id("kraken", "OA"))
     assert report.trade is not None
-    found = [each for each in events(copied, [report]) if isinstance(each, Entry)]
+    found = [each for each in events(copied, [*passed_over(copied), report]) if isinstance(each, Entry)]
     assert [each.missed for each in found] == ["", "", ""]
     assert sum(each.copy.size for each in found) == Decimal("0.035")
     assert sum(each.copy.fee for each in found) == ONE
     assert found[0].copy.size == Decimal("0.015")
-    assert state_account(material(copied, [report])) is not None
+    assert state_account(material(copied, [*passed_over(copied), report])) is not None
 
 
 def test_a_mirrored_order_that_ended_short_misses_the_rest_by_its_code() -> None:
-    copied = [decided(an_entry(master_order_id="OA"), None, code="mirrored")]
+    copied = [decided(an_entry(master_order_id="OA"))]
     short = ended(copied[0], "0.025", OrderState.PARTIAL, "not_reached", signal_id=mirror_id("kraken", "OA"))
-    found = entry(copied, [short])
+    found = entry(copied, [*passed_over(copied), short])
     assert (found.missed, found.done) == ("not_reached", Decimal("0.5"))
-    assert entry(copied, []).missed == "mirrored"
+    assert entry(copied, passed_over(copied)).missed == "mirrored"
 
 
 def test_the_shares_of_sales_are_exact_where_the_sizes_say_what_the_fraction_says() -> None:
