@@ -25,7 +25,7 @@ from shared.ledger.statement.completeness import find_beginning, move_beginning
 from shared.ledger.statement.month import Month
 from shared.ledger.statement.records.material import Copied, Ending, Holding, Material, Opening, Scale
 from shared.ledger.statement.records.scales import first_scale
-from shared.ledger.statement.statement import Statement, state_account
+from shared.ledger.statement.statement import NoStatementError, Statement, state_account
 
 _EVERY_TRADE: Final = "0"
 """What sums of trades say of themselves if they go back to the account's first trade: see CONTENTS."""
@@ -54,10 +54,12 @@ async def read_statement(bus: Bus, user: str, month: Month, now: int) -> Stateme
     accounts = []
     for venue, currency in sorted(_accounts(records)):
         material = await _material(bus, user, (venue, currency), records, since, until, running=running)
-        stated = await asyncio.to_thread(state_account, material)  # a busy month takes some tenths of a second
-        if isinstance(stated, str):
-            notes.append(stated)
-        elif stated is not None:
+        try:
+            stated = await asyncio.to_thread(state_account, material)  # a busy month takes some tenths of a second
+        except NoStatementError as error:
+            notes.append(str(error))
+            continue
+        if stated is not None:
             accounts.append(stated)
     if records.unreadable:
         notes.append(f"{records.unreadable} entries could not be read and are left out.")

@@ -103,19 +103,23 @@ class Statement:
     notes: tuple[str, ...] = ()
 
 
-def state_account(material: Material) -> AccountStatement | str | None:
-    """Return the statement of an account; None if nothing happened and nothing was held. Raises StatementError for a defect.
+class NoStatementError(Exception):
+    """The records of an account do not say what was made there; the text says why. A sum that lacks a trade is never shown."""
 
-    A text says why no statement can be made: a sum that lacks a trade is never shown.
+
+def state_account(material: Material) -> AccountStatement | None:
+    """Return the statement of an account; None if nothing happened and nothing was held.
+
+    Raises NoStatementError, and StatementError for a defect.
     """
     assembly = assemble(material)
     if not assembly.books:
         return None
     if assembly.oversold:
         coins = ", ".join(assembly.oversold)
-        return (
-            f"{material.venue}, in {material.currency}: more {coins} was sold than was bought by the records, as after a coin was "
-            "renamed. No statement can be made of this account; its profit is in `ops pnl`."
+        raise NoStatementError(
+            f"{material.venue}, in {material.currency}: by the records more {coins} was sold than was bought, as after a coin "
+            "was renamed. No statement can be made of this account; its profit is in `ops pnl`."
         )
     explanation = explain(assembly.books, assembly.ratio)
     counts = _counts(assembly)
@@ -231,8 +235,8 @@ def _notes(assembly: Assembly) -> tuple[str, ...]:
         )
     if assembly.unpriced_openings:
         found.append(
-            f"Of {assembly.unpriced_openings} coins that were held at the beginning no earlier price is recorded: they are valued "
-            "at the first price within the period."
+            f"Of {assembly.unpriced_openings} coins that were held at the beginning no earlier price is recorded: they are "
+            "valued at the first price within the period."
         )
     if assembly.rounded_costs:
         found.append(

@@ -32,6 +32,7 @@ from shared.domain.account import MASTER
 from shared.domain.limits.policy import BelowMinimum, LimitPolicy, OnJoin, OrdersMode, SizingPolicy, UserPolicy
 from shared.domain.order import Side
 from shared.domain.position import Position
+from shared.domain.rename import Rename, Renames
 from shared.domain.values.money import ONE, ZERO, Price
 from shared.domain.values.symbol import Symbol
 from shared.domain.values.venue import VENUES
@@ -186,6 +187,8 @@ class Day:
 
     async def _owner_starts(self) -> None:
         self._owner = await self._users.start()
+        if self.renamed:  # a venue's list has the names, and the operator's table the ratio
+            self._owner.context.names.table = Renames.of([Rename("DOT", "NDOT", self.renamed)])
         await self._owner.context.names.learn()
         await SumsBuilder(self.bus, self._owner.context).round()
 

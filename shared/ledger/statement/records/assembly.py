@@ -45,7 +45,7 @@ class Assembly:
     oversold: tuple[str, ...] = ()
     """Coins of which more was sold than was held: what was bought stands under another name, or is not in the records."""
     unpriced_openings: int = 0
-    """Coins that were held at the beginning, of which no earlier price is recorded: the first one within the period stands for it."""
+    """Coins that were held at the beginning without an earlier price on record: the first one of the period stands for it."""
 
 
 @dataclass(slots=True)

@@ -15,10 +15,11 @@ from shared.domain.signal import Signal
 from shared.domain.values.money import ONE, ZERO
 from shared.domain.values.symbol import Symbol
 from shared.ledger.statement.parts.books import NOT_TRADED, Entry, Event, Exit, LateTrade, OwnExit
+from shared.ledger.statement.parts.causes import Cause
 from shared.ledger.statement.records.assembly import assemble, exit_share, masters_fee
 from shared.ledger.statement.records.material import Copied, Ending, Holding, Material, Opening
 from shared.ledger.statement.records.scales import Scales
-from shared.ledger.statement.statement import state_account
+from shared.ledger.statement.statement import NoStatementError, state_account
 from tests.support.examples import BTC_USD, NOW, a_copied_entry, an_entry, an_exit, an_id, btc, usd
 from tests.unit.ledger.statement.months import LOT, a_trade
 
@@ -130,8 +131,8 @@ def test_an_order_that_rested_has_no_delay() -> None:
     stated = state_account(material(copied, endings))
     assert stated is not None
     lines = {(part.cause, line.code): line.count for part in stated.parts for line in part.lines}
-    assert lines["price", "entries"] == 1  # type: ignore[index]  # a cause is its text
-    assert not any(cause == "delay" or line == "unseparated" for cause, line in lines)
+    assert lines[Cause.PRICE, "entries"] == 1
+    assert not any(cause is Cause.DELAY or line == "unseparated" for cause, line in lines)
 
 
 def test_less_than_a_lot_is_rounding_and_a_lot_or_more_is_a_limit() -> None:
@@ -330,3 +331,13 @@ def test_without_any_ratio_nothing_of_the_masters_is_the_users() -> None:
     found = state_account(material([Copied(an_entry(), parked)], []))
     assert found is not None
     assert (found.ratio, found.at_scale, found.result, found.gap) == (ZERO, ZERO, ZERO, ZERO)
+
+
+def test_an_account_of_which_more_was_sold_than_was_bought_has_no_statement() -> None:
+    """After a coin was renamed its purchase stands under another name: its result would lack what it had cost."""
+    trade = a_trade(BTC_USD, Side.SELL, Decimal("0.05"), Decimal(3000), ONE, AT, name=an_id("own"), code="stop_loss")
+    sold = Ending(trade.order_id, "", OrderState.FILLED, "stop_loss", AT, trade)
+    with pytest.raises(NoStatementError, match="more BTC was sold than was bought"):
+        state_account(material([], [sold]))
+    bought = Opening(ZERO, Decimal("0.0499"), Decimal(60_000))  # a fee in base was taken of the owner's coins
+    assert state_account(material([], [sold], openings={Holding("BTC", "USD"): bought})) is not None
