@@ -1,6 +1,6 @@
 """Positions, profit and the leak statement equal the paper exchange's own books to the last digit, whatever a day was like.
 
-The suite tries a share of the days; `BOOKS_DAYS=1000` tries a thousand (`make books`).
+The suite tries a share of the days; `make books` tries a thousand.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from tests.integration.executor.rig import USER
 from tests.support.property_examples import scaled
 
 ZERO: Final = Decimal(0)
-DAYS: Final = int(os.environ.get("BOOKS_DAYS", "0")) or scaled(100)
+DAYS: Final = int(os.environ.get("BOOKS_DAYS", "0")) or scaled(60)
 _APART: Final = QUANTUM * 10**9 + 100 * LAST_DIGIT
 """Shares and portions are rounded to QUANTUM, then multiplied by a price and a size; results are rounded once."""
 
@@ -112,7 +112,7 @@ async def _check_statement(bus: Bus, day: Day, expected: dict[str, CoinBooks]) -
             return
         made += value_of((each, day.price(Symbol(asset, "USD"))) for asset, each in expected.items())
         assert sum((each.result for each in accounts), ZERO) == made
-        if len(accounts) == 1 and not day.joined_late:
+        if len(accounts) == 1 and not day.joined_late and not day.happened()["disabled"]:  # every fill was decided
             (account,) = accounts
             masters = day.masters_profit()
             assert abs(account.at_scale - account.ratio * masters) <= _APART
@@ -136,7 +136,7 @@ async def _words(bus: Bus) -> list[str]:
 
 async def test_such_days_have_everything_that_can_happen(bus: Bus) -> None:
     seen: Counter[str] = Counter()
-    for seed in range(60):
+    for seed in range(40):
         await bus.do("FLUSHALL")
         day = Day(bus, seed)
         await day.run()
