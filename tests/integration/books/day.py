@@ -14,7 +14,7 @@ from decimal import Decimal
 from random import Random
 from typing import Final
 
-from services.executor.account.sums_builder import SumsBuilder
+from services.executor.account.performance.sums_builder import SumsBuilder
 from services.executor.protection.housekeeper import Task
 from services.executor.turn.symbol_queues import SymbolQueues
 from services.master_strategy.account.master_results import MasterResults

@@ -97,6 +97,13 @@ async def test_a_month_whose_beginning_was_trimmed_says_so_and_still_adds_up(bus
     assert account.gap == sum(part.amount for part in account.parts)
 
 
+async def hold(bus: Bus, month: PaperMonth) -> None:
+    """Record the positions: what was held at the beginning follows from them, once the first reports are gone."""
+    for symbol in SYMBOLS:
+        if month.held(symbol).size.amount:
+            await Records(bus).write_position("alice", "kraken", month.held(symbol))
+
+
 async def trim_all(bus: Bus, now: int, days: int) -> None:
     """Trim as engine and executor do, once everything was acknowledged."""
     for stream in (keys.SIGNALS, keys.orders("alice"), keys.reports("alice")):
@@ -108,9 +115,7 @@ async def test_last_month_is_whole_on_every_day_of_this_one(bus: Bus, seed: int)
     """Records are kept for a week longer than two months have days."""
     month = PaperMonth(seed, FILLS)
     await record(bus, month)
-    for symbol in SYMBOLS:  # what was held at the beginning follows from it, once the first reports are gone
-        if month.held(symbol).size.amount:
-            await Records(bus).write_position("alice", "kraken", month.held(symbol))
+    await hold(bus, month)
     before = await read_statement(bus, "alice", MONTH, MONTH.ends)
     assert before.accounts
     await trim_all(bus, MONTH.next.ends, Settings().retention_days)
@@ -137,6 +142,7 @@ async def test_a_decision_whose_report_was_removed_is_not_counted_as_one_that_fi
 ) -> None:
     month = PaperMonth(seed, FILLS)
     await record(bus, month)
+    await hold(bus, month)
     copies = [each for each in month.endings if each.trade and each.signal_id and each.at >= MONTH.begins]
     gone = copies[len(copies) // 2]
     await trim(bus, keys.reports("alice"), gone.at + 1)

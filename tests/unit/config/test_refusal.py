@@ -11,7 +11,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from services.master_strategy.strategies.settings import StrategySettings
-from services.ops.paper_accounts import AccountsFile as PaperAccountsFile
+from services.ops.system.paper_accounts import AccountsFile as PaperAccountsFile
 from services.paper_exchange.market_file import PaperFile
 from shared.config.refusal import in_one_line
 from shared.config.settings import Settings
