@@ -11,6 +11,7 @@ from collections import Counter
 from decimal import Decimal
 from typing import Final
 
+import pytest
 from hypothesis import HealthCheck, given, note, settings, strategies as st
 
 from shared.bus.connection import Bus
@@ -33,15 +34,21 @@ from tests.support.property_examples import scaled
 
 ZERO: Final = Decimal(0)
 DAYS: Final = int(os.environ.get("BOOKS_DAYS", "0")) or scaled(60)
+PARTS: Final = 10
+"""Tests among which the days are divided, so that several processes can share them."""
 _APART: Final = QUANTUM * 10**9 + 100 * LAST_DIGIT
 """Shares and portions are rounded to QUANTUM, then multiplied by a price and a size; results are rounded once."""
 
 
+@pytest.mark.parametrize("part", range(PARTS))
 @settings(
-    max_examples=DAYS, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=max(1, DAYS // PARTS),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-@given(st.integers(0, 2**32))
-async def test_a_day_ends_as_the_exchange_says(bus: Bus, seed: int) -> None:
+@given(seed=st.integers(0, 2**32))
+async def test_a_day_ends_as_the_exchange_says(bus: Bus, part: int, seed: int) -> None:
+    del part  # hypothesis draws other days for each
     note(f"the day of the seed {seed}")
     await bus.do("FLUSHALL")
     day = Day(bus, seed)
