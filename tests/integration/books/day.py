@@ -54,6 +54,8 @@ from tests.support.examples import a_policy
 
 _RULES: Final = ("stop_loss", "take_profit", "trailing", "flatten")
 _SHARES: Final = tuple(Decimal(share) for share in ("0.1", "0.37", "0.5", "0.95", "1", "1"))
+_RENEW_EVERY: Final = 0.5
+"""Seconds."""
 _A_STEP: Final = 400
 """Milliseconds between two events: a day of a dozen events must not reach into the next month."""
 
@@ -97,13 +99,15 @@ class Day:
         """Let the day pass."""
         async with asyncio.TaskGroup() as tasks:
             await self._open(tasks)
+            keeping = tasks.create_task(self._keep_leases())
             for _ in range(self._steps):
                 await self._step()
             if self._resting is not None:
                 await self._resting.end(self.books[MASTER], self._look_at_master, self._carry_out)
-        await self._results.add_signals()
-        if self._resting is None and self.at == "kraken" and self._random.random() < 0.2:
-            await self._rename()
+            await self._results.add_signals()
+            if self._resting is None and self.at == "kraken" and self._random.random() < 0.2:
+                await self._rename()
+            keeping.cancel()
         self._rest()
         await self._publish()
 
@@ -186,11 +190,21 @@ class Day:
             await self._settle_joins()
 
     async def _owner_starts(self) -> None:
+        self._handing_over = True
         self._owner = await self._users.start()
+        self._handing_over = False
         if self.renamed:  # a venue's list has the names, and the operator's table the ratio
             self._owner.context.names.table = Renames.of([Rename("DOT", "NDOT", self.renamed)])
         await self._owner.context.names.learn()
         await SumsBuilder(self.bus, self._owner.context).round()
+
+    async def _keep_leases(self) -> None:
+        """Renew the leases of both processes, as they do: a busy machine needs longer for a day than one lasts."""
+        while True:
+            await asyncio.sleep(_RENEW_EVERY)
+            await self._run.lease.renew()
+            if not self._handing_over:
+                await self._owner.lease.renew()
 
     async def _follow(self, policy: UserPolicy) -> None:
         self._engine.users = [policy]
