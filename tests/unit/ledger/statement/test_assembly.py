@@ -14,8 +14,9 @@ from shared.domain.order import Copy, Decision, OrderState, Side, order_id
 from shared.domain.signal import Signal
 from shared.domain.values.money import ONE, ZERO
 from shared.domain.values.symbol import Symbol
-from shared.ledger.statement.parts.books import NOT_TRADED, Entry, Event, Exit, LateTrade, OwnExit
+from shared.ledger.statement.parts.books import NOT_TRADED, Entry, Event, Exit, LateTrade, OwnExit, SymbolBook, Traded
 from shared.ledger.statement.parts.causes import Cause
+from shared.ledger.statement.parts.counterfactuals import explain
 from shared.ledger.statement.records.assembly import assemble, exit_share, masters_fee
 from shared.ledger.statement.records.material import Copied, Ending, Holding, Material, Opening
 from shared.ledger.statement.records.scales import Scales
@@ -341,3 +342,13 @@ def test_an_account_of_which_more_was_sold_than_was_bought_has_no_statement() ->
         state_account(material([], [sold]))
     bought = Opening(ZERO, Decimal("0.0499"), Decimal(60_000))  # a fee in base was taken of the owner's coins
     assert state_account(material([], [sold], openings={Holding("BTC", "USD"): bought})) is not None
+
+
+def test_all_that_an_order_that_rested_paid_more_is_slippage() -> None:
+    """Also where a part of it was sold late, at a price that was recorded."""
+    paid = Traded(ONE, Decimal(59_900), ZERO)
+    sale = Exit(Traded(ONE, Decimal(60_000), ZERO), ONE, paid, market=Decimal(59_950), rested=True)
+    for rested, delay, slippage in ((True, 0, -100), (False, -50, -50)):
+        book = SymbolBook(BTC_USD, ONE, ONE, Decimal(60_000), Decimal(60_000), [replace(sale, rested=rested)])
+        parts = explain([book], ONE).parts
+        assert (parts[Cause.DELAY, "exits"], parts[Cause.PRICE, "exits"]) == (delay, slippage)
