@@ -6,8 +6,11 @@ reach the log.
 
 from __future__ import annotations
 
+import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Final
 
 import structlog
 
@@ -16,12 +19,14 @@ from services.api.access.sessions import Sessions
 from services.api.access.sign_in.verifier import PasswordVerifier, TooManyAtOnce
 from shared.bus.connection import Bus
 from shared.bus.errors import BusError
-from shared.config.errors import ConfigurationError
 from shared.runtime.logging import hide
 from shared.sign_in.attempts import Attempts
 from shared.sign_in.follower_links import FollowerLinks, follower_holder
 from shared.sign_in.passwords import hash_password, new_password
 from shared.sign_in.people import FIRST, People
+
+_RETRY: Final = 1.0
+"""Seconds."""
 
 log = structlog.get_logger()
 
@@ -93,19 +98,29 @@ class SignIn:
         await self._sessions.end(token)
 
 
-async def create_first_operator(bus: Bus) -> None:
+async def create_first_operator(bus: Bus, sleep: Callable[[float], Awaitable[object]] = asyncio.sleep) -> None:
     """Create the operator at the very first start, and print the password: once, in this one line.
 
-    Raises ConfigurationError if Redis refuses it, as it does under the rules of an earlier version.
+    While Redis refuses or is away it is tried again, as by every service; until then no one can sign in.
     """
-    password = new_password()
-    try:
-        if not await People(bus).is_empty():
+    said = ""
+    while True:
+        try:
+            await _create_first(People(bus))
+        except BusError as error:
+            if said != str(error):
+                said = str(error)
+                log.warning("who may sign in cannot be read or written: tried again", reason=said)
+            await sleep(_RETRY)
+        else:
             return
-        made = await People(bus).create_first(hash_password(password), time.time_ns() // 1_000_000)
-    except BusError as error:
-        raise ConfigurationError(f"REDIS_URL: who may sign in cannot be read or written: {error}") from None
-    if made:
+
+
+async def _create_first(people: People) -> None:
+    if not await people.is_empty():
+        return
+    password = new_password()
+    if await people.create_first(hash_password(password), time.time_ns() // 1_000_000):
         log.warning(
             "first start: sign in with this name and password; they are shown only here (ops passwd changes the password)",
             name=FIRST,
