@@ -348,7 +348,7 @@ def test_all_that_an_order_that_rested_paid_more_is_slippage() -> None:
     """Also where a part of it was sold late, at a price that was recorded."""
     paid = Traded(ONE, Decimal(59_900), ZERO)
     sale = Exit(Traded(ONE, Decimal(60_000), ZERO), ONE, paid, market=Decimal(59_950), rested=True)
-    for rested, delay, slippage in ((True, 0, -100), (False, -50, -50)):
+    for rested, delay, slippage in ((True, "0", "-100"), (False, "-50", "-50")):
         book = SymbolBook(BTC_USD, ONE, ONE, Decimal(60_000), Decimal(60_000), [replace(sale, rested=rested)])
         parts = explain([book], ONE).parts
-        assert (parts[Cause.DELAY, "exits"], parts[Cause.PRICE, "exits"]) == (delay, slippage)
+        assert (parts[Cause.DELAY, "exits"], parts[Cause.PRICE, "exits"]) == (Decimal(delay), Decimal(slippage))
