@@ -146,7 +146,10 @@ async def _words(bus: Bus) -> list[str]:
 
 async def test_such_days_have_everything_that_can_happen(bus: Bus) -> None:
     seen: Counter[str] = Counter()
-    for seed in range(40):
+    seeds = iter(range(200))  # the rarest, dust, is in one day of fifty
+    while missing := [what for what in EVERYTHING if not seen[what]]:
+        seed = next(seeds, None)
+        assert seed is not None, missing
         await bus.do("FLUSHALL")
         day = Day(bus, seed)
         await day.run()
@@ -154,7 +157,6 @@ async def test_such_days_have_everything_that_can_happen(bus: Bus) -> None:
         seen.update(await _words(bus))
         for account in await _statements(bus, day):
             seen.update(str(part.cause) for part in account.parts if part.amount)
-    assert not [what for what in EVERYTHING if not seen[what]], dict(seen)
 
 
 EVERYTHING: Final = (
