@@ -119,7 +119,7 @@ async def _check_statement(bus: Bus, day: Day, expected: dict[str, CoinBooks]) -
         if "NDOT" in expected:
             assert not (expected["NDOT"].orders and accounts), "the records do not say that one coin was the other"
             return  # while nothing of it was sold, it counts under its former name at the last price of that
-        made += value_of((each, day.price(Symbol(asset, "USD"))) for asset, each in expected.items())
+        made += value_of((each, day.price(Symbol(asset, "USD"))) for asset, each in expected.items() if each.held)
         assert sum((each.result for each in accounts), ZERO) == made
         if len(accounts) == 1 and not day.joined_late and not day.happened()["disabled"]:  # every fill was decided
             (account,) = accounts
