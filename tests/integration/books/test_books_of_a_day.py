@@ -121,7 +121,8 @@ async def _check_statement(bus: Bus, day: Day, expected: dict[str, CoinBooks]) -
             return  # while nothing of it was sold, it counts under its former name at the last price of that
         made += value_of((each, day.price(Symbol(asset, "USD"))) for asset, each in expected.items() if each.held)
         assert sum((each.result for each in accounts), ZERO) == made
-        if len(accounts) == 1 and not day.joined_late and not day.happened()["disabled"]:  # every fill was decided
+        apart = day.joined_late or day.renamed or day.happened()["disabled"]
+        if len(accounts) == 1 and not apart:  # every fill was decided
             (account,) = accounts
             masters = day.masters_profit()
             assert abs(account.at_scale - account.ratio * masters) <= _APART
