@@ -51,7 +51,7 @@ def build(bus: Bus, settings: Settings) -> tuple[FastAPI, OutcomeCounter]:
     app.include_router(build_routes(models, metrics))
     desk = ActionDesk(Ground(bus, settings.shoal_config, models.policies, _now_ms))
     app.include_router(build_action_routes(desk, bus, models.forget))
-    app.state.prices = add_web(app, bus, models, settings.shoal_config, desk)
+    app.state.prices, app.state.keep_ready = add_web(app, bus, models, settings.shoal_config, desk)
     add_openapi(app)
     return app, OutcomeCounter(bus, models, metrics)
 
@@ -73,6 +73,7 @@ async def main(settings: Settings) -> None:
                     group.create_task(keep_up("heartbeat", heartbeat.run)),
                     group.create_task(keep_up("counting outcomes", counter.run)),
                     group.create_task(keep_up("sampling prices", app.state.prices.run)),
+                    group.create_task(keep_up("keeping users up to date", app.state.keep_ready.run)),
                 ]
                 if settings.api_sign_in == "on":
                     first = group.create_task(create_first_operator(bus))

@@ -261,6 +261,21 @@ class OrderStore:
             raise LeaseLost(f"another process serves {self._lease.holder} now")
         return FundsMark(funds, int(answer))
 
+    async def note_key(self, fingerprint: str) -> None:
+        """Record the key with which the account trades: its books are of that key's account. Raises LeaseLost, BusUnavailable."""
+        await self._note_keys(key=fingerprint, other_key="")
+
+    async def note_other_key(self, fingerprint: str) -> None:
+        """Record a key that is of another account than the books. Raises LeaseLost, BusUnavailable."""
+        await self._note_keys(other_key=fingerprint)
+
+    async def _note_keys(self, **fields: str) -> None:
+        triples = [part for name, value in fields.items() for part in (1, name, value)]
+        books = keys.books(self._user, self._venue)
+        answer = await self._bus.run(load("put_fields"), [self._fence, books], [self._lease.token, *triples])
+        if answer == "fenced":
+            raise LeaseLost(f"another process serves {self._lease.holder} now")
+
     async def rebuild_books(self, funds: Funds, positions: Mapping[str, str]) -> bool:
         """Write lost books with these position records by symbol; False if there are books already: then nothing was written.
 

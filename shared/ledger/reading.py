@@ -12,7 +12,7 @@ from typing import Any, Final
 from shared.bus.connection import Bus
 from shared.bus.records import pairs
 from shared.bus.streams import Entry, entry_order, read_entries
-from shared.contracts import keys
+from shared.bus.users.user_index import read_user_index, scan_users
 from shared.domain.account import MASTER
 
 PAGE: Final = 1_000
@@ -64,16 +64,12 @@ async def stream_extents(bus: Bus, streams: Sequence[str]) -> list[StreamExtent]
 
 
 async def known_users(bus: Bus) -> list[str]:
-    """Return every user with a stream or a following record in Redis, in alphabetical order; the master is not a user."""
-    found: set[str] = set()
-    for key in (keys.orders, keys.reports, keys.following):
-        found.update(user_of(name) for name in await bus.scan(key("*")))
-    return sorted(found - {MASTER})
+    """Return every user with records in Redis, in alphabetical order, for showing them; the master is not a user.
 
-
-def user_of(key: str) -> str:
-    """Return the hash tag of a key: `alice` for `shoal:orders:{alice}`."""
-    return key.partition("{")[2].partition("}")[0]
+    It reads the engine's index, and scans the keyspace only where there is none. What acts uses `scan_users`.
+    """
+    found = await read_user_index(bus)
+    return await scan_users(bus) if found is None else sorted(found - {MASTER})
 
 
 def _extent(answer: Any) -> StreamExtent:

@@ -11,6 +11,7 @@ import pytest
 from playwright.async_api import Browser, expect
 
 from shared.bus.connection import Bus
+from shared.bus.equity_samples import EquitySamples
 from shared.bus.records import Records
 from shared.contracts import keys
 from shared.contracts.equity_sample import EquitySample
@@ -51,9 +52,8 @@ async def copies(bus: Bus) -> Copies:
     )
     await bus.do("XADD", keys.dead(keys.SIGNALS), "*", "entry_id", "1-1", "reason", "no symbol " + "x" * 60)
     for number in range(3):
-        sample = EquitySample(at=now_ms(), currency="USD", equity=Decimal(5_000 + number), cash=Decimal(1))
-        flat = [part for pair in sample.fields().items() for part in pair]
-        await bus.do("XADD", keys.equity("alice", "kraken", "minute"), f"{now_ms() - 60_000 * (3 - number)}-0", *flat)
+        sample = EquitySample(currency="USD", equity=Decimal(5_000 + number))
+        await EquitySamples(bus, "alice", "kraken").add(sample, now_ms() - 60_000 * (3 - number))
     await copy_all(copies, await copies.signal())
     return copies
 

@@ -78,9 +78,10 @@ def build_confirm_routes(pages: Pages, desk: ActionDesk, accounts: AccountReader
             if not who.may_see(user) or action not in _FOLLOWERS_OWN:
                 raise HTTPException(403, "followers may pause and sell their own copies only")
             wanted = ActionRequest(action=action, user=user)
-            if why := await desk.loosens(wanted):
+            by = f"{who.user} (follower)"
+            if why := await desk.loosens(wanted, by):
                 return await pages.problem(request, 403, TITLES[action], f"{why}: only an operator may change that.")
-            asked = Asked(wanted, f"{who.user} (follower)", f"/api{home}/actions/{action}", home)
+            asked = Asked(wanted, by, f"/api{home}/actions/{action}", home)
         else:
             at_least(Role.OPERATOR)(request)
             wanted = ActionRequest(action=action, user=user, changes=_changes(request))

@@ -87,6 +87,7 @@ CALLS: Final[Mapping[str, Call]] = {
         [TOKEN, "anna", 9, "5-0", "paper"],
         [_FENCE, ("HSET", keys.following("alice"), "from", "1-0")],
     ),
+    "put_sample": Call([keys.equity("alice", "kraken", "minute")], [76, 16, "r" * 25, "hs1x8", "USD".ljust(11)]),
     "put_field": Call([FENCE, POSITIONS], [TOKEN, "BTC/USD", "{}"], [_FENCE]),
     "release": Call([keys.lease("alice"), FENCE], ["me", TOKEN], [_FENCE, ("SET", keys.lease("alice"), "me")]),
     "renew": Call([keys.lease("alice"), FENCE], ["me", TOKEN, 9], [_FENCE, ("SET", keys.lease("alice"), "me")]),

@@ -22,6 +22,7 @@ from shared.bus.errors import BusError
 from shared.runtime.logging import hide
 from shared.sign_in.attempts import Attempts
 from shared.sign_in.follower_links import FollowerLinks, follower_holder
+from shared.sign_in.known_browsers import KnownBrowsers
 from shared.sign_in.passwords import hash_password, new_password
 from shared.sign_in.people import FIRST, People
 
@@ -33,10 +34,11 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """A session was started; `token` goes into the cookie."""
+    """A session was started; `token` goes into its cookie, and `browser` into the one of the browser, if it is not empty."""
 
     identity: Identity
     token: str
+    browser: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +56,15 @@ class SignIn:
     def __init__(self, bus: Bus, sessions: Sessions, verifier: PasswordVerifier) -> None:
         self._people = People(bus)
         self._attempts = Attempts(bus)
+        self._browsers = KnownBrowsers(bus)
         self._links = FollowerLinks(bus)
         self._sessions = sessions
         self._verifier = verifier
 
-    async def with_password(self, name: str, password: str, address: str) -> Admitted | Refused:
-        """Sign in a person by name and password."""
-        if wait := await self._attempts.admit(name, address):
+    async def with_password(self, name: str, password: str, address: str, browser: str = "") -> Admitted | Refused:
+        """Sign in a person by name and password; `browser` is the token of the browser, if it has one."""
+        known = await self._browsers.find(browser, name)
+        if wait := await self._attempts.admit(name, address, known):
             log.warning("sign-in refused: too many attempts", address=address, seconds=wait)
             return Refused(429, "There were too many attempts.", wait)
         person = await self._people.find(name)
@@ -73,9 +77,10 @@ class SignIn:
             return Refused(403, "The name or the password is wrong.")
         identity = Identity(person.name, person.role)
         token = await self._sessions.start(identity, person.holder, person.generation)
-        await self._attempts.forget(name, address)
+        await self._attempts.forget(name, address, known)
+        remembered = await self._browsers.remember(browser, name)
         log.info("signed in", name=person.name, role=person.role.value, address=address)
-        return Admitted(identity, token)
+        return Admitted(identity, token, remembered)
 
     async def with_link(self, token: str, address: str) -> Admitted | None:
         """Sign in a follower by a link, which is used up; None if it is not, or no longer, one."""

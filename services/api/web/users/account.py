@@ -55,8 +55,7 @@ class AccountReader:
 
     async def find(self, user: str) -> UserStatus | None:
         """Return the state of a user; None if there is none of this name. Raises BusUnavailable."""
-        status = await self._models.status()
-        return next((each for each in status.users if each.policy.user == user), None)
+        return (await self._models.of_users([user])).get(user)
 
     async def figures(self, user: UserStatus) -> str:
         """Render state, sums and positions: the part that changes while the page is open. Raises BusUnavailable."""
