@@ -83,9 +83,7 @@ def test_slippage_and_latency_of_a_copy_are_as_computed_by_hand(
 def curve(*points: tuple[str, str]) -> list[CurvePoint]:
     """Return samples of (equity, profit), a day apart."""
     return [
-        CurvePoint(
-            NOW + number * 86_400_000, EquitySample.of(currency="USD", equity=Decimal(equity), pnl=Decimal(profit))
-        )
+        CurvePoint(NOW + number * 86_400_000, EquitySample(currency="USD", equity=Decimal(equity), pnl=Decimal(profit)))
         for number, (equity, profit) in enumerate(points)
     ]
 
