@@ -25,8 +25,8 @@ from shared.domain.order import TERMINAL, Decision, OrderState
 from shared.domain.rename import Renames, merged
 from shared.domain.values.symbol import Symbol
 
-RETENTION_MS: Final = 30 * 24 * 3600 * 1000
-"""How long the record of an ended order is kept."""
+RETENTION_MS: Final = 70 * 24 * 3600 * 1000
+"""How long the record of an ended order is kept: as long as its entry in the stream, which may be delivered again."""
 _QUESTIONS: Final = 1
 """Nonces that are taken along with an order's: one, to ask what filled."""
 _UNSUMMED: Final = "unsummed"
@@ -155,9 +155,12 @@ class OrderStore:
         position: PositionChange | None = None,
         risk: Mapping[str, str] | None = None,
         totals: TotalsChange | None = None,
+        *,
+        note_price: bool = False,
     ) -> None:
         """Record a transition between non-terminal states, with the position, risk state and totals that a finished leg changed.
 
+        With `note_price` the published price of the order's symbol is recorded too, if `fields` name that and there is one.
         Raises LeaseLost, and ValueError for a transition that is not legal.
         """
         answer = await self._bus.run(
@@ -168,6 +171,7 @@ class OrderStore:
                 self._positions,
                 keys.risk(self._user, self._venue),
                 keys.totals(self._user, self._venue),
+                *([keys.prices(self._venue)] if note_price else []),
             ],
             [
                 self._lease.token,

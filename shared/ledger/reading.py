@@ -21,14 +21,25 @@ PAGE: Final = 1_000
 
 @dataclass(frozen=True, slots=True)
 class StreamExtent:
-    """What a stream still holds: its first entry (None if it is empty), and how many entries were removed."""
+    """What a stream still holds: its first entry (None if it is empty), and how many entries were removed.
+
+    `last` is the last entry that it ever had.
+    """
 
     first: tuple[int, int] | None = None
     removed: int = 0
+    last: tuple[int, int] = (0, 0)
 
     def trimmed(self, entry_id: str) -> bool:
         """Return whether a missing entry may have been trimmed from the old end; one missing from the middle was not."""
         return self.removed > 0 and (self.first is None or entry_order(entry_id) < self.first)
+
+    @property
+    def complete_since(self) -> int:
+        """Return the instant (epoch ms, by the ids) since which nothing was trimmed; 0 if nothing ever was."""
+        if not self.removed:
+            return 0
+        return self.last[0] + 1 if self.first is None else self.first[0]
 
 
 WHOLE: Final = StreamExtent()
@@ -68,4 +79,5 @@ def _extent(answer: Any) -> StreamExtent:
     return StreamExtent(
         first=entry_order(str(first[0])) if first else None,
         removed=int(facts.get("entries-added", length)) - length,
+        last=entry_order(str(facts.get("last-generated-id", "0-0"))),
     )
