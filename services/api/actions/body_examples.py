@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from shared.domain.values.venue import VenueName
+
 EXAMPLE_TOKEN: Final = "WyI0ZjZiIiwxNzAwMDAwMDAwMDAwLCJhYiIsImNkIix7fV0"  # noqa: S105  # an example, not a secret
 _ORDER: Final = "0b9f3c1e-8f2b-5a64-9d0e-2f6a4f0c1d11"
 
@@ -17,7 +19,7 @@ BODY_EXAMPLES: Final[Mapping[str, Any]] = {
     "pause": _example("pause, resume, halt or flatten one user", "news", user="alice"),
     "pause-symbol": _example("the same for one symbol", "delisted soon", symbol="BTC/USD"),
     "lift": _example(
-        "lift: end a stop-out, here on one account", "the loss was a deposit", user="alice", venue="kraken"
+        "lift: end a stop-out, here on one account", "the loss was a deposit", user="alice", venue=VenueName.KRAKEN
     ),
     "resolve-none": _example(
         "resolve: the venue has no such order, or it filled nothing",

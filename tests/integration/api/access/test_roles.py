@@ -47,6 +47,7 @@ DECISIONS: Final = {
     "GET /openapi.json": Reach.STAFF,
     "HEAD /openapi.json": Reach.STAFF,
     "GET /operations": Reach.STAFF,
+    "GET /operations/orders/{user}/{order}": Reach.OPERATORS,
     "GET /price/{base}/{quote}": Reach.STAFF,
     "GET /price/{base}/{quote}/series": Reach.STAFF,
     "GET /prices": Reach.STAFF,
