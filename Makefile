@@ -30,7 +30,7 @@ endif
 demo: export DEMO_BEGAN := $(shell date +%s)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup runtime demo web test unit check coverage lint lock compose-test up down logs scripts-of-demo executor ops streams status audit chaos day bench
+.PHONY: help books setup runtime demo web test unit check coverage lint lock compose-test up down logs scripts-of-demo executor ops streams status audit chaos day bench
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -202,6 +202,9 @@ $(BENCH_STAMP): requirements-bench.lock $(STAMP)
 	echo "make bench: adding its peers to $(VENV)" && \
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $< && \
 	cp $< $@
+
+books: setup ## random days at the paper exchange: positions, profit and statement equal its own books to the last digit (DAYS=1000)
+	@BOOKS_DAYS=$(or $(DAYS),1000) $(BIN)/python -m pytest tests/integration/books --quiet --numprocesses 3 --timeout 7200
 
 bench: setup $(BENCH_STAMP) ## speed: floors, Shoal from 1 to 5,000 users, peers; about ten quiet minutes (BENCH="--quick" or --only, --users)
 	@exec $(BIN)/python -m tests.bench $(BENCH)

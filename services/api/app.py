@@ -35,6 +35,9 @@ from shared.runtime.supervision import Supervisor
 
 _DESCRIPTION: Final = "The state of a running Shoal, and what an operator may do to it."
 
+_FIRST_OPERATOR: Final = 5.0
+"""Seconds for which a start waits for Redis to take the first operator; after that it is tried again while the API runs."""
+
 log = structlog.get_logger()
 
 
@@ -48,7 +51,7 @@ def build(bus: Bus, settings: Settings) -> tuple[FastAPI, OutcomeCounter]:
     app.include_router(build_routes(models, metrics))
     desk = ActionDesk(Ground(bus, settings.shoal_config, models.policies, _now_ms))
     app.include_router(build_action_routes(desk, bus, models.forget))
-    app.state.prices = add_web(app, bus, models, settings.shoal_config, desk)
+    app.state.prices, app.state.keep_ready = add_web(app, bus, models, settings.shoal_config, desk)
     add_openapi(app)
     return app, OutcomeCounter(bus, models, metrics)
 
@@ -59,21 +62,26 @@ async def main(settings: Settings) -> None:
     try:
         refuse_unless_local(settings, listener)
         async with open_bus(settings.redis_url, "api", settings.durability) as bus:
-            if settings.api_sign_in == "on":
-                await create_first_operator(bus)
             app, counter = build(bus, settings)
             faults = Faults(_now_ms)
             heartbeat = Heartbeat(Records(bus), "api", instance_name(), faults, _now_ms, settings.shoal_mode)
             await heartbeat.publish("running")
             log_mode(settings)
-            log.info("API started", url=f"http://{settings.api_host}:{settings.api_port}")
             async with asyncio.TaskGroup() as group:
                 keep_up = Supervisor(faults).keep_up
                 background = [
                     group.create_task(keep_up("heartbeat", heartbeat.run)),
                     group.create_task(keep_up("counting outcomes", counter.run)),
                     group.create_task(keep_up("sampling prices", app.state.prices.run)),
+                    group.create_task(keep_up("keeping users up to date", app.state.keep_ready.run)),
                 ]
+                if settings.api_sign_in == "on":
+                    first = group.create_task(create_first_operator(bus))
+                    background.append(first)
+                    await asyncio.wait(
+                        {first}, timeout=_FIRST_OPERATOR
+                    )  # so that the password stands above the address
+                log.info("API started", url=f"http://{settings.api_host}:{settings.api_port}")
                 await serve(build_server(app, settings), listener)
                 for task in background:
                     task.cancel()

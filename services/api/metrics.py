@@ -21,13 +21,16 @@ class Metrics:
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
+        self._settled = CollectorRegistry()
+        """Apart, because its text only changes with an outcome, and is the longest part: a histogram for each user."""
+        self._settled_text: bytes | None = None
         self._outcomes = self._counter("shoal_outcomes", "Settled orders since the streams began", "user", "outcome")
         self._latency = Histogram(
             "shoal_copy_latency_seconds",
             "From the master's fill to the venue's acceptance of a copy",
             ["user"],
             buckets=_LATENCIES,
-            registry=self._registry,
+            registry=self._settled,
         )
         self._ready = self._gauge("shoal_ready", "1 while a signal would be copied")
         self._services = self._gauge("shoal_processes", "Processes with a heartbeat", "service")
@@ -48,6 +51,7 @@ class Metrics:
 
     def count(self, outcome: Outcome) -> None:
         """Count one outcome."""
+        self._settled_text = None
         self._outcomes.labels(outcome.user, outcome.outcome).inc()
         if outcome.latency_ms is not None:
             self._latency.labels(outcome.user).observe(max(outcome.latency_ms, 0) / 1000)
@@ -66,7 +70,9 @@ class Metrics:
                 self._pending.labels(each.stream, each.group).set(each.pending)
                 if each.lag is not None:
                     self._lag.labels(each.stream, each.group).set(each.lag)
-        return generate_latest(self._registry)
+        if self._settled_text is None:
+            self._settled_text = generate_latest(self._settled)
+        return self._settled_text + generate_latest(self._registry)
 
     def _set_state(self, status: SystemStatus) -> None:
         for gauge in (self._services, self._accounts, self._equity, self._faults, self._fault_events):
@@ -89,7 +95,7 @@ class Metrics:
                 self._equity.labels(name, venue, account.equity.currency).set(float(account.equity.amount))
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
-        return Counter(name, text, labels, registry=self._registry)
+        return Counter(name, text, labels, registry=self._settled)
 
     def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
         return Gauge(name, text, labels, registry=self._registry)

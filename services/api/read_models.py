@@ -6,7 +6,7 @@ shown as such.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import takewhile
 from pathlib import Path
@@ -14,14 +14,20 @@ from typing import Final
 
 import structlog
 
+from services.api.reading.rolling_table import MOST, RollingTable
+from services.api.reading.user_statuses import UserStatuses
 from services.api.timed_cache import TimedCache
 from shared.bus.connection import Bus
+from shared.bus.memory import read_memory
 from shared.bus.streams import Entry
+from shared.bus.users.user_index import user_of
 from shared.config.errors import ConfigurationError
+from shared.config.users.user_files import UserFiles
+from shared.contracts import keys
 from shared.domain.limits.policy import UserPolicy
-from shared.ledger.backlog import Backlog, read_backlog
+from shared.ledger.backlog import Backlog, read_streams
 from shared.ledger.reading import known_users
-from shared.ledger.status import SystemStatus, read_status, read_symbol_switches
+from shared.ledger.status import SystemStatus, UserStatus, find_switched_symbols, read_switches_of, read_system
 from shared.ledger.users import read_users
 from shared.ledger.why import SignalTrace, find_signal, recent_signals, trace_signal
 from shared.operations.control_log import read_changes
@@ -31,6 +37,7 @@ _STATE: Final = 1.0
 _USERS: Final = 15.0
 _CHANGES: Final = 20
 """Entries of the control log that are looked at for what is new."""
+_SYMBOL: Final = "/"
 _OF_SETTINGS: Final = frozenset({Action.SETTINGS, Action.RELOAD})
 
 log = structlog.get_logger()
@@ -44,7 +51,12 @@ class ReadModels:
         self._config = config
         self._policies = policies
         self._users = TimedCache(self._read_users, _USERS)
-        self._symbols = TimedCache(lambda: read_symbol_switches(bus), _USERS)
+        self._memory = TimedCache(lambda: read_memory(bus), _USERS)
+        self._symbols: frozenset[str] | None = None
+        """Symbols that ever had a kill switch: found by one scan at the start, then by the log of changes."""
+        self._files = UserFiles(config)
+        self._statuses = UserStatuses(bus)
+        self._streams = RollingTable(self._read_streams)
         self._status = TimedCache(self._read_status, _STATE)
         self._backlog = TimedCache(self._read_backlog, _STATE)
         self._last_change = ""
@@ -65,6 +77,16 @@ class ReadModels:
         """Read services, accounts and switches."""
         return await self._status.get()
 
+    async def of_users(self, users: Sequence[str]) -> Mapping[str, UserStatus]:
+        """Read the state of some users now; those without settings are left out."""
+        await self.status()
+        return await self._statuses.read_again(users)
+
+    @property
+    def many(self) -> bool:
+        """Return whether there are more users than one reading covers."""
+        return len(self._policies) > MOST
+
     async def backlog(self) -> list[Backlog]:
         """Read how far the streams have been processed."""
         return await self._backlog.get()
@@ -80,7 +102,7 @@ class ReadModels:
 
     async def _read_users(self) -> list[str]:
         try:
-            self._policies = await read_users(self._bus, self._config)
+            self._policies = await read_users(self._bus, self._config, self._files)
         except ConfigurationError as error:
             log.warning("users' settings cannot be read; the previous ones are shown", reason=str(error))
         return sorted({*self._policies, *await known_users(self._bus)})
@@ -88,8 +110,13 @@ class ReadModels:
     async def _read_status(self) -> SystemStatus:
         await self._notice_changes()
         await self.users()
-        symbols = await self._symbols.get()
-        return replace(await read_status(self._bus, self._policies), symbols=symbols)
+        if self._symbols is None:
+            self._symbols = await find_switched_symbols(self._bus)
+        symbols = await read_switches_of(self._bus, self._symbols)
+        memory = await self._memory.get()
+        system = await read_system(self._bus)
+        users = await self._statuses.step(self._policies, system)
+        return replace(system, symbols=symbols, memory=memory, users=users)
 
     async def _notice_changes(self) -> None:
         """Forget what is kept for longer than the status if somebody has changed it, from here or by `ops`."""
@@ -97,10 +124,25 @@ class ReadModels:
         new = list(takewhile(lambda change: change.id != self._last_change, newest))
         if not new:
             return
+        if self._symbols is not None:
+            named = {change.of for change in new if _SYMBOL in change.of and " " not in change.of}
+            # With more changes at once than were read, some may be of symbols that are not known.
+            self._symbols = self._symbols | named if len(new) < _CHANGES or not self._last_change else None
         self._last_change = new[0].id
-        self._symbols.forget()
+        self._statuses.watch(change.of for change in new)
         if any(change.action in _OF_SETTINGS for change in new):
             self._users.forget()
 
     async def _read_backlog(self) -> list[Backlog]:
-        return await read_backlog(self._bus, await self.users())
+        """Read the signal stream and some of the users' streams: first those that were behind."""
+        self._streams.name(user for user, rows in self._streams.rows.items() if any(row.waiting for row in rows))
+        users = await self.users()
+        await self._streams.step(users)
+        found, rows = await read_streams(self._bus, [keys.SIGNALS]), self._streams.rows
+        return found + [row for user in users for row in rows.get(user, ())]
+
+    async def _read_streams(self, users: Sequence[str]) -> Mapping[str, Sequence[Backlog]]:
+        found: dict[str, list[Backlog]] = {user: [] for user in users}
+        for row in await read_streams(self._bus, [keys.orders(user) for user in users]):
+            found[user_of(row.stream)].append(row)
+        return found

@@ -24,7 +24,6 @@ from services.demo.signal_printer import SignalPrinter
 from shared.bus.connection import open_bus
 from shared.bus.errors import BusError
 from shared.config.errors import ConfigurationError
-from shared.config.notifications import URLS, URLS_FILE
 from shared.config.running_demo import FOLDER, announced
 from shared.contracts import keys
 
@@ -116,8 +115,8 @@ async def _run(settings: DemoSettings, redis: list[str], children: Processes, sc
         await children.start(f"executor-{number}", _python("services.executor"), keyed)
     await children.start("copy-engine", _python("services.copy_engine"), plain)
     await children.start("api", _python("services.api"), plain)
-    if plain.get(URLS) or plain.get(URLS_FILE):
-        await children.start("notifier", _python("services.notifier"), plain)
+    if settings.messages is not None:
+        await children.start("notifier", _python("services.notifier"), {**plain, **settings.messages})
     screen.block(_legend(settings))
     await _print_signals(settings, children, screen)
     code = await children.run("audit", _python("services.ops", "audit"), plain)

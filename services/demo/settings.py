@@ -8,19 +8,23 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Self
 
 from dotenv import dotenv_values
 
 from shared.config.errors import ConfigurationError
+from shared.config.notifications import load_notify_settings
 from shared.config.running_demo import FOLDER
+from shared.config.settings import Mode
 from shared.config.users.loader import load_users
 from shared.config.venue_settings import KEY_VARIABLE, VENUE_PREFIXES
 
 DEFAULT_PORTS: Final = {"REDIS_PORT": 6390, "API_PORT": 8000, "PAPER_PORT": 8100}
-_OWN: Final = (*VENUE_PREFIXES, "EXECUTOR_", "SHOAL_MODE", "SHOAL_SECRETS", "REDIS_URL", "PAPER_", "API_")
+_MESSAGES: Final = "NOTIFY_"
+"""Addresses of messages are secrets: only the notifier gets them."""
+_OWN: Final = (*VENUE_PREFIXES, "EXECUTOR_", "SHOAL_MODE", "SHOAL_SECRETS", "REDIS_URL", "PAPER_", "API_", _MESSAGES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,8 @@ class DemoSettings:
     users: tuple[str, ...]
     keys: Mapping[str, str]
     config: Path = Path("config")
+    messages: Mapping[str, str] | None = field(default=None, repr=False)
+    """What the notifier needs beside the rest; None where nothing says where messages go, and there is no notifier."""
     verbose: bool = False
     """Whether the services' lines are shown too, not only logged."""
     began: float | None = None
@@ -60,6 +66,7 @@ class DemoSettings:
             users=users,
             config=config,
             keys=paper_keys(config / "paper.env"),
+            messages=_messages(environment, config),
             verbose=environment.get("VERBOSE", "").strip() not in {"", "0"},
             began=_began(environment.get("DEMO_BEGAN", "").strip()),
         )
@@ -106,6 +113,12 @@ class DemoSettings:
             "LOG_FORMAT": "console",
             "PYTHONUNBUFFERED": "1",
         }  # fmt: skip
+
+
+def _messages(environment: Mapping[str, str], config: Path) -> Mapping[str, str] | None:
+    if load_notify_settings(environment, config, Mode.PAPER) is None:
+        return None
+    return {name: value for name, value in environment.items() if name.startswith(_MESSAGES)}
 
 
 def _enabled_users(config: Path) -> tuple[str, ...]:

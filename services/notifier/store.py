@@ -14,11 +14,11 @@ from shared.bus.scripts import load
 from shared.contracts import keys
 
 _PUT: Final = load("put_fields")
-_HASHES: Final = (keys.NOTICES, keys.OUTBOX, keys.NOTIFY_TEST)
+_HASHES: Final = (keys.NOTICES, keys.OUTBOX, keys.NOTIFY_TEST, keys.NOTIFY_EXPECTED)
 
 
 class NoticeStore:
-    """Three hashes in one slot of Redis. A write changes all of them in one step, or nothing."""
+    """Four hashes in one slot of Redis. A write changes all of them in one step, or nothing."""
 
     def __init__(self, bus: Bus, lease: Lease) -> None:
         self._bus = bus
@@ -42,10 +42,11 @@ class NoticeStore:
         notices: Mapping[str, str] | None = None,
         outbox: Mapping[str, str] | None = None,
         test: Mapping[str, str] | None = None,
+        expected: Mapping[str, str] | None = None,
     ) -> None:
         """Write fields in one step; an empty text removes one. Raises LeaseLost, BusUnavailable."""
         changes: list[str | int] = []
-        for number, fields in enumerate((notices, outbox, test), 1):
+        for number, fields in enumerate((notices, outbox, test, expected), 1):
             for name, value in (fields or {}).items():
                 changes += [number, name, value]
         if not changes:

@@ -51,6 +51,8 @@ class Turn:
     async def serve(self, lease: Lease) -> None:
         """Send messages until cancelled. Raises BusError."""
         store = NoticeStore(self.bus, lease)
+        labels = ", ".join(target.label for target in self.targets)
+        await store.write(expected={"since": str(self.clock()), "targets": labels})
         kept = await store.notices()
         outbox = Outbox(store, [target.name for target in self.targets])
         await outbox.load(await store.outbox(), kept.get("given_up", ""))

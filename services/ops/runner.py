@@ -8,12 +8,16 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
-from typing import NoReturn, TypeVar
+from typing import Final, NoReturn, TypeVar
 
 from shared.bus.connection import Bus, open_bus
 from shared.bus.errors import BusError, BusRefused
 from shared.config.errors import ConfigurationError
 from shared.config.settings import Settings, load_settings
+from shared.runtime.gc_tuning import tune_gc_for
+
+_USERS: Final = 5_000
+"""A command is over before it has made garbage that is worth collecting, also with so many users."""
 
 T = TypeVar("T")
 
@@ -21,6 +25,7 @@ T = TypeVar("T")
 def run_with_bus(work: Callable[[Settings, Bus], Awaitable[T]]) -> T:
     """Run a command's work with settings and a bus. Raises ConfigurationError, BusError."""
     settings = load_settings()
+    tune_gc_for(_USERS)
 
     async def inside() -> T:
         async with open_bus(settings.redis_url, "ops") as bus:

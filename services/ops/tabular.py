@@ -11,16 +11,15 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, TypeVar
 
 import typer
 
+from services.ops.user.names import names_with_file
 from services.ops.users import require_known
 from shared.bus.connection import Bus
 from shared.config.errors import ConfigurationError
 from shared.config.settings import Settings
-from shared.config.users.loader import is_users_file, users_folder
 from shared.contracts import keys
 from shared.domain.account import MASTER
 from shared.domain.values.money import plain
@@ -29,6 +28,7 @@ from shared.domain.values.venue import VENUES
 
 PER_PAGE: Final = 50
 MOST_PER_PAGE: Final = 10_000
+T = TypeVar("T")
 _FORMULA: Final = frozenset("=+-@\t\r")
 
 AsCsv = Annotated[bool, typer.Option("--csv", help="Print comma-separated values instead of tables.")]
@@ -61,7 +61,7 @@ async def select_page(settings: Settings, bus: Bus, user: str, number: int = 1, 
 
     Raises ConfigurationError for an unknown user, an unknown page or an unreadable folder; BusUnavailable.
     """
-    names = _names(settings.shoal_config)
+    names = names_with_file(settings)
     if user:
         if user not in {*names, MASTER} and not await _in_redis(bus, user):
             require_known(user, [MASTER, *names])
@@ -71,6 +71,16 @@ async def select_page(settings: Settings, bus: Bus, user: str, number: int = 1, 
         raise ConfigurationError(f"--page {number}: there are {pages} pages")
     first = (number - 1) * per_page
     return UserPage(tuple(names[first : first + per_page]), number, pages, len(names))
+
+
+def page_of(rows: Sequence[T], number: int, per_page: int = PER_PAGE) -> tuple[Sequence[T], str]:
+    """Return a page of rows for people, and what to say about the others. Raises ConfigurationError for an unknown page."""
+    pages = max((len(rows) + per_page - 1) // per_page, 1)
+    if number > pages:
+        raise ConfigurationError(f"--page {number}: there are {pages} pages")
+    first = (number - 1) * per_page
+    said = f"page {number} of {pages} ({len(rows)} rows); --page N for another, --json for all" if pages > 1 else ""
+    return rows[first : first + per_page], said
 
 
 def print_csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -87,14 +97,6 @@ def one_form(*, as_json: bool, as_csv: bool) -> None:
     """Raise ConfigurationError if both forms are asked for."""
     if as_json and as_csv:
         raise ConfigurationError("--json and --csv exclude each other")
-
-
-def _names(config: Path) -> list[str]:
-    folder = users_folder(config)
-    try:
-        return sorted(path.name.removesuffix(".toml") for path in folder.iterdir() if is_users_file(path.name))
-    except OSError as error:
-        raise ConfigurationError(f"{folder} cannot be read: {error.strerror}") from None
 
 
 def _cell(value: object) -> object:

@@ -10,17 +10,21 @@ import sys
 from collections.abc import Iterable
 from typing import Final
 
+from services.ops.user.names import names_with_file
 from shared.bus.connection import Bus
 from shared.config.errors import ConfigurationError
 from shared.config.settings import Settings
-from shared.config.users.loader import Users
+from shared.config.users.loader import SUFFIX, Users, find_key_clashes, read_user, users_folder
 from shared.domain.account import MASTER
-from shared.domain.limits.policy import FileState
+from shared.domain.limits.policy import FileState, UserPolicy
 from shared.ledger.reading import known_users
 from shared.ledger.users import held_without_file, read_users
 
 _MAX_NAMES: Final = 20
 """Users that an error message names."""
+
+_CHECKED: Final = 500
+"""With more files, commands that need names only do not read them: `status`, `reload` and `preflight` do, and warn."""
 
 _warned: set[str] = set()
 
@@ -45,8 +49,32 @@ async def read_policies_if_possible(settings: Settings, bus: Bus) -> Users:
 
 
 async def list_users(settings: Settings, bus: Bus) -> list[str]:
-    """Return every user with a file and every user that Redis knows, in alphabetical order. Raises BusUnavailable."""
-    return sorted({*await known_users(bus), *await read_policies_if_possible(settings, bus)})
+    """Return every user with a file and every user that Redis knows, in alphabetical order. Raises BusUnavailable.
+
+    The files are read too, to warn of bad ones, unless there are many of them.
+    """
+    try:
+        names = names_with_file(settings)
+    except ConfigurationError as error:
+        warn(str(error))
+        names = []
+    if len(names) <= _CHECKED:
+        names = [*await read_policies_if_possible(settings, bus)]
+    return sorted({*await known_users(bus), *names})
+
+
+async def read_policies_of(settings: Settings, bus: Bus, user: str) -> Users:
+    """Read the user that `--user` names, or all users if it is empty. With many users, only a bad file makes it read them all.
+
+    Raises ConfigurationError for a missing folder, BusUnavailable.
+    """
+    names = names_with_file(settings) if user else []
+    if user in names and len(names) > _CHECKED:
+        folder = users_folder(settings.shoal_config)
+        found = read_user(folder / f"{user}{SUFFIX}")
+        if isinstance(found, UserPolicy) and not any(each.user == user for each in find_key_clashes(folder, names)):
+            return Users({user: found})
+    return await read_policies(settings, bus)
 
 
 async def select_users(settings: Settings, bus: Bus, user: str, *, master: bool = False) -> list[str]:

@@ -30,6 +30,8 @@ BLOCK_MS: Final = 2_000
 """How long a read waits for entries. Short enough to notice a stop or a changed set of users soon; 0.5 wake-ups a second."""
 _READ_TIMEOUT: Final = BLOCK_MS / 1000 + 3.0
 """Socket time-out of the reader: above BLOCK, or every quiet read would look like a dead server."""
+_SCANNED: Final = 2_000
+"""Keys that one step of a scan looks at: less than a millisecond of the server's time."""
 _WRITE_TIMEOUT: Final = 3.0
 """Socket time-out of the writer: an AOF rewrite on a slow disk takes hundreds of milliseconds, not seconds."""
 _CONNECT_TIMEOUT: Final = 3.0
@@ -98,7 +100,7 @@ class Bus:
         found: list[str] = []
         cursor = "0"
         while True:
-            cursor, page = await self.do("SCAN", cursor, "MATCH", pattern, "COUNT", 500)
+            cursor, page = await self.do("SCAN", cursor, "MATCH", pattern, "COUNT", _SCANNED)
             found.extend(page)
             if str(cursor) == "0":
                 return found

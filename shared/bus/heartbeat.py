@@ -18,6 +18,8 @@ from shared.domain.fault import Faults
 
 _EVERY: Final = 5.0
 """Seconds between two heartbeats; three may be missed before the key expires."""
+_LOOK_EVERY: Final = 0.5
+"""Seconds until a new fault, or the end of one, is published: people are informed within 5 s, the way to them included."""
 
 
 def instance_name() -> str:
@@ -74,7 +76,14 @@ class Heartbeat:
             await self._records.write_heartbeat(self._service, self._instance, sign)
 
     async def run(self) -> None:
-        """Write for ever, through outages of Redis."""
+        """Write for ever, through outages of Redis; sooner than is due when a fault has begun or ended."""
+        with suppress(BusError):
+            await self._records.forget_processes()
+        loop = asyncio.get_running_loop()
         while True:
+            published, due = self.faults.changes, loop.time() + _EVERY
             await self.publish(self.state)
-            await asyncio.sleep(_EVERY)
+            while (left := due - loop.time()) > 0:
+                await asyncio.sleep(min(left, _LOOK_EVERY))
+                if self.faults.changes != published:
+                    break

@@ -25,8 +25,8 @@ from shared.domain.order import TERMINAL, Decision, OrderState
 from shared.domain.rename import Renames, merged
 from shared.domain.values.symbol import Symbol
 
-RETENTION_MS: Final = 30 * 24 * 3600 * 1000
-"""How long the record of an ended order is kept."""
+RETENTION_MS: Final = 70 * 24 * 3600 * 1000
+"""How long the record of an ended order is kept: as long as its entry in the stream, which may be delivered again."""
 _QUESTIONS: Final = 1
 """Nonces that are taken along with an order's: one, to ask what filled."""
 _UNSUMMED: Final = "unsummed"
@@ -155,9 +155,12 @@ class OrderStore:
         position: PositionChange | None = None,
         risk: Mapping[str, str] | None = None,
         totals: TotalsChange | None = None,
+        *,
+        note_price: bool = False,
     ) -> None:
         """Record a transition between non-terminal states, with the position, risk state and totals that a finished leg changed.
 
+        With `note_price` the published price of the order's symbol is recorded too, if `fields` name that and there is one.
         Raises LeaseLost, and ValueError for a transition that is not legal.
         """
         answer = await self._bus.run(
@@ -168,6 +171,7 @@ class OrderStore:
                 self._positions,
                 keys.risk(self._user, self._venue),
                 keys.totals(self._user, self._venue),
+                *([keys.prices(self._venue)] if note_price else []),
             ],
             [
                 self._lease.token,
@@ -256,6 +260,21 @@ class OrderStore:
         if not answer:
             raise LeaseLost(f"another process serves {self._lease.holder} now")
         return FundsMark(funds, int(answer))
+
+    async def note_key(self, fingerprint: str) -> None:
+        """Record the key with which the account trades: its books are of that key's account. Raises LeaseLost, BusUnavailable."""
+        await self._note_keys(key=fingerprint, other_key="")
+
+    async def note_other_key(self, fingerprint: str) -> None:
+        """Record a key that is of another account than the books. Raises LeaseLost, BusUnavailable."""
+        await self._note_keys(other_key=fingerprint)
+
+    async def _note_keys(self, **fields: str) -> None:
+        triples = [part for name, value in fields.items() for part in (1, name, value)]
+        books = keys.books(self._user, self._venue)
+        answer = await self._bus.run(load("put_fields"), [self._fence, books], [self._lease.token, *triples])
+        if answer == "fenced":
+            raise LeaseLost(f"another process serves {self._lease.holder} now")
 
     async def rebuild_books(self, funds: Funds, positions: Mapping[str, str]) -> bool:
         """Write lost books with these position records by symbol; False if there are books already: then nothing was written.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
@@ -28,6 +29,7 @@ from shared.domain.limits.risk_state import RiskState
 from shared.domain.position import EVERY_POSITION, Holdings, Position
 from shared.domain.values.instrument import Instrument, seed_instruments
 from shared.domain.values.money import Money, Price
+from shared.domain.values.numerals import whole
 from shared.domain.values.symbol import Symbol
 
 HEARTBEAT_TTL_MS: Final = 15_000
@@ -40,6 +42,21 @@ def pairs(answer: Any) -> dict[str, str]:
         return {}
     values = iter(answer)
     return dict(zip(values, values, strict=True))
+
+
+_UNCHECKED: Final = DoctorRecord()
+_REMEMBERED_MS: Final = 24 * 3600 * 1000
+_ASKED: Final = 200
+"""Keys that one command names."""
+
+
+async def existing(bus: Bus, names: Sequence[str]) -> list[str]:
+    """Return those of these keys that exist: for records that few accounts have. Raises BusUnavailable."""
+    pages = [names[first : first + _ASKED] for first in range(0, len(names), _ASKED)]
+    counts = await bus.do_all([("EXISTS", *page) for page in pages])
+    some = [name for page, count in zip(pages, counts, strict=True) if count for name in page]
+    answers = await bus.do_all([("EXISTS", name) for name in some])
+    return [name for name, answer in zip(some, answers, strict=True) if answer == 1]
 
 
 class Records:
@@ -212,30 +229,48 @@ class Records:
         return risk, held
 
     async def write_heartbeat(self, service: str, instance: str, sign: HeartbeatRecord) -> None:
-        """Write a heartbeat, which expires after `HEARTBEAT_TTL_MS`."""
+        """Write a heartbeat, which expires after `HEARTBEAT_TTL_MS`, and name the process in the index of processes."""
         flat = [part for pair in sign.fields().items() for part in pair]
+        now = time.time_ns() // 1_000_000
+        # An error reply is ignored: the heartbeat itself matters more, and without an index readers scan.
+        await self._bus.do_all([("HSET", keys.PROCESSES, f"{service}:{instance}", now)])
         await self._bus.run(_HEARTBEAT, [keys.heartbeat(service, instance)], [HEARTBEAT_TTL_MS, *flat])
+
+    async def forget_processes(self) -> None:
+        """Remove processes from the index that wrote no heartbeat for a day: each start adds one."""
+        old = time.time_ns() // 1_000_000 - _REMEMBERED_MS
+        index = pairs((await self._bus.do_all([("HGETALL", keys.PROCESSES)]))[0])
+        gone = [name for name, at in index.items() if (whole(at) or 0) < old]
+        await self._bus.do_all([("HDEL", keys.PROCESSES, name) for name in gone])
 
     async def heartbeats(self) -> Mapping[str, HeartbeatRecord]:
         """Read all heartbeats by `<service>:<instance>`; those that cannot be read are left out."""
-        names = sorted(set(await self._bus.scan(keys.HEARTBEATS)))
-        answers = await self._bus.do_all([("HGETALL", name) for name in names])
+        prefix = keys.HEARTBEATS.removesuffix("*")
+        index = pairs((await self._bus.do_all([("HGETALL", keys.PROCESSES)]))[0])
+        names = sorted(index) or sorted(
+            name.removeprefix(prefix) for name in set(await self._bus.scan(keys.HEARTBEATS))
+        )
+        answers = await self._bus.do_all([("HGETALL", f"{prefix}{name}") for name in names])
         found = {}
         for name, answer in zip(names, answers, strict=True):
             with suppress(MalformedMessageError):
                 if fields := pairs(answer):
-                    found[name.removeprefix(keys.HEARTBEATS.removesuffix("*"))] = HeartbeatRecord.parse(fields)
+                    found[name] = HeartbeatRecord.parse(fields)
         return found
 
 
 def _key_check(answer: Any) -> DoctorRecord:
     values = answer if isinstance(answer, list) else [None] * len(DOCTOR_FIELDS)
+    return read_key_check(dict(zip(DOCTOR_FIELDS, values, strict=True)))
+
+
+def read_key_check(fields: Mapping[str, Any]) -> DoctorRecord:
+    """Parse the last check of a key from its account's fields; an empty record if there was none or it cannot be read."""
+    known = {name: str(value) for name in DOCTOR_FIELDS if (value := fields.get(name))}
     try:
-        return DoctorRecord.parse(
-            {name: str(value) for name, value in zip(DOCTOR_FIELDS, values, strict=True) if value}
-        )
+        return DoctorRecord.parse(known) if known else _UNCHECKED
     except MalformedMessageError:
-        return DoctorRecord()
+        return _UNCHECKED
 
 
 def risk_fields(answer: Any) -> dict[str, str]:

@@ -47,6 +47,7 @@ class Event(StrEnum):
     BOOKS_LOST = "books_lost"  # Redis has lost what an account holds from copying
     STREAM = "stream"  # an account's private stream is down for long
     KEY = "key"  # an API key is refused or used twice
+    REDIS = "redis"  # Redis is nearly full
     STAGE = "stage"  # a user has moved on the canary ladder
     BLOCKED = "blocked"  # a fault of another kind because of which no signal is copied
     FAULT = "fault"  # any other fault that a service reports
@@ -71,6 +72,7 @@ DEFAULT_CRITICAL: Final = frozenset(
         Event.SERVICE_DOWN,
         Event.MASTER_FILLS,
         Event.CLOCK,
+        Event.REDIS,
         Event.BOOKS_LOST,
         Event.BLOCKED,
     }

@@ -100,8 +100,9 @@ class Settings(BaseSettings):
     """A file with the token of the paper exchange's control plane: the exchange creates it, clients read it. It is
     required where the exchange listens on more than loopback."""
     log_format: Literal["json", "console"] = "console"
-    retention_days: int = Field(default=30, ge=1, le=3650)
-    """How long settled orders, reports and acknowledged stream entries are kept."""
+    retention_days: int = Field(default=70, ge=1, le=3650)
+    """How long settled orders, reports and acknowledged stream entries are kept. By default that is all of last month on any day,
+    and a week before it, in which what was held at its beginning has a price."""
     debug_die_at: str = ""
     """A point of `shared/runtime/crash_points.py` at which the process kills itself: only for tests of crashes."""
 

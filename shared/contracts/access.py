@@ -16,13 +16,15 @@ from shared.contracts import keys
 
 _CONNECTION: Final = "auth hello ping echo select client|setname info config|get time scan"
 _READING: Final = (
-    "get mget exists type hget hmget hgetall hkeys xlen xrange xrevrange xinfo|stream xinfo|groups xpending zscore"
+    "get mget exists type hget hmget hgetall hkeys "
+    "xlen xread xrange xrevrange xinfo|stream xinfo|groups xpending zscore"
 )
 _RECORDS: Final = "get set del pexpire incrby hget hset hdel hincrby"
 _HASHES: Final = "hget hset hdel pexpire"
 _CONNECTING: Final = "zcard zrange zadd zremrangebyscore pexpire"
 _SIGNING_IN: Final = "eval evalsha get set del getdel exists incr pexpire pttl type hget hset hsetnx hdel hlen hgetall"
 _CONSUMING: Final = "xreadgroup xack xgroup|create xtrim"
+_SAMPLES: Final = "getrange set setrange del pexpire"
 _ANY: Final = "*"
 
 
@@ -32,6 +34,10 @@ class WriteRule:
 
     commands: str
     keys: tuple[str, ...]
+
+
+def _process(service: str) -> tuple[str, str]:
+    return keys.heartbeat(service, _ANY), keys.PROCESSES
 
 
 def _lease(holder: str) -> tuple[str, str]:
@@ -59,12 +65,12 @@ _OF_A_USER: Final = (
 
 ACCESS: Final[dict[str, tuple[WriteRule, ...]]] = {
     "master-strategy": (
-        WriteRule(f"{_RECORDS} xadd xtrim", (keys.OF_THE_MASTER,)),
+        WriteRule(f"{_RECORDS} xadd xtrim getrange setrange", (keys.OF_THE_MASTER,)),
         WriteRule("xadd zadd zremrangebyscore", (keys.SIGNALS, keys.EMITTED)),
         WriteRule("xadd hget hset hdel", (keys.MASTER_ORDERS, keys.masters_resting(_ANY))),
         WriteRule(
             _HASHES,
-            (keys.prices(_ANY), keys.instruments(_ANY), keys.clock(_ANY), keys.heartbeat("master-strategy", _ANY)),
+            (keys.prices(_ANY), keys.instruments(_ANY), keys.clock(_ANY), *_process("master-strategy")),
         ),
         WriteRule(
             "hset hdel",
@@ -82,17 +88,17 @@ ACCESS: Final[dict[str, tuple[WriteRule, ...]]] = {
                 keys.instruments(_ANY),
                 keys.clock(_ANY),
                 keys.api_key(_ANY),
-                keys.heartbeat("executor", _ANY),
+                *_process("executor"),
             ),
         ),
         WriteRule(_CONNECTING, (keys.connects(_ANY),)),
         WriteRule(_CONSUMING, (keys.orders(_ANY), keys.resting(_ANY))),
+        WriteRule(_SAMPLES, (keys.equity(_ANY, _ANY, _ANY), keys.price_samples(_ANY, _ANY))),
         WriteRule(
             "xadd xtrim",
             (
                 keys.reports(_ANY),
                 keys.stopouts(_ANY),
-                keys.equity(_ANY, _ANY, _ANY),
                 keys.stage_moves(_ANY),
                 keys.dead(keys.orders(_ANY)),
                 keys.dead(keys.resting(_ANY)),
@@ -101,7 +107,7 @@ ACCESS: Final[dict[str, tuple[WriteRule, ...]]] = {
     ),
     "copy-engine": (
         WriteRule(_RECORDS, _lease(keys.ENGINE)),
-        WriteRule(_HASHES, (keys.following(_ANY), keys.heartbeat("copy-engine", _ANY), keys.MIRRORING)),
+        WriteRule(_HASHES, (keys.following(_ANY), *_process("copy-engine"), keys.MIRRORING, keys.KNOWN_USERS)),
         WriteRule(_CONSUMING, (keys.SIGNALS, keys.MASTER_ORDERS)),
         WriteRule(
             "xadd", (keys.orders(_ANY), keys.resting(_ANY), keys.dead(keys.SIGNALS), keys.dead(keys.MASTER_ORDERS))
@@ -111,7 +117,7 @@ ACCESS: Final[dict[str, tuple[WriteRule, ...]]] = {
     "api": (
         WriteRule(
             _HASHES,
-            (keys.heartbeat("api", _ANY), keys.order(_ANY, _ANY), keys.dropped(_ANY), keys.LAST_RELOADED_SETTINGS),
+            (*_process("api"), keys.order(_ANY, _ANY), keys.dropped(_ANY), keys.LAST_RELOADED_SETTINGS),
         ),
         WriteRule("hget hset hdel del", (keys.CONTROL, keys.control(_ANY), keys.control_of_symbol(_ANY))),
         WriteRule("xadd", (keys.CONTROL_LOG,)),
@@ -121,11 +127,15 @@ ACCESS: Final[dict[str, tuple[WriteRule, ...]]] = {
         WriteRule("xdel", (keys.dead(_ANY),)),
         WriteRule(_SIGNING_IN, (keys.OF_ACCESS,)),
         WriteRule("hset", (keys.NOTIFY_TEST,)),
+        WriteRule("del", (keys.NOTIFY_EXPECTED,)),
     ),
     # It reads everything and trades nothing: beside its lease it writes only what it keeps for itself.
     "notifier": (
         WriteRule(_RECORDS, _lease(keys.NOTIFIER)),
-        WriteRule(_HASHES, (keys.NOTICES, keys.OUTBOX, keys.NOTIFY_TEST, keys.heartbeat("notifier", _ANY))),
+        WriteRule(
+            _HASHES,
+            (keys.NOTICES, keys.OUTBOX, keys.NOTIFY_TEST, keys.NOTIFY_EXPECTED, *_process("notifier")),
+        ),
     ),
 }
 """By service. `paper-exchange` and `paper-accounts` need no Redis, so they have no Redis user."""

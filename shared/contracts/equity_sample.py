@@ -1,59 +1,52 @@
-"""One sample of an account's equity: an entry of `shoal:equity:{user}:<venue>:<step>`, whose id is the start of its interval.
-
-There is a stream for each resolution. The id makes a sample idempotent: Redis refuses a second one of the same interval, and one
-of a process that was frozen meanwhile.
-"""
+"""The samples of an account's equity: the string `shoal:equity:{user}:<venue>:<step>`, a ring for each resolution."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Context, Decimal
-from typing import Annotated, Final
+from typing import Final
 
-from shared.contracts.fields import Amount, Message, Number, type_or_blank
+from shared.contracts.sample_ring import MINUTE_MS, SampleRing, read_amount, write_amount, write_minute
 
+_DECIMALS: Final = 4
 _STEP: Final = Decimal("0.0001")
 _WIDE: Final = Context(prec=60)
-_MINUTE_MS: Final = 60_000
-_DAY_MS: Final = 86_400_000
+_HOUR_MS: Final = 60 * MINUTE_MS
+_DAY_MS: Final = 24 * _HOUR_MS
+
+EQUITY_STEPS: Final[Mapping[str, SampleRing]] = {
+    "minute": SampleRing(MINUTE_MS, _HOUR_MS, 2),
+    "quarter": SampleRing(15 * MINUTE_MS, _DAY_MS, 2),
+    "hour": SampleRing(_HOUR_MS, 14 * _DAY_MS, 2),
+    "half_day": SampleRing(12 * _HOUR_MS, 90 * _DAY_MS, 2),
+}
+"""By name, finest first: 17 kB for an account."""
 
 
 @dataclass(frozen=True, slots=True)
-class EquityStep:
-    """A resolution: the length of an interval, and how long its samples are kept, in ms."""
+class EquitySample:
+    """The equity as the account's record states it, and the profit of copying, realised and unrealised; both in `currency`.
 
-    length_ms: int
-    kept_ms: int
-
-    def start(self, at: int) -> int:
-        """Return the start of the interval of an instant (epoch ms)."""
-        return at - at % self.length_ms
-
-
-EQUITY_STEPS: Final[Mapping[str, EquityStep]] = {
-    "minute": EquityStep(_MINUTE_MS, _DAY_MS),
-    "quarter": EquityStep(15 * _MINUTE_MS, 7 * _DAY_MS),
-    "hour": EquityStep(60 * _MINUTE_MS, 90 * _DAY_MS),
-}
-"""By name, finest first."""
-
-
-class EquitySample(Message):
-    """Equity and free cash as the account's record states them, and the profit of copying; all in `currency`, to 4 decimals.
-
-    A curve needs no more, and a stream of 4,000 samples per account has to be small.
+    To 4 decimals: a curve needs no more. None if it was not known: something that is held has no price.
     """
 
     currency: str
-    equity: Annotated[Amount | None, type_or_blank] = None
-    """Blank if it was not known."""
-    cash: Annotated[Number | None, type_or_blank] = None
-    realized: Annotated[Number | None, type_or_blank] = None
-    pnl: Annotated[Number | None, type_or_blank] = None
-    """Realised and unrealised; blank while something that is held has no price."""
+    equity: Decimal | None = None
+    pnl: Decimal | None = None
 
 
 def sampled(amount: Decimal | None) -> Decimal | None:
     """Round an amount as samples state it; None if it is not known."""
     return None if amount is None else amount.quantize(_STEP, context=_WIDE)
+
+
+def write_sample(at: int, sample: EquitySample) -> str:
+    """Return the record of a sample of the instant `at` (epoch ms), stated to the minute."""
+    return f"{write_minute(at)}{write_amount(sample.equity, _DECIMALS)}{write_amount(sample.pnl, _DECIMALS)}"
+
+
+def read_samples(text: str, step: SampleRing, since: int = 0) -> list[tuple[int, EquitySample]]:
+    """Return the samples of a ring from `since` (epoch ms) on, oldest first, each with its minute in epoch ms."""
+    currency, found = step.read(text, since)
+    return [(at, EquitySample(currency, *(read_amount(each, _DECIMALS) for each in amounts))) for at, amounts in found]

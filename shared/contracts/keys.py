@@ -16,6 +16,8 @@ MASTER_ORDERS: Final = "shoal:master_orders"
 """Stream of what happens to the resting orders of the master; by the master, while a user mirrors them."""
 MIRRORING: Final = "shoal:mirroring"
 """Hash: how many users mirror the master's orders, and when that was last stated (epoch ms, Redis); by the engine."""
+KNOWN_USERS: Final = "shoal:users"
+"""Hash: every user who has records from copying, and when they were added (epoch ms); by the engine."""
 CONTROL: Final = "shoal:control"
 CONTROL_LOG: Final = "shoal:control:log"
 """Stream of every change by a person (kill switches first): who, when, what, why; by the process that changes it."""
@@ -23,6 +25,8 @@ CONFIRMATIONS: Final = "shoal:confirmation:*"
 LAST_RELOADED_SETTINGS: Final = "shoal:settings"
 """Users' settings as `ops reload` last reported them, JSON by user; informational only."""
 HEARTBEATS: Final = "shoal:heartbeat:*"
+PROCESSES: Final = "shoal:processes"
+"""Hash: every process that has written a heartbeat, as `<service>:<instance>`, and when it last did (epoch ms); by all."""
 OF_THE_MASTER: Final = "shoal:*:{master}*"
 """Pattern of every key of the master account's."""
 _ACCESS: Final = "shoal-access:{access}:"
@@ -44,6 +48,8 @@ OUTBOX: Final = f"shoal:outbox:{{{NOTIFIER}}}"
 """Hash: messages that a target has not confirmed yet, by id; by the notifier."""
 NOTIFY_TEST: Final = f"shoal:notify_test:{{{NOTIFIER}}}"
 """Hash: the last request for a test message (by ops) and its result (by the notifier)."""
+NOTIFY_EXPECTED: Final = f"shoal:notify_expected:{{{NOTIFIER}}}"
+"""Hash: that messages are to be sent: since when, to what kinds of addresses; by the notifier, deleted by `ops notify --off`."""
 EXECUTOR: Final = "executor"
 """The group on every order stream, and its only consumer."""
 
@@ -199,6 +205,11 @@ def prices(venue: str) -> str:
     return f"shoal:prices:{venue}"
 
 
+def price_samples(venue: str, symbol: object) -> str:
+    """Ring of samples of a price (see `price_sample.py`), of what is held or traded; by the price feed."""
+    return f"shoal:price_samples:{venue}:{symbol}"
+
+
 def clock(venue: str) -> str:
     """Venue's clock minus Redis's: `difference` and `uncertainty` in ms, `at` by Redis; by the price feed and the master."""
     return f"shoal:clock:{venue}"
@@ -250,7 +261,7 @@ def totals(user: str, venue: str) -> str:
 
 
 def equity(user: str, venue: str, step: str) -> str:
-    """Stream of samples of an account's equity, one per `step` (`minute`, `quarter`, `hour`); by the process that owns it."""
+    """Ring of samples of an account's equity, one per `step` (see `equity_sample.py`); by the process that owns it."""
     return f"shoal:equity:{{{user}}}:{venue}:{step}"
 
 
@@ -274,8 +285,13 @@ def follower_link(token_digest: str) -> str:
     return f"{_ACCESS}link:{token_digest}"
 
 
+def known_browser(token_digest: str) -> str:
+    """The person who has signed in with a browser before, by the hash of the browser's token; by the api."""
+    return f"{_ACCESS}browser:{token_digest}"
+
+
 def attempts(kind: str, subject: str) -> str:
-    """Counter of attempts to sign in of a `name` (hashed) or an `address`; by the api."""
+    """Counter of attempts to sign in of a `name` (hashed), an `address` or a known `browser` (hashed); by the api."""
     return f"{_ACCESS}attempts:{kind}:{subject}"
 
 

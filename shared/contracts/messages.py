@@ -24,7 +24,7 @@ def _terminal(value: OrderState) -> OrderState:
 
 Outcome = Annotated[OrderState, AfterValidator(_terminal)]
 _UNLESS_BLANK: Final = frozenset({"code", "master_order_id", "multiplier", "stage"})
-_EXACT: Final = frozenset({"cost", "fee_quote", "fee_base"})
+_EXACT: Final = frozenset({"cost", "fee_quote", "fee_base", "market"})
 
 
 class SignalMessage(Message):
@@ -274,11 +274,14 @@ class ReportMessage(Message):
     """The part of the fee that was taken in quote; not written if none was taken in base: then it is `fee`."""
     fee_base: Annotated[Amount | None, type_or_blank] = None
     """The part that was taken in base, in base; not written if there is none."""
+    market: str = ""
+    """The price that was published when the venue had taken the order, and its instant (epoch ms), as `60000.1 1763829000000`: of
+    the symbol, in quote. `settle.lua` adds it from the order's record; not written if none was recorded."""
     signal_at: Annotated[Instant | None, type_or_blank] = None
     sent_at: Annotated[Instant | None, type_or_blank] = None
     accepted_at: Annotated[Instant | None, type_or_blank] = None
     settled_at: Instant
 
     def fields(self) -> dict[str, str]:
-        """Return the message as flat text fields, without the exact amounts where they are blank."""
+        """Return the message as flat text fields, without the exact amounts and the market's price where they are blank."""
         return {name: value for name, value in super().fields().items() if value or name not in _EXACT}

@@ -103,10 +103,22 @@ class FundsMarkRecord(Message):
     renamed_to: str = ""
     renamed_at: Instant = 0
     taken_from: str = ""
+    formerly: str = ""
+    key: str = ""
+    other_key: str = ""
 
     def to_domain(self) -> FundsMark:
         """Return it as a domain value."""
-        return FundsMark(self.funds, self.since, self.renamed_to, self.renamed_at, self.taken_from)
+        return FundsMark(
+            funds=self.funds,
+            since=self.since,
+            renamed_to=self.renamed_to,
+            renamed_at=self.renamed_at,
+            taken_from=self.taken_from,
+            formerly=self.formerly,
+            key=self.key,
+            other_key=self.other_key,
+        )
 
 
 def read_account_values(user: str, venue: str, values: Sequence[str | None]) -> Account | None:

@@ -36,6 +36,7 @@ class StageRecord(Message):
     standing: Annotated[frozenset[str], BeforeValidator(_names)] = frozenset()
     cursor: str = ""
     held_back: str = ""
+    ready: str = ""
 
 
 def read_stage(fields: Mapping[str, str]) -> LadderState | None:

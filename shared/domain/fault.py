@@ -58,6 +58,8 @@ class Faults:
         self._clock = clock
         self._standing: dict[tuple[FaultKind, str], Fault] = {}
         self._events: dict[FaultKind, int] = {}
+        self.changes = 0
+        """How often a fault has begun, has ended, or has begun or ceased to block: what is worth publishing at once."""
 
     def report(self, kind: FaultKind, subject: str, reason: str, *, blocks: bool = False) -> bool:
         """Report an active fault; return True if it is new, so that the caller logs it once.
@@ -68,15 +70,19 @@ class Faults:
         known = self._standing.get((kind, subject))
         if known is not None:
             self._standing[kind, subject] = replace(known, reason=reason, count=known.count + 1, blocks=blocks)
+            self.changes += blocks is not known.blocks
             return False
         if len(self._standing) >= MOST_STANDING:
             return False  # a flood: counted, but neither kept nor logged
         self._standing[kind, subject] = Fault(kind, subject, reason, self._clock(), blocks=blocks)
+        self.changes += 1
         return True
 
     def clear(self, kind: FaultKind, subject: str) -> bool:
         """Clear a fault; return True if it was active."""
-        return self._standing.pop((kind, subject), None) is not None
+        found = self._standing.pop((kind, subject), None) is not None
+        self.changes += found
+        return found
 
     def count(self, kind: FaultKind) -> None:
         """Count one event that leaves no active fault, such as a row that was left out."""

@@ -34,6 +34,12 @@ class FundsMark:
     """When the user was renamed, epoch ms."""
     taken_from: str = ""
     """The former name of the user, while their renaming is not finished: no order is sent by these records yet."""
+    formerly: str = ""
+    """The name under which the user's orders were reported before a renaming."""
+    key: str = ""
+    """Fingerprint of the API key under which the records were begun, or found to be of its account; empty if not recorded."""
+    other_key: str = ""
+    """Fingerprint of a key that is of another account than these records: nothing is traded with it."""
 
     def precede(self, at: int) -> bool:
         """Return whether an instant lies before these records: a decision made then does not belong to them."""

@@ -130,7 +130,8 @@ class _LegSend:
         sender, leg = self._sender, self._leg
         at = sender.clock.now()
         await sender.hooks.before_bookkeeping()
-        await self._move(OrderState.ACCEPTED, {"venue_order_id": venue_order_id, "accepted_at": str(at)})
+        fields = {"venue_order_id": venue_order_id, "accepted_at": str(at)}
+        await self._move(OrderState.ACCEPTED, fields, note_price=self._is_compared)
         if leg.number > 1:  # only the record has the totals of the legs before it
             return await self._resolve()
         written = OrderRecord.accepted(leg, self.request, self._intent, sender.lease.token, venue_order_id, at)
@@ -184,5 +185,13 @@ class _LegSend:
     async def _resolve(self) -> LegOutcome:
         return await resolve_leg(self._sender, self._leg.order, self._leg.number, self._conditions, self._watch)
 
-    async def _move(self, state: OrderState, fields: dict[str, str]) -> None:
-        await self._sender.store.move(self._id, state, {**self._intent, **fields})
+    @property
+    def _is_compared(self) -> bool:
+        """Return whether the price of now says how far the market has moved since the master's fill.
+
+        It does for the first leg of a copy that takes what is offered: one that rests waits for a price of its own.
+        """
+        return bool(self._leg.order.signal_id) and self._leg.number == 1 and not self._leg.rests
+
+    async def _move(self, state: OrderState, fields: dict[str, str], *, note_price: bool = False) -> None:
+        await self._sender.store.move(self._id, state, {**self._intent, **fields}, note_price=note_price)

@@ -8,9 +8,9 @@ from typing import Any
 
 from shared.bus.connection import Bus
 from shared.bus.records import pairs
+from shared.bus.users.user_index import user_of
 from shared.contracts import keys
 from shared.domain.values.numerals import whole
-from shared.ledger.reading import user_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,11 @@ class Nonce:
 
 async def read_backlog(bus: Bus, users: Sequence[str]) -> list[Backlog]:
     """Read the backlog of the signal stream and each order stream: one row per group, or one without a group."""
-    streams = [keys.SIGNALS, *(keys.orders(user) for user in users)]
+    return await read_streams(bus, [keys.SIGNALS, *(keys.orders(user) for user in users)])
+
+
+async def read_streams(bus: Bus, streams: Sequence[str]) -> list[Backlog]:
+    """Read the backlog of these streams: one row per group, or one without a group. Raises BusUnavailable."""
     groups = await bus.do_all([("XINFO", "GROUPS", stream) for stream in streams])
     facts = await bus.do_all([("XINFO", "STREAM", stream) for stream in streams])
     dead = await bus.do_all([("XLEN", keys.dead(stream)) for stream in streams])

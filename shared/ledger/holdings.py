@@ -8,7 +8,7 @@ from typing import Final
 
 from shared.bus.connection import Bus
 from shared.bus.master_account import read_holdings
-from shared.bus.records import Records
+from shared.bus.records import Records, read_holdings as read_positions
 from shared.bus.streams import read_entries
 from shared.bus.users.routes import routed_users
 from shared.contracts import keys
@@ -46,12 +46,13 @@ async def read_drifts(
     )
     places = [(policy, venue) for policy in await routed_users(bus, policies) for venue in _accounts_of(policy, master)]
     prices = {venue: await records.prices(venue) for venue in {venue for _, venue in places}}
+    markets = {venue: {symbol: price for symbol, (price, _) in found.items()} for venue, found in prices.items()}
     accounts = await records.accounts([(policy.user, venue) for policy, venue in places])
+    answers = await bus.do_all([("HGETALL", keys.positions(policy.user, venue)) for policy, venue in places])
     found = []
-    for (policy, venue), account in zip(places, accounts, strict=True):
-        holdings = await records.holdings(policy.user, venue)
+    for (policy, venue), account, answer in zip(places, accounts, answers, strict=True):
+        holdings, market = read_positions(answer), markets[venue]
         named = renames.get(venue, NO_RENAMES).positions(holdings.positions)
-        market = {symbol: price for symbol, (price, _) in prices[venue].items()}
         copied = not policy.waits(master) and policy.venue_for(master) == venue
         follows = FollowerHoldings(policy, account, Portfolio(named, market), copied)
         hidden = {symbol for name in holdings.unreadable if (symbol := _symbol(name)) is not None}

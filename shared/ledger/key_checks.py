@@ -5,10 +5,8 @@ With real money an account whose key has no pass of the last 24 h takes no entri
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from shared.bus.records import Records
 from shared.contracts.doctor import DoctorRecord
 from shared.domain.account import Account
 from shared.domain.key_report import Grade, entries_refused
@@ -24,15 +22,6 @@ class KeyState:
 
     unchecked: str = ""
     refused: str = ""
-
-
-async def read_key_states(
-    records: Records, places: Sequence[Place], accounts: Mapping[Place, Account | None], now: int
-) -> Mapping[Place, KeyState]:
-    """Read what the last checks found, for the accounts with something to say at `now` (epoch ms). Raises BusUnavailable."""
-    checks = await records.key_checks(places)
-    states = {place: judge_check(accounts[place], check, now) for place, check in zip(places, checks, strict=True)}
-    return {place: state for place, state in states.items() if state != KeyState()}
 
 
 def judge_check(account: Account | None, check: DoctorRecord, now: int) -> KeyState:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from shared.bus.connection import Bus
-from shared.bus.records import pairs
+from shared.bus.records import existing, pairs
 from shared.bus.streams import read_entries
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
@@ -61,14 +61,16 @@ async def read_unresolved(bus: Bus, users: Iterable[str]) -> list[UnresolvedOrde
     """Find the unresolved orders of these users, oldest first within a user; `master` is one. Raises BusUnavailable."""
     found: list[UnresolvedOrder] = []
     names = list(users)
-    mirrored = await _mirrored_orders(bus, [user for user in names if user != MASTER])
+    followers = [user for user in names if user != MASTER]
+    mirrored = await _mirrored_orders(bus, followers)
+    pending = dict(zip(followers, await _pending(bus, followers), strict=True))
     for user in names:
         if user == MASTER:
             records = await read_master_orders(bus)
             orders = [UnresolvedOrder(MASTER, order_id, fields) for order_id, fields in records.items()]
             orders.sort(key=lambda each: each.sent_at or 0)
         else:
-            orders = await _pending_orders(bus, user)
+            orders = await _pending_orders(bus, user, pending[user])
         found += [order for order in orders if order.state in UNRESOLVED_STATES]
         found += [order for order in mirrored if order.user == user and order.state in _NOT_SHOWN_OPEN]
     return found
@@ -76,8 +78,10 @@ async def read_unresolved(bus: Bus, users: Iterable[str]) -> list[UnresolvedOrde
 
 async def _mirrored_orders(bus: Bus, users: Sequence[str]) -> list[UnresolvedOrder]:
     """Read the records of mirrored orders, which are in no pending list; one that is accepted rests, and is no issue."""
-    accounts = [(user, venue) for user in users for venue in VENUES]
-    answers = await bus.do_all([("HGETALL", keys.mirrored(*each)) for each in accounts])
+    named = {keys.mirrored(user, venue): (user, venue) for user in users for venue in VENUES}
+    found = await existing(bus, list(named))
+    accounts = [named[name] for name in found]
+    answers = await bus.do_all([("HGETALL", name) for name in found])
     ids: list[tuple[str, str]] = []
     for (user, venue), answer in zip(accounts, answers, strict=True):
         for order_id, written in pairs(answer).items():
@@ -101,29 +105,31 @@ async def read_master_orders(bus: Bus) -> dict[str, Mapping[str, str]]:
 
 async def read_differences(bus: Bus, accounts: Sequence[tuple[str, str]]) -> list[PositionDifference]:
     """Read where positions of these (user, venue) differ from balances, as last recorded. Raises BusUnavailable."""
-    answers = await bus.do_all([("HGETALL", keys.differences(user, venue)) for user, venue in accounts])
+    named = {keys.differences(user, venue): (user, venue) for user, venue in accounts}
+    found = await existing(bus, list(named))
+    answers = await bus.do_all([("HGETALL", name) for name in found])
     return [
-        PositionDifference(user, venue, symbol, text)
-        for (user, venue), answer in zip(accounts, answers, strict=True)
+        PositionDifference(*named[name], symbol, text)
+        for name, answer in zip(found, answers, strict=True)
         for symbol, text in sorted(pairs(answer).items())
     ]
 
 
-async def _pending_orders(bus: Bus, user: str) -> list[UnresolvedOrder]:
+async def _pending_orders(bus: Bus, user: str, rows: list[Any]) -> list[UnresolvedOrder]:
+    """Read the orders of pending entries, of which `rows` are the first page."""
     found: list[UnresolvedOrder] = []
-    after = "-"
-    while rows := await _pending(bus, user, after):
+    while rows:
         found += await _read_orders(bus, user, [str(row[0]) for row in rows])
         if len(rows) < _PAGE:
             break
-        after = f"({rows[-1][0]}"
+        (rows,) = await _pending(bus, [user], f"({rows[-1][0]}")
     return found
 
 
-async def _pending(bus: Bus, user: str, after: str) -> list[Any]:
-    """Read a page of entries that were delivered and not acknowledged; empty if there is no group yet."""
-    answers = await bus.do_all([("XPENDING", keys.orders(user), keys.EXECUTOR, after, "+", _PAGE)])
-    return answers[0] if isinstance(answers[0], list) else []
+async def _pending(bus: Bus, users: Sequence[str], after: str = "-") -> list[list[Any]]:
+    """Read a page of entries of each user that were delivered and not acknowledged; empty if there is no group yet."""
+    answers = await bus.do_all([("XPENDING", keys.orders(user), keys.EXECUTOR, after, "+", _PAGE) for user in users])
+    return [answer if isinstance(answer, list) else [] for answer in answers]
 
 
 async def _read_orders(bus: Bus, user: str, entry_ids: Sequence[str]) -> list[UnresolvedOrder]:

@@ -12,7 +12,7 @@ from typing import Any, Final
 from shared.bus.connection import Bus
 from shared.bus.records import pairs
 from shared.bus.streams import Entry, entry_order, read_entries
-from shared.contracts import keys
+from shared.bus.users.user_index import read_user_index, scan_users
 from shared.domain.account import MASTER
 
 PAGE: Final = 1_000
@@ -21,14 +21,25 @@ PAGE: Final = 1_000
 
 @dataclass(frozen=True, slots=True)
 class StreamExtent:
-    """What a stream still holds: its first entry (None if it is empty), and how many entries were removed."""
+    """What a stream still holds: its first entry (None if it is empty), and how many entries were removed.
+
+    `last` is the last entry that it ever had.
+    """
 
     first: tuple[int, int] | None = None
     removed: int = 0
+    last: tuple[int, int] = (0, 0)
 
     def trimmed(self, entry_id: str) -> bool:
         """Return whether a missing entry may have been trimmed from the old end; one missing from the middle was not."""
         return self.removed > 0 and (self.first is None or entry_order(entry_id) < self.first)
+
+    @property
+    def complete_since(self) -> int:
+        """Return the instant (epoch ms, by the ids) since which nothing was trimmed; 0 if nothing ever was."""
+        if not self.removed:
+            return 0
+        return self.last[0] + 1 if self.first is None else self.first[0]
 
 
 WHOLE: Final = StreamExtent()
@@ -53,16 +64,12 @@ async def stream_extents(bus: Bus, streams: Sequence[str]) -> list[StreamExtent]
 
 
 async def known_users(bus: Bus) -> list[str]:
-    """Return every user with a stream or a following record in Redis, in alphabetical order; the master is not a user."""
-    found: set[str] = set()
-    for key in (keys.orders, keys.reports, keys.following):
-        found.update(user_of(name) for name in await bus.scan(key("*")))
-    return sorted(found - {MASTER})
+    """Return every user with records in Redis, in alphabetical order, for showing them; the master is not a user.
 
-
-def user_of(key: str) -> str:
-    """Return the hash tag of a key: `alice` for `shoal:orders:{alice}`."""
-    return key.partition("{")[2].partition("}")[0]
+    It reads the engine's index, and scans the keyspace only where there is none. What acts uses `scan_users`.
+    """
+    found = await read_user_index(bus)
+    return await scan_users(bus) if found is None else sorted(found - {MASTER})
 
 
 def _extent(answer: Any) -> StreamExtent:
@@ -72,4 +79,5 @@ def _extent(answer: Any) -> StreamExtent:
     return StreamExtent(
         first=entry_order(str(first[0])) if first else None,
         removed=int(facts.get("entries-added", length)) - length,
+        last=entry_order(str(facts.get("last-generated-id", "0-0"))),
     )

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from shared.bus.connection import Bus
 from shared.bus.mirrors import read_mirrors
-from shared.bus.records import pairs
+from shared.bus.records import existing, pairs
 from shared.contracts import keys
 from shared.domain.mirror import Mirror
 from shared.domain.values.money import plain
@@ -44,13 +44,14 @@ async def read_resting(bus: Bus, users: Sequence[str]) -> tuple[list[RestingOrde
     """Read the mirrored orders of these users, and why a record cannot be read, by user and the master's order id."""
     found: list[RestingOrderView] = []
     unreadable: dict[str, str] = {}
-    for user in users:
-        for venue in VENUES:
-            mirrors, bad = await read_mirrors(bus, user, venue)
-            unreadable |= {f"{user}/{order_id}": why for order_id, why in bad.items()}
-            for mirror in mirrors.values():
-                fields = pairs(await bus.do("HGETALL", keys.order(user, mirror.decision.id)))
-                found.append(_view(mirror, fields))
+    named = {keys.mirrored(user, venue): (user, venue) for user in users for venue in VENUES}
+    for name in await existing(bus, list(named)):
+        user, venue = named[name]
+        mirrors, bad = await read_mirrors(bus, user, venue)
+        unreadable |= {f"{user}/{order_id}": why for order_id, why in bad.items()}
+        for mirror in mirrors.values():
+            fields = pairs(await bus.do("HGETALL", keys.order(user, mirror.decision.id)))
+            found.append(_view(mirror, fields))
     return found, unreadable
 
 

@@ -7,32 +7,37 @@ entries are stopped on purpose is not "ready": see `user_state.py`.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Final
 
 from shared.bus.connection import Bus
-from shared.bus.records import Records, pairs
+from shared.bus.memory import MemoryUse
+from shared.bus.records import Records, pairs, read_account, read_key_check
 from shared.bus.users.routes import routed_users
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.heartbeat import Phase
-from shared.contracts.risk import RiskRecord
+from shared.contracts.risk import read_risk
 from shared.domain.account import MASTER, Account, AccountState
 from shared.domain.control import Control, ControlMode
 from shared.domain.limits.policy import FileState, UserPolicy
 from shared.domain.limits.risk_state import RiskState
 from shared.domain.values.venue import VENUES
-from shared.ledger.key_checks import KeyState, read_key_states
+from shared.ledger.key_checks import KeyState, judge_check
 from shared.ledger.live_processes import LiveProcess, ServiceFault, engine_is_open, read_processes
+from shared.ledger.message_service import find_message_problem
 from shared.ledger.stages.rows import StageRow, read_stages
 from shared.ledger.user_state import STOPPED_STATES, EntryStop, UserState, count_users, describe, find_entry_stop
 from shared.ledger.users import describe_held
 
+_LEASES: Final = 1_000
+"""Leases that one command reads."""
 NO_EXECUTOR: Final = "no executor serves this user"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class UserStatus:
     """One user: settings, each account (None: not known), the executor that serves them, and their kill switch.
 
@@ -52,8 +57,14 @@ class UserStatus:
     """What the checks of the user's API keys mean, by venue; only where there is something to say."""
     stage: StageRow | None = None
     """Where the user stands on the canary ladder."""
+    risk: RiskState | None = None
+    """The risk state of the account that is stopped the longest, for a user whom a loss can stop."""
 
-    @property
+    def under(self, everybody: Control, now: int) -> UserStatus:
+        """Return the status under another switch for everybody, at `now` (epoch ms)."""
+        return replace(self, entry_stop=find_entry_stop(self.control, everybody, self.risk, now))
+
+    @cached_property
     def state(self) -> UserState:
         """Return the user's state; ready if any account is, an executor serves it and nothing stops entries."""
         states = {account.state for _, account in self.accounts if account is not None}
@@ -117,10 +128,10 @@ class SystemReadiness:
     users: str = ""
     """All users counted in words: `3 users: 2 trading, 1 paused`."""
     notes: tuple[str, ...] = ()
-    """What is stopped on purpose, which does not make the system unready."""
+    """What needs attention, or is stopped on purpose, and does not make the system unready."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SystemStatus:
     """Everything that `status` shows, except the streams."""
 
@@ -131,6 +142,10 @@ class SystemStatus:
     control: Control
     symbols: Mapping[str, Control] = field(default_factory=dict)
     """The kill switches of symbols that are set."""
+    messages: str = ""
+    """Why no messages are sent to people although they were set up; empty if there is nothing to say."""
+    memory: MemoryUse | None = None
+    """How full Redis is, if it says."""
 
     @property
     def mode(self) -> str:
@@ -143,7 +158,7 @@ class SystemStatus:
         """Whether the master's account is followed and no strategy trades it."""
         return any(process.service == "master-strategy" and process.phase is Phase.MIRROR for process in self.services)
 
-    @property
+    @cached_property
     def readiness(self) -> SystemReadiness:
         """Assess whether signals are copied."""
         return assess_readiness(self)
@@ -157,18 +172,26 @@ class SystemStatus:
 
 async def read_status(bus: Bus, policies: Mapping[str, UserPolicy], now: int | None = None) -> SystemStatus:
     """Read the state of all services, the master and the configured users at `now` (epoch ms). Raises BusUnavailable."""
-    records = Records(bus)
     now = time.time_ns() // 1_000_000 if now is None else now
+    system = await read_system(bus)
+    return replace(system, users=await read_user_statuses(bus, list(policies.values()), system.control, now))
+
+
+async def read_system(bus: Bus) -> SystemStatus:
+    """Read the state of all services and the master, without users. Raises BusUnavailable."""
+    records = Records(bus)
     processes = read_processes(await records.heartbeats())
     masters = await records.accounts([(MASTER, venue) for venue in VENUES])
-    switches = await bus.do_all([("GET", keys.lease(keys.ENGINE)), ("HGETALL", keys.CONTROL)])
-    everybody = Control.read(pairs(switches[1]))
+    switches = await bus.do_all(
+        [("GET", keys.lease(keys.ENGINE)), ("HGETALL", keys.CONTROL), ("HGETALL", keys.NOTIFY_EXPECTED)]
+    )
     return SystemStatus(
         services=processes,
         master=tuple((venue, account) for venue, account in zip(VENUES, masters, strict=True) if account is not None),
-        users=await _users(bus, records, list(policies.values()), everybody, now),
+        users=(),
         engine_owner=str(switches[0] or ""),
-        control=everybody,
+        control=Control.read(pairs(switches[1])),
+        messages=find_message_problem(pairs(switches[2]), processes),
     )
 
 
@@ -211,10 +234,12 @@ def assess_readiness(status: SystemStatus) -> SystemReadiness:
 
 
 def _notes(status: SystemStatus) -> tuple[str, ...]:
-    """Describe what is stopped on purpose (all users, single users, symbols), a master of several that is not ready, and API
-    keys that are refused or unchecked.
+    """Describe a Redis that is nearly full and messages that are not sent, what is stopped on purpose (all users, single users,
+    symbols), a master of several that is not ready, and API keys that are refused or unchecked.
     """
-    notes = [f"everybody: {describe(status.control)}"] if status.control.mode is not ControlMode.RUN else []
+    notes = [status.memory.words] if status.memory is not None and status.memory.nearly_full else []
+    notes += [status.messages] if status.messages else []
+    notes += [f"everybody: {describe(status.control)}"] if status.control.mode is not ControlMode.RUN else []
     notes += [f"{symbol}: {describe(switch)}" for symbol, switch in sorted(status.symbols.items())]
     if any(account.state is AccountState.READY for _, account in status.master):  # else it is a reason
         notes += [
@@ -247,26 +272,34 @@ def _engine(status: SystemStatus) -> tuple[bool, str]:
 
 async def read_symbol_switches(bus: Bus) -> Mapping[str, Control]:
     """Read the kill switches of symbols that are set. It scans the keyspace: not for every second. Raises BusUnavailable."""
+    return await read_switches_of(bus, await find_switched_symbols(bus))
+
+
+async def find_switched_symbols(bus: Bus) -> frozenset[str]:
+    """Find the symbols that ever had a kill switch, by a scan of the keyspace. Raises BusUnavailable."""
     prefix = keys.control_of_symbol("")
-    names = sorted(set(await bus.scan(f"{prefix}*")))
-    answers = await bus.do_all([("HGETALL", name) for name in names])
-    found = {
-        name.removeprefix(prefix): Control.read(pairs(answer)) for name, answer in zip(names, answers, strict=True)
-    }
+    return frozenset(name.removeprefix(prefix) for name in await bus.scan(f"{prefix}*"))
+
+
+async def read_switches_of(bus: Bus, symbols: Iterable[str]) -> Mapping[str, Control]:
+    """Read the kill switches of these symbols that are set. Raises BusUnavailable."""
+    names = sorted(symbols)
+    answers = await bus.do_all([("HGETALL", keys.control_of_symbol(name)) for name in names])
+    found = {name: Control.read(pairs(answer)) for name, answer in zip(names, answers, strict=True)}
     return {symbol: switch for symbol, switch in found.items() if switch.mode is not ControlMode.RUN}
 
 
-async def _users(
-    bus: Bus, records: Records, policies: Sequence[UserPolicy], everybody: Control, now: int
+async def read_user_statuses(
+    bus: Bus, policies: Sequence[UserPolicy], everybody: Control, now: int, *, brief: bool = False
 ) -> tuple[UserStatus, ...]:
+    """Read the state of these users at `now` (epoch ms), in this sequence; `brief`: without `funds`. Raises BusUnavailable."""
     policies = await routed_users(bus, policies)
     who = [(policy.user, venue) for policy in policies for venue in policy.venues]
-    accounts = dict(zip(who, await records.accounts(who), strict=True))
-    noted = await bus.do_all([("HGET", keys.books(user, venue), "funds") for user, venue in who])
-    funds = {each: str(answer) for each, answer in zip(who, noted, strict=True) if isinstance(answer, str)}
-    owners = await bus.do_all([("GET", keys.lease(policy.user)) for policy in policies])
+    accounts, checks = await _accounts(bus, who, now)
+    noted = [] if brief else await bus.do_all([("HGET", keys.books(user, venue), "funds") for user, venue in who])
+    funds = {each: str(answer) for each, answer in zip(who, noted, strict=False) if isinstance(answer, str)}
+    owners = await _owners(bus, [policy.user for policy in policies])
     controls = await bus.do_all([("HGETALL", keys.control(policy.user)) for policy in policies])
-    checks = await read_key_states(records, who, accounts, now)
     risks = await _risks(bus, [policy for policy in policies if policy.limits.stop_out])
     gone = [policy for policy in policies if policy.file is FileState.GONE]
     stages = await read_stages(bus, policies)
@@ -282,9 +315,31 @@ async def _users(
             holds=holds.get(policy.user, ""),
             keys={venue: checks[policy.user, venue] for venue in policy.venues if (policy.user, venue) in checks},
             stage=stages[policy.user],
+            risk=risks.get(policy.user),
         )
         for policy, owner, control in zip(policies, owners, controls, strict=True)
     )
+
+
+async def _accounts(
+    bus: Bus, places: Sequence[tuple[str, str]], now: int
+) -> tuple[Mapping[tuple[str, str], Account | None], Mapping[tuple[str, str], KeyState]]:
+    """Read accounts, and what the checks of their keys mean where there is something to say: both are in one hash."""
+    answers = await bus.do_all([("HGETALL", keys.account(user, venue)) for user, venue in places])
+    fields = dict(zip(places, map(pairs, answers), strict=True))
+    accounts = {place: read_account(*place, known) for place, known in fields.items()}
+    states = {place: judge_check(accounts[place], read_key_check(known), now) for place, known in fields.items()}
+    return accounts, {place: state for place, state in states.items() if state != KeyState()}
+
+
+async def _owners(bus: Bus, users: Sequence[str]) -> list[str]:
+    """Read which executor serves each user; empty if none does."""
+    found: list[str] = []
+    for first in range(0, len(users), _LEASES):
+        some = users[first : first + _LEASES]
+        (answer,) = await bus.do_all([("MGET", *(keys.lease(user) for user in some))])
+        found += [owner or "" for owner in (answer if isinstance(answer, list) else [""] * len(some))]
+    return found
 
 
 async def _risks(bus: Bus, policies: Sequence[UserPolicy]) -> Mapping[str, RiskState]:
@@ -294,7 +349,7 @@ async def _risks(bus: Bus, policies: Sequence[UserPolicy]) -> Mapping[str, RiskS
     answers = await bus.do_all([("HGETALL", keys.risk(user, venue)) for user, venue in places])
     for (user, _), answer in zip(places, answers, strict=True):
         try:
-            state = RiskRecord.parse(pairs(answer)).to_domain() if answer else None
+            state = read_risk(pairs(answer)) if answer else None
         except MalformedMessageError:
             continue  # `ops stopouts` reports it, and so does the executor
         if state is not None and (user not in found or state.stopped_until > found[user].stopped_until):

@@ -12,8 +12,9 @@ from typing import Final
 
 from shared.bus.connection import Bus
 from shared.bus.records import Records
-from shared.bus.users.last_settings import LastSettings, holders
-from shared.config.users.loader import SUFFIX, FileProblem, Users, complete_users, load_users, users_folder
+from shared.bus.users.last_settings import LastSettings, holders_outside
+from shared.config.users.loader import SUFFIX, FileProblem, Users, complete_users, users_folder
+from shared.config.users.user_files import UserFiles
 from shared.contracts.fields import MalformedMessageError
 from shared.domain.limits.policy import FileState, UserPolicy
 from shared.domain.position import Position
@@ -22,13 +23,13 @@ from shared.domain.values.symbol import Symbol
 _LEFT: Final = 'the file is gone and on_leave was "keep": nothing is sold for them'
 
 
-async def read_users(bus: Bus, config: Path) -> Users:
-    """Read the users' files, and what Redis has of users whose file is invalid or gone.
+async def read_users(bus: Bus, config: Path, files: UserFiles | None = None) -> Users:
+    """Read the users' files, and what Redis has of users whose file is invalid or gone. `files` parses only what has changed.
 
     Raises ConfigurationError if the folder cannot be read, BusUnavailable.
     """
-    users = await asyncio.to_thread(load_users, config)
-    without_file = await holders(bus) - users.keys()
+    users = await asyncio.to_thread((files or UserFiles(config)).load)
+    without_file = await holders_outside(bus, users.keys())
     bad = {problem.user for problem in users.problems if problem.user}
     last = await LastSettings(bus).read(bad | without_file)
     folder = users_folder(config)

@@ -113,9 +113,9 @@ class ActionDesk:
         log.warning("done by a person", action=request.action, of=change.of, effect=done, by=by, reason=why)
         return result
 
-    async def loosens(self, request: ActionRequest) -> str:
-        """Return why an action would loosen the user's own kill switch; empty if it would not. Raises BusUnavailable."""
-        present = await self._switching.loosens(request)
+    async def loosens(self, request: ActionRequest, by: str) -> str:
+        """Return why an action would loosen, or take over, what another set on a user; empty if not. Raises BusUnavailable."""
+        present = await self._switching.loosens(request, by)
         return f"{present.mode} is set by {present.by or 'an operator'}" if present else ""
 
     def _check(self, shown: Shown, preview: Preview) -> None:

@@ -10,6 +10,7 @@ from decimal import Decimal
 from shared.bus.connection import Bus
 from shared.bus.errors import BusRefused
 from shared.bus.records import Records, read_holdings
+from shared.bus.users.user_index import scan_users
 from shared.contracts import keys
 from shared.domain.limits.policy import UserPolicy
 from shared.domain.portfolio import Portfolio
@@ -17,7 +18,6 @@ from shared.domain.position import EVERY_POSITION, Position
 from shared.domain.values.money import ZERO, Price
 from shared.domain.values.symbol import Symbol
 from shared.domain.values.venue import VENUES
-from shared.ledger.reading import known_users
 from shared.operations.switches import Scope
 
 PositionKey = tuple[str, str, Symbol]
@@ -48,7 +48,7 @@ async def read_held(
     """
     found: dict[PositionKey, Position] = {}
     unreadable: dict[tuple[str, str, str], str] = {}
-    everyone = [] if scope.user else await known_users(bus) if names is None else names
+    everyone = [] if scope.user else await scan_users(bus) if names is None else names
     users = [scope.user] if scope.user else sorted({*policies, *everyone})
     places = [(user, venue) for user in users for venue in VENUES]
     answers = await bus.do_all([("HGETALL", keys.positions(user, venue)) for user, venue in places])

@@ -14,12 +14,12 @@ from shared.bus.connection import Bus
 from shared.bus.errors import BusRefused
 from shared.bus.records import Records, pairs
 from shared.bus.streams import flatten
+from shared.bus.users.user_index import user_of
 from shared.contracts import keys
 from shared.domain.control import Control, ControlMode
 from shared.domain.limits.policy import UserPolicy
 from shared.domain.values.symbol import Symbol
 from shared.domain.values.venue import VENUES
-from shared.ledger.reading import user_of
 from shared.operations.control_log import EVERYBODY, Change, write_change
 
 _WRONG_TYPE: Final = "WRONGTYPE"

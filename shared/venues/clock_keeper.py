@@ -18,11 +18,12 @@ _EVERY: Final = 60.0
 _SOON: Final = 3.0
 """Seconds to the next request while the uncertainty is wide: many processes share one address and its budget of public calls."""
 _WIDE_MS: Final = 60.0
-_TICK: Final = 5.0
+_TICK: Final = 2.0
+"""Seconds between two looks: people are informed of a wrong clock within 5 s."""
 
 
 class ClockKeeper:
-    """Measures one venue's clock. `look` is called every few seconds, to check and publish the measurement."""
+    """Measures one venue's clock. `look` is called every two seconds, to check and publish the measurement."""
 
     def __init__(
         self, clock: VenueClock, ask_time: Callable[[], Awaitable[None]], look: Callable[[], Awaitable[None]]

@@ -169,3 +169,35 @@ def test_a_position_keeps_its_exits_after_a_step_back_to_shadow(tmp_path: Path, 
         stack.signal(kind="exit", size="0.02", fraction="1")
         wait_for(lambda: stack.held("alice") == {}, 30, "the exit is real")
         assert [row["side"] for row in stack.venue_orders("alice")[placed:]] == ["sell"]
+
+
+def test_a_user_on_paper_is_called_ready_and_stays_on_paper_until_a_person_moves_them(tmp_path: Path) -> None:
+    """The way to real money is by hand; what `ops stages` names is enough. Here all trade on paper, so one key serves both."""
+    on_paper = LADDER.replace('"shadow"', '"paper"')
+    with the_stack(tmp_path, "kraken", on_paper) as stack:
+        executor = stack.executor(["alice"])
+        stack.wait_ready("alice")
+        wait_for(lambda: stack.client.exists(keys.stage("alice")), 30, "the executor has begun to count")
+        trade(stack, count=2)
+        executor.kill()  # what was counted before it died counts on
+        stack.client.delete(keys.lease("alice"))
+        stack.executor(["alice"])
+        whole, *_ = trade(stack, count=5)
+        assert Decimal("0.0097") < Decimal(whole["filled_size"]) <= Decimal("0.01"), "never reduced on paper"
+        wait_for(lambda: stack.client.hget(keys.stage("alice"), "ready"), 30, "six clean trades")
+        assert stage_of(stack) is Stage.PAPER
+        (row,) = run_ops(stack, "stages", "--json").json["stages"]
+        assert row["ready"].startswith("ready for stage shadow: ")
+        assert "clean trades on paper, " in row["ready"]
+        assert "ops flatten --user alice" in row["ready"]
+        assert int(stack.client.xlen(keys.stage_moves("alice"))) == 1, "it is said once"
+
+        assert run_ops(stack, "flatten", "--user", "alice", "--reason", "to shadow", "--yes").code == 0
+        wait_for(lambda: stack.held("alice") == {}, 30, "what was bought on paper is sold there")
+        stack.write_user("alice", LADDER)
+        wait_for(lambda: stage_of(stack) is Stage.SHADOW, 30, "the file moves")
+        assert run_ops(stack, "resume", "--user", "alice").code == 0
+        placed = len(stack.venue_orders("alice"))
+        (checked,) = trade(stack)
+        assert checked["code"] == ReasonCode.SHADOW
+        assert len(stack.venue_orders("alice")) == placed

@@ -17,6 +17,7 @@ from services.paper_exchange.core.instrument import Side as PaperSide
 from services.paper_exchange.core.order import Order, OrderType, Ticket, TimeInForce
 from shared.bus.streams import Entry
 from shared.contracts import keys
+from shared.contracts.market_records import write_price
 from shared.contracts.messages import OrderMessage, ReportMessage, SignalMessage
 from shared.domain.account import Account, AccountState
 from shared.domain.exits import ExitSize, size_exit
@@ -343,9 +344,17 @@ class PaperMonth:
             signal_at=decision.signal_at,
             accepted_at=self._at,
             settled_at=self._at,
+            market=self._recorded_price(decision),
         )
         self.reports.append(report)
         self.endings.append(ending_of(Entry(keys.reports("alice"), f"{self._at}-0", report.fields())))
+
+    def _recorded_price(self, decision: Decision) -> str:
+        """Return the published price as the order's record has it: for copies alone, at times an old one or none."""
+        if not decision.signal_id or self._random.random() < 0.2:
+            return ""
+        age = self._random.choice((0, 700, 9_000))
+        return write_price(Price(self._price(decision.symbol), decision.symbol), self._at - age)
 
     def _book(self, order: VenueOrder) -> None:
         held = Quantity(self._account("alice").balances[order.symbol.base], order.symbol.base)

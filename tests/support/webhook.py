@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+import queue
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -85,3 +87,24 @@ async def until(condition: Callable[[], object], what: str) -> None:
         if asyncio.get_running_loop().time() > end:
             raise AssertionError(f"not within {_PATIENCE} s: {what}")
         await asyncio.sleep(0.02)
+
+
+@contextmanager
+def webhook_in_background() -> Iterator[Webhook]:
+    """Serve it from a thread of its own, for a test that drives processes and so waits without a loop."""
+    found: queue.Queue[tuple[Webhook, asyncio.AbstractEventLoop, asyncio.Event]] = queue.Queue()
+
+    async def serve() -> None:
+        done = asyncio.Event()
+        async with webhook() as state:
+            found.put((state, asyncio.get_running_loop(), done))
+            await done.wait()
+
+    thread = threading.Thread(target=asyncio.run, args=(serve(),), name="webhook")
+    thread.start()
+    state, loop, done = found.get(timeout=_PATIENCE)
+    try:
+        yield state
+    finally:
+        loop.call_soon_threadsafe(done.set)
+        thread.join(_PATIENCE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,7 +12,16 @@ import pytest
 from playwright.async_api import Browser, ConsoleMessage, Page, Response
 
 from shared.bus.connection import Bus
+from shared.bus.equity_samples import EquitySamples
+from shared.bus.records import Records
+from shared.contracts import keys
+from shared.contracts.equity_sample import EquitySample
+from shared.contracts.heartbeat import HeartbeatRecord, Phase
+from shared.domain.account import MASTER, AccountState
+from shared.domain.order import OrderState
+from shared.domain.values.money import Price
 from tests.support.chromium import chromium
+from tests.support.copies import BTC, Copies, EmittedSignal, now_ms
 from tests.support.open_api import OpenApi, open_api
 
 _ROOT: Final = Path(__file__).parents[2]
@@ -89,3 +99,34 @@ async def open_tab(browser: Browser, site: OpenApi, size: tuple[int, int] = WIDE
 async def tab(browser: Browser, site: OpenApi) -> Tab:
     """A tab of a desktop's size."""
     return await open_tab(browser, site)
+
+
+@pytest.fixture
+async def copies(bus: Bus) -> Copies:
+    """A system with a bit of everything, a fault included."""
+    copies, records = Copies(bus), Records(bus)
+    for name in (MASTER, "alice", "bob"):
+        await copies.account(name, AccountState.READY)
+    await copies.account("carol", AccountState.PARKED, reason="the venue refuses the key")
+    await copies.serve("alice", "bob", "carol")
+    for service in ("master-strategy", "copy-engine"):
+        await records.write_heartbeat(service, "x", HeartbeatRecord(state="running", mode="paper", phase=Phase.OPEN))
+    await records.write_prices("kraken", [Price(Decimal(60_100), BTC)], now_ms())
+    await bus.do(
+        "XADD", keys.CONTROL_LOG, "*", "of", "alice", "before", "run", "mode", "pause", "by", "anna", "reason", "-"
+    )
+    await bus.do("XADD", keys.dead(keys.SIGNALS), "*", "entry_id", "1-1", "reason", "no symbol " + "x" * 60)
+    for number in range(3):
+        sample = EquitySample(currency="USD", equity=Decimal(5_000 + number))
+        await EquitySamples(bus, "alice", "kraken").add(sample, now_ms() - 60_000 * (3 - number))
+    await copy_all(copies, await copies.signal())
+    return copies
+
+
+async def copy_all(copies: Copies, told: EmittedSignal) -> None:
+    """Carry a signal to two users; the third is refused."""
+    for user in ("alice", "bob"):
+        await copies.decide(told, user, reason="0.5 BTC × 5,000 / 100,000")
+        await copies.report(told, user)
+    await copies.decide(told, "carol", copy=False, reason="the account is parked: the venue refuses the key")
+    await copies.report(told, "carol", OrderState.SKIPPED, reason="the account is parked: the venue refuses the key")

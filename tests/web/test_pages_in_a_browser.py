@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-from decimal import Decimal
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -11,16 +10,10 @@ import pytest
 from playwright.async_api import Browser, expect
 
 from shared.bus.connection import Bus
-from shared.bus.records import Records
 from shared.contracts import keys
-from shared.contracts.equity_sample import EquitySample
-from shared.contracts.heartbeat import HeartbeatRecord, Phase
-from shared.domain.account import MASTER, AccountState
-from shared.domain.order import OrderState
-from shared.domain.values.money import Price
-from tests.support.copies import BTC, Copies, EmittedSignal, now_ms
+from tests.support.copies import Copies
 from tests.support.open_api import OpenApi
-from tests.web.conftest import PHONE, WIDE, Tab, open_tab
+from tests.web.conftest import PHONE, WIDE, Tab, copy_all, open_tab
 
 PAGES: Final = [
     "/",
@@ -33,38 +26,6 @@ PAGES: Final = [
 ]
 PATIENCE_MS: Final = 20_000
 _BUDGET: Final = 150_000
-
-
-@pytest.fixture
-async def copies(bus: Bus) -> Copies:
-    """A system with a bit of everything, a fault included."""
-    copies, records = Copies(bus), Records(bus)
-    for name in (MASTER, "alice", "bob"):
-        await copies.account(name, AccountState.READY)
-    await copies.account("carol", AccountState.PARKED, reason="the venue refuses the key")
-    await copies.serve("alice", "bob", "carol")
-    for service in ("master-strategy", "copy-engine"):
-        await records.write_heartbeat(service, "x", HeartbeatRecord(state="running", mode="paper", phase=Phase.OPEN))
-    await records.write_prices("kraken", [Price(Decimal(60_100), BTC)], now_ms())
-    await bus.do(
-        "XADD", keys.CONTROL_LOG, "*", "of", "alice", "before", "run", "mode", "pause", "by", "anna", "reason", "-"
-    )
-    await bus.do("XADD", keys.dead(keys.SIGNALS), "*", "entry_id", "1-1", "reason", "no symbol " + "x" * 60)
-    for number in range(3):
-        sample = EquitySample(at=now_ms(), currency="USD", equity=Decimal(5_000 + number), cash=Decimal(1))
-        flat = [part for pair in sample.fields().items() for part in pair]
-        await bus.do("XADD", keys.equity("alice", "kraken", "minute"), f"{now_ms() - 60_000 * (3 - number)}-0", *flat)
-    await copy_all(copies, await copies.signal())
-    return copies
-
-
-async def copy_all(copies: Copies, told: EmittedSignal) -> None:
-    """Carry a signal to two users; the third is refused."""
-    for user in ("alice", "bob"):
-        await copies.decide(told, user, reason="0.5 BTC × 5,000 / 100,000")
-        await copies.report(told, user)
-    await copies.decide(told, "carol", copy=False, reason="the account is parked: the venue refuses the key")
-    await copies.report(told, "carol", OrderState.SKIPPED, reason="the account is parked: the venue refuses the key")
 
 
 async def test_a_copied_trade_appears_without_reload_and_says_why_one_user_missed_it(tab: Tab, copies: Copies) -> None:
@@ -115,6 +76,22 @@ async def test_no_row_is_missed_and_none_is_doubled_when_the_api_restarts(
         await expect(tab.page.locator(f"[id='signal-{expected[-1]}']")).to_be_visible(timeout=PATIENCE_MS)
     assert (await _ids(tab))[::-1] == expected
     await expect(tab.page.locator("#connection")).to_be_hidden()
+
+
+async def test_a_page_that_hears_nothing_any_more_connects_again(tab: Tab, copies: Copies) -> None:
+    """A machine that slept has a connection that never ends: only the silence tells."""
+    await tab.page.clock.install()
+    streams = []
+    tab.page.on("request", lambda request: streams.append(request.url) if "/tape/events" in request.url else None)
+    await tab.page.goto("/")
+    first = await copies.signal()
+    await expect(tab.page.locator(f"[id='signal-{first.entry_id}']")).to_be_visible(timeout=PATIENCE_MS)
+    assert len(streams) == 1
+    async with tab.page.expect_request("**/tape/events*"):
+        await tab.page.clock.fast_forward(40_000)
+    assert f"after={first.entry_id}" in streams[-1]
+    second = await copies.signal()
+    await expect(tab.page.locator(f"[id='signal-{second.entry_id}']")).to_be_visible(timeout=PATIENCE_MS)
 
 
 async def _ids(tab: Tab) -> list[str]:

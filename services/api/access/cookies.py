@@ -1,6 +1,7 @@
-"""The two cookies: `shoal_session` of a signed-in person, `shoal_visit` of a browser without a session, to which forms are bound.
+"""The cookies: `shoal_session` of a signed-in person, `shoal_visit` of a browser without a session, to which forms are bound, and
+`shoal_browser` of a browser in which somebody has signed in before.
 
-Both are HttpOnly. Over https both are Secure and have the prefix `__Host-`, so that no other host can set them.
+All are HttpOnly. Over https all are Secure and have the prefix `__Host-`, so that no other host can set them.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from starlette.requests import HTTPConnection
 
 SESSION: Final = "shoal_session"
 VISIT: Final = "shoal_visit"
+BROWSER: Final = "shoal_browser"
 
 SameSite = Literal["Strict", "Lax"]
 

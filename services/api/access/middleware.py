@@ -7,6 +7,7 @@ asked. It must never let a request pass because something failed: without Redis 
 from __future__ import annotations
 
 import time
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -32,12 +33,16 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks: `secret` is what forms are bound to, `session` the token of a session if that is how they signed in."""
+    """Who asks: `secret` is what forms are bound to, `session` the token of a session if that is how they signed in.
+
+    `bearer` is the token of a program that sent one.
+    """
 
     identity: Identity | None
     secret: str
     session: str = ""
     by_token: bool = False
+    bearer: str = ""
     new_visit: bool = False
 
 
@@ -59,6 +64,8 @@ class AccessMiddleware:
         self._tokens = tokens
         self._open = open_to_this_machine
         self._origins = origins
+        self._running: Counter[str] = Counter()
+        """Requests that are being answered, by session; those without one together."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -92,18 +99,38 @@ class AccessMiddleware:
         state: dict[str, Any] = request.scope.setdefault("state", {})
         state["identity"] = caller.identity
         state["csrf"] = "" if caller.by_token else forgery.token_for(caller.secret)
+        if not self._may_begin(caller.session):
+            await problem(429, "too many requests of this session at once", retry_after="2")(
+                request.scope, receive, answer.send
+            )
+            return
         try:
             await self._app(request.scope, receive, answer.send)
         except SessionEnded:
             log.info("an open page was closed: its session has ended")
+        finally:
+            self._has_ended(caller.session)
+
+    def _may_begin(self, session: str) -> bool:
+        """Count a request of a session; return whether it may be answered. Each open page asks Redis for its events."""
+        if session and self._running[session] >= MOST_AT_ONCE:
+            return False
+        self._running[session] += 1
+        return True
+
+    def _has_ended(self, session: str) -> None:
+        self._running[session] -= 1
+        if not self._running[session]:
+            del self._running[session]
 
     async def _identify(self, request: Request) -> Caller:
         """Find out who asks. Raises BusUnavailable."""
         authorization = request.headers.get("authorization", "")
         if authorization.lower().startswith(_BEARER):
-            found = await self._tokens.find(authorization[len(_BEARER) :].strip())
+            bearer = authorization[len(_BEARER) :].strip()
+            found = await self._tokens.find(bearer)
             identity = Identity(f"token {found.name}", found.role) if found else None
-            return Caller(identity, "", by_token=True)
+            return Caller(identity, "", by_token=True, bearer=bearer)
         if session := read_cookie(request, SESSION):
             identity = await self._sessions.find(session)
             if identity is not None:
@@ -141,10 +168,10 @@ class AccessMiddleware:
         return None, receive
 
     def _still_signed_in(self, caller: Caller) -> Any:
-        """Return what asks, during a long answer, whether the session is still alive; None where there is no session."""
-        if not caller.session:
+        """Return what asks, during a long answer, whether session or token is still alive; None where there is neither."""
+        if not caller.session and not caller.bearer:
             return None
-        session, asked = caller.session, time.monotonic()
+        asked = time.monotonic()
 
         async def alive() -> bool:
             nonlocal asked
@@ -152,12 +179,16 @@ class AccessMiddleware:
                 return True
             asked = time.monotonic()
             try:
-                return await self._sessions.find(session) is not None
+                if caller.bearer:
+                    return await self._tokens.find(caller.bearer) is not None
+                return await self._sessions.find(caller.session) is not None
             except BusError:
                 return True  # the stream itself reads Redis: nothing new can be in it now
 
         return alive
 
 
+MOST_AT_ONCE: Final = 48
+"""Requests of one session that are answered at once: a browser opens six connections, so this is for several of one person's."""
 CHECK_EVERY: Final = 5.0
 """Seconds between two questions, during one long answer, whether its session is still alive."""

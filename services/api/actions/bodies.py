@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from services.api.actions.body_examples import EXAMPLE_TOKEN
 from shared.domain.values.money import plain
 from shared.ledger.account_views import View
 from shared.operations.control_log import Change
@@ -15,7 +16,6 @@ from shared.operations.desk import Done, Preview
 from shared.operations.request import Action, ActionRequest
 
 Word = Annotated[str, Field(max_length=200)]
-_EXAMPLE_TOKEN: Final = "WyI0ZjZiIiwxNzAwMDAwMDAwMDAwLCJhYiIsImNkIix7fV0"  # noqa: S105  # an example, not a secret
 
 
 class Parameters(BaseModel):
@@ -46,7 +46,7 @@ class ActionBody(Parameters):
     model_config = ConfigDict(
         extra="forbid",
         frozen=True,
-        json_schema_extra={"examples": [{"user": "alice", "token": _EXAMPLE_TOKEN, "reason": "news"}]},
+        json_schema_extra={"examples": [{"user": "alice", "token": EXAMPLE_TOKEN, "reason": "news"}]},
     )
 
     token: Annotated[str, Field(max_length=5_000)] = Field("", description="From the preview; valid for ten minutes")
@@ -69,8 +69,29 @@ class ConsequenceView(View):
                     "details": ["alice at kraken: 0.01 BTC (cost 600.00 USD)"],
                     "notes": [],
                     "figures": {"positions": "3", "value USD": "1240"},
-                    "token": _EXAMPLE_TOKEN,
-                }
+                    "token": EXAMPLE_TOKEN,
+                },
+                {
+                    "action": "resolve",
+                    "of": "alice 0b9f3c1e-8f2b-5a64-9d0e-2f6a4f0c1d11",
+                    "text": "settles order 0b9f3c1e-8f2b-5a64-9d0e-2f6a4f0c1d11 of alice as never filled: "
+                    "it ends, nothing is booked, and it is not sent again",
+                    "details": ["venue: kraken", "state: unknown", "side: buy", "symbol: BTC/USD", "base size: 0.5"],
+                    "notes": [
+                        "if the venue did fill it, the account holds BTC that is not booked, and no exit will sell it"
+                    ],
+                    "figures": {},
+                    "token": EXAMPLE_TOKEN,
+                },
+                {
+                    "action": "lift",
+                    "of": "alice",
+                    "text": "lifts the stop-out of alice at kraken: entries go on, and losses are counted from now on",
+                    "details": ["kraken: until 2026-11-28 00:00 UTC, lost 6 % today"],
+                    "notes": [],
+                    "figures": {},
+                    "token": EXAMPLE_TOKEN,
+                },
             ]
         }
     )

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from services.api.access.refusals import safe_path
 from services.api.actions.bodies import ActionBody
+from services.api.actions.body_examples import BODY_EXAMPLES
 
 _FORM: Final = "application/x-www-form-urlencoded"
 _JSON: Final = "application/json"
@@ -19,16 +20,21 @@ _SETTING: Final = "set."
 _NOT_OURS: Final = frozenset({"csrf", "next"})
 _MOST_BYTES: Final = 256 * 1024
 _MOST_FIELDS: Final = 300
+_FIELDS: Final = [*(name for name in ActionBody.model_fields if name != "settings"), "csrf", "next"]
 
 REQUEST_BODY: Final = {
     "required": True,
     "content": {
-        _JSON: {"schema": {"$ref": "#/components/schemas/ActionBody"}},
+        _JSON: {"schema": {"$ref": "#/components/schemas/ActionBody"}, "examples": BODY_EXAMPLES},
         _FORM: {
             "schema": {
                 "type": "object",
                 "description": "The fields of ActionBody; settings as set.<key>; csrf; next: the path to go on to",
-                "properties": {name: {"type": "string"} for name in ("user", "token", "reason", "csrf", "next")},
+                "properties": {
+                    name: {"type": "string"}
+                    for name in (*ActionBody.model_fields, "csrf", "next")
+                    if name != "settings"
+                },
             }
         },
     },

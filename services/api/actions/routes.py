@@ -143,8 +143,8 @@ def _may_act(request: Request, user: str) -> Identity:
 
 
 async def _keep_strict(desk: ActionDesk, who: Identity, wanted: ActionRequest) -> None:
-    """Raise HTTPException if a follower would loosen what an operator has set."""
-    if who.role is Role.FOLLOWER and (why := await desk.loosens(wanted)):
+    """Raise HTTPException if a follower would loosen, or take over, what an operator has set."""
+    if who.role is Role.FOLLOWER and (why := await desk.loosens(wanted, _name(who))):
         raise HTTPException(403, f"{why}: only an operator may change that")
 
 

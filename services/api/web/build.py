@@ -11,7 +11,9 @@ from starlette.staticfiles import StaticFiles
 
 from services.api.access.identity import Identity
 from services.api.read_models import ReadModels
-from services.api.web.confirm import build_confirm_routes
+from services.api.web.forms.confirm import build_confirm_routes
+from services.api.web.forms.settle import build_settle_routes
+from services.api.web.keep_ready import KeepReady
 from services.api.web.operations import OperationsReader, build_operations_routes
 from services.api.web.overview import build_overview_routes
 from services.api.web.price import build_price_routes
@@ -27,8 +29,10 @@ from shared.bus.errors import BusError
 from shared.operations.desk import ActionDesk
 
 
-def add_web(app: FastAPI, bus: Bus, models: ReadModels, config: Path, desk: ActionDesk) -> PriceHistory:
-    """Add the pages; return the price history, whose `run` samples the prices."""
+def add_web(
+    app: FastAPI, bus: Bus, models: ReadModels, config: Path, desk: ActionDesk
+) -> tuple[PriceHistory, KeepReady]:
+    """Add the pages; return what has to run beside them."""
     pages = Pages(models)
     panel = StatePanel(bus, models, pages)
     feed = TapeFeed(bus, models, pages, panel)
@@ -39,11 +43,13 @@ def add_web(app: FastAPI, bus: Bus, models: ReadModels, config: Path, desk: Acti
     accounts = AccountReader(bus, models, pages, listing)
     app.include_router(build_user_routes(bus, pages, listing, accounts))
     app.include_router(build_confirm_routes(pages, desk, accounts))
+    app.include_router(build_settle_routes(bus, pages))
     app.include_router(build_price_routes(bus, models, pages, history))
-    app.include_router(build_operations_routes(models, pages, OperationsReader(bus, models)))
+    operations = OperationsReader(bus, models)
+    app.include_router(build_operations_routes(models, pages, operations))
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     _answer_people_in_pages(app, pages)
-    return history
+    return history, KeepReady(models, panel, feed.tape, operations)
 
 
 def _answer_people_in_pages(app: FastAPI, pages: Pages) -> None:

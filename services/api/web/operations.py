@@ -3,33 +3,35 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 from fastapi import APIRouter, Depends, Request, Response
 
 from services.api.access.identity import Role, at_least
 from services.api.read_models import ReadModels
+from services.api.reading.rolling_table import RollingTable
 from services.api.timed_cache import TimedCache
 from services.api.web import words
 from services.api.web.rendering import Pages
 from shared.bus.connection import Bus
 from shared.bus.records import Records
 from shared.bus.streams import Entry, entry_ms, read_entries
+from shared.bus.users.user_index import user_of
 from shared.contracts import keys
 from shared.contracts.doctor import DoctorRecord
 from shared.domain.account import MASTER
 from shared.domain.key_report import Grade
 from shared.ledger.backlog import Backlog
 from shared.ledger.open_issues import PositionDifference, UnresolvedOrder, read_differences, read_unresolved
-from shared.ledger.status import SystemStatus
 
 _EVERY: Final = 2.0
-_MASTERS_EVERY: Final = 15.0
+_MASTERS_EVERY: Final = 60.0
 """The master's orders are found by a scan of the keyspace."""
 _ROWS: Final = 50
 _DEAD: Final = 20
+T = TypeVar("T", UnresolvedOrder, PositionDifference, "KeyRow")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,15 @@ class KeyRow:
 
 
 @dataclass(frozen=True, slots=True)
+class UserIssues:
+    """What needs the operator of one user, and the checks of the user's keys."""
+
+    unresolved: Sequence[UnresolvedOrder]
+    differences: Sequence[PositionDifference]
+    checked: Sequence[KeyRow]
+
+
+@dataclass(frozen=True, slots=True)
 class Issues:
     """What needs the operator; of each kind all that there is."""
 
@@ -71,6 +82,9 @@ class OperationsReader:
         self._bus = bus
         self._models = models
         self._issues = TimedCache(self._read, _EVERY)
+        self._table = RollingTable(self._read_users)
+        self._users_step = TimedCache(self._step, _EVERY)
+        self._places: Mapping[str, Sequence[tuple[str, str]]] = {}
         self._masters = TimedCache(lambda: read_unresolved(bus, [MASTER]), _MASTERS_EVERY)
 
     async def issues(self) -> Issues:
@@ -83,26 +97,49 @@ class OperationsReader:
             keys.CONTROL_LOG, await self._bus.do("XREVRANGE", keys.CONTROL_LOG, "+", "-", "COUNT", _ROWS)
         )
 
+    async def step(self) -> None:
+        """Read what concerns some of the users. Raises BusUnavailable."""
+        await self._users_step.get()
+
     async def _read(self) -> Issues:
+        await self.step()
         status, users = await self._models.status(), await self._models.users()
-        places = [(user.policy.user, venue) for user in status.users for venue in user.policy.venues]
-        checked = await self._checks(status, places)
         backlog = await self._models.backlog()
+        rows = [self._table.rows[user] for user in users if user in self._table.rows]
+        checked = [*await self._checks([(MASTER, venue) for venue, _ in status.master])]
+        checked += [each for row in rows for each in row.checked]
         return Issues(
-            unresolved=[*await self._masters.get(), *await read_unresolved(self._bus, users)],
-            differences=await read_differences(self._bus, places),
+            unresolved=[*await self._masters.get(), *(order for row in rows for order in row.unresolved)],
+            differences=[each for row in rows for each in row.differences],
             dead=await self._dead(backlog),
             dead_total=sum(each.dead for each in backlog),
             keys=[each for each in checked if each.check.doctor is not Grade.OK],
             checked=len(checked),
         )
 
-    async def _checks(self, status: SystemStatus, places: Sequence[tuple[str, str]]) -> list[KeyRow]:
-        asked = [*((MASTER, venue) for venue, _ in status.master), *places]
-        checks = await Records(self._bus).key_checks(asked)
+    async def _step(self) -> None:
+        status, users = await self._models.status(), await self._models.users()
+        self._places = {
+            each.policy.user: [(each.policy.user, venue) for venue in each.policy.venues] for each in status.users
+        }
+        # A decision that is pending may be an order without a proven end.
+        backlog = await self._models.backlog()
+        self._table.name(user_of(each.stream) for each in backlog if each.pending and each.stream != keys.SIGNALS)
+        self._table.name(user for user, known in self._table.rows.items() if known.unresolved or known.differences)
+        await self._table.step(users)
+
+    async def _read_users(self, users: Sequence[str]) -> Mapping[str, UserIssues]:
+        places = [place for user in users for place in self._places.get(user, ())]
+        unresolved = _by_user(users, await read_unresolved(self._bus, users))
+        differences = _by_user(users, await read_differences(self._bus, places))
+        checked = _by_user(users, await self._checks(places))
+        return {user: UserIssues(unresolved[user], differences[user], checked[user]) for user in users}
+
+    async def _checks(self, places: Sequence[tuple[str, str]]) -> list[KeyRow]:
+        checks = await Records(self._bus).key_checks(places)
         return [
             KeyRow(user, venue, check)
-            for (user, venue), check in zip(asked, checks, strict=True)
+            for (user, venue), check in zip(places, checks, strict=True)
             if check.doctor is not None
         ]
 
@@ -116,6 +153,13 @@ class OperationsReader:
             for entry in read_entries(keys.dead(stream), rows if isinstance(rows, list) else [])
         ]
         return sorted(found, key=lambda each: each.at, reverse=True)[:_ROWS]
+
+
+def _by_user(users: Sequence[str], found: Iterable[T]) -> Mapping[str, Sequence[T]]:
+    by_user: dict[str, list[T]] = {user: [] for user in users}
+    for each in found:
+        by_user[each.user].append(each)
+    return by_user
 
 
 def build_operations_routes(models: ReadModels, pages: Pages, reader: OperationsReader) -> APIRouter:

@@ -15,6 +15,7 @@ from services.api.web.price_history import PriceHistory
 from services.api.web.rendering import Pages, wants_part
 from services.api.web.tape.routes import PageNumber, Search
 from shared.bus.connection import Bus
+from shared.bus.price_samples import read_prices_before
 from shared.bus.records import Records
 from shared.bus.streams import read_entries
 from shared.contracts import keys
@@ -40,7 +41,7 @@ def build_price_routes(bus: Bus, models: ReadModels, pages: Pages, history: Pric
     async def prices(request: Request, q: Search = "", page: PageNumber = 1) -> Response:
         now = time.time_ns() // 1_000_000
         found = [
-            (str(symbol), symbol, venue, price, now - at)
+            (str(symbol), symbol, venue, price, max(now - at, 0))
             for venue in VENUES
             for symbol, (price, at) in (await Records(bus).prices(venue)).items()
             if q.upper() in str(symbol)
@@ -80,7 +81,10 @@ def build_price_routes(bus: Bus, models: ReadModels, pages: Pages, history: Pric
             return JSONResponse({"detail": "no such symbol or venue"}, 404)
         await history.step()
         fills = await _fills(bus, venue, symbol, user)
-        samples = [{"at": at, "price": price} for at, price in history.of(venue, symbol)]
+        finer = history.of(venue, symbol)
+        before = await read_prices_before(bus, venue, symbol, finer[0][0] if finer else history.since)
+        samples = [{"at": at, "price": plain(price)} for at, price in before]
+        samples += [{"at": at, "price": price} for at, price in finer]
         return JSONResponse({"prices": samples, "fills": fills})
 
     return router

@@ -6,7 +6,8 @@ the escaping would still not run.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +18,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from services.api.access.identity import Identity, Role, csrf_of, identity_of
 from services.api.read_models import ReadModels
 from services.api.web import words
+from services.api.web.other_names import hide_other_names
 from shared.bus.errors import BusError
 
 STATIC: Final = Path(__file__).parent / "static"
@@ -45,6 +47,7 @@ class Pages:
 
     def __init__(self, models: ReadModels) -> None:
         self._models = models
+        self._names: Sequence[str] = ()
         self.scripts = self.scripts_are_there()
         """Without scripts every page works by links, and reloads itself."""
         self._environment = Environment(
@@ -73,11 +76,20 @@ class Pages:
     async def page(self, request: Request, template: str, *, code: int = 200, **values: Any) -> HTMLResponse:
         """Answer with a whole page. Raises HTTPException 401 for a request without an identity."""
         frame = await self._frame(request)
-        return HTMLResponse(self.fragment(template, **frame, **values), code, headers=_HEADERS)
+        text = await self.for_reader(self.fragment(template, **frame, **values), frame["who"])
+        return HTMLResponse(text, code, headers=_HEADERS)
 
-    async def problem(self, request: Request, status: int, title: str, text: str) -> HTMLResponse:
-        """Answer with a page that says in words what is wrong."""
-        return await self.page(request, "problem.html", code=status, title=title, text=text)
+    async def for_reader(self, html: str, who: Identity) -> str:
+        """Return a page or a part of one as this person may see it."""
+        if who.role is not Role.FOLLOWER:
+            return html
+        with suppress(BusError):  # then those last known count: what the page shows is not newer
+            self._names = await self._models.users()
+        return hide_other_names(html, who.user, self._names)
+
+    async def problem(self, request: Request, status: int, title: str, text: str, back: str = "") -> HTMLResponse:
+        """Answer with a page that says in words what is wrong; `back`: where the person came from, a path of this site."""
+        return await self.page(request, "problem.html", code=status, title=title, text=text, back=back)
 
     async def _frame(self, request: Request) -> dict[str, Any]:
         """Return what the frame of every page shows: the mode of the system, the reader, and where they are."""

@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Final
 
 from services.api.read_models import ReadModels
+from services.api.reading.holding_sums import HoldingSums
 from services.api.timed_cache import TimedCache
 from services.api.web import words
 from services.api.web.rendering import Pages
@@ -20,8 +21,6 @@ from shared.contracts import keys
 from shared.domain.control import ControlMode
 from shared.domain.values.money import ZERO
 from shared.ledger.backlog import Backlog
-from shared.ledger.performance.read_results import read_results
-from shared.ledger.performance.results import ResultSums, sum_results
 from shared.ledger.status import SystemStatus, UserStatus, name_master
 from shared.ledger.user_state import UserState, describe
 
@@ -90,12 +89,11 @@ class StatePanel:
     """Renders the state once for each reading of it, however many browsers are open."""
 
     def __init__(self, bus: Bus, models: ReadModels, pages: Pages) -> None:
-        self._bus = bus
         self._models = models
         self._pages = pages
         self._lock = asyncio.Lock()
         self._rendered: tuple[SystemStatus, Sequence[Backlog], str] | None = None
-        self._sums = TimedCache(self._read_sums, _SUMS_EVERY)
+        self.sums = TimedCache(HoldingSums(bus, models.users).read, _SUMS_EVERY)
 
     async def render(self) -> str:
         """Return the part of the page. Raises BusUnavailable."""
@@ -117,15 +115,11 @@ class StatePanel:
             switched=status.control.mode is not ControlMode.RUN,
             warnings=warnings_of(status),
             equities=equities(status.users),
-            results=await self._sums.get(),
+            results=await self.sums.get(),
             backlog=add_up(backlog),
             rows=rows,
             hidden=hidden,
         )
-
-    async def _read_sums(self) -> Mapping[str, ResultSums]:
-        results = await read_results(self._bus, await self._models.users())
-        return sum_results(symbol for account in results for symbol in account.symbols)
 
 
 def _headline_mark(status: SystemStatus) -> str:
@@ -139,7 +133,7 @@ def _headline_mark(status: SystemStatus) -> str:
 
 def _switch_words(status: SystemStatus) -> str:
     if status.control.mode is ControlMode.RUN:
-        return "not set: signals are copied for all users"
+        return "off"
     return describe(status.control)
 
 
@@ -151,7 +145,7 @@ def warnings_of(status: SystemStatus) -> Sequence[Warned]:
     found += _first([Warned("bad" if each.fault.blocks else "mild", each.text) for each in status.faults], "faults")
     idle = [user for user in status.users if user.state in _IDLE]
     found += _first([Warned("bad", f"{user.policy.user}: {user.state}: {user.reason}") for user in idle], "users")
-    found += _first([Warned("mild", text) for text in ready.notes], "switches and keys")
+    found += _first([Warned("mild", text) for text in ready.notes], "notes")
     return found
 
 

@@ -14,6 +14,7 @@ from shared.domain.values.money import Money, Price, Quantity, plain
 
 UNKNOWN: Final = "unknown"
 _CENT: Final = Decimal("0.01")
+_COIN: Final = Decimal("0.00000001")
 _DIGITS: Final = 4
 """Significant digits that a price has at least."""
 _MOST_DECIMALS: Final = 12
@@ -76,6 +77,13 @@ def size(value: Number, asset: str = "") -> str:
     )
 
 
+def about(value: Quantity | None) -> str:
+    """Format a computed amount of a coin, rounded to what venues take: `1.32453524 SOL`."""
+    if value is None:
+        return UNKNOWN
+    return size(value.amount.quantize(_COIN).normalize(), value.asset)
+
+
 def quantity(value: Quantity | None) -> str:
     """Format an amount of a coin that has its name."""
     return UNKNOWN if value is None else size(value.amount, value.asset)
@@ -100,7 +108,10 @@ def price_of(value: Price | None) -> str:
 def percent(value: Number) -> str:
     """Format per cent with its sign: `+2.10 %`."""
     found = decimal_of(value)
-    return UNKNOWN if found is None else f"{found:+,.2f} %".replace("-", "−")
+    if found is None:
+        return UNKNOWN
+    text = f"{found:+,.2f} %".replace("-", "−")
+    return text[1:] if text[1:] == "0.00 %" else text
 
 
 def share(value: Number) -> str:

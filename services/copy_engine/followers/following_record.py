@@ -13,6 +13,7 @@ from typing import Final
 from shared.bus.connection import Bus
 from shared.bus.records import pairs
 from shared.bus.streams import Group, entry_order, flatten
+from shared.bus.users.user_index import add_to_index
 from shared.contracts import keys
 from shared.domain.limits.policy import OnJoin, UserPolicy
 from shared.domain.values.numerals import whole
@@ -45,6 +46,7 @@ async def record_followers(
             started.append(("HSET", key, *flatten(fields)))
         if (since := whole(fields.get(_JOINING))) is not None:
             joining[policy.user] = PendingJoin(fields["from"], since)
+    await add_to_index(bus, [policy.user for policy in users], now)
     await bus.do_all(started)
     gone = sorted(set(await bus.scan(keys.following("*"))) - due.keys())
     ended = await bus.do_all([("HGET", key, "until") for key in gone])

@@ -21,6 +21,7 @@ from services.executor.account.faults import AccountFaults
 from services.executor.account.keys.gates import Gate, KeyGate, subject
 from services.executor.account.keys.key_doctor import CheckedKey, KeyDoctor
 from services.executor.account.keys.key_memory import KeyMemory
+from services.executor.account.keys.same_account import SameAccountGate
 from services.executor.account.names import AssetNames
 from services.executor.orders.send_hooks import ExecutorHooks
 from services.executor.orders.set_aside import SetAside
@@ -121,6 +122,12 @@ class AccountContextFactory:
             nonces = self._counter(memory, lease, policy.user, venue_name, key.fingerprint)
             venue: Venue = self._open(venue_name, key, nonces, memory, paper=policy.paper)
             opened = await check_funds_kind(self._bus, store, policy.user, venue_name, funds, key.fingerprint)
+            if not isinstance(opened, WrongFunds):
+                gates.append(
+                    SameAccountGate(
+                        self._bus, policy.user, venue, store, fingerprint, of_venue.clock, self._faults
+                    ).check
+                )
             gates.append(KeyGate(self._bus, lease, key.fingerprint, self._faults).check)
             if isinstance(opened, WrongFunds):
                 venue = UnusableVenue(venue_name, opened.reason)
@@ -226,7 +233,7 @@ class AccountContextFactory:
         if VENUE_FACTS[venue_name].takes_nonces:
             traded = await self._bus.do("EXISTS", keys.nonce(policy.user, key.fingerprint))
         else:
-            traded = await self._bus.do("HEXISTS", keys.api_key(key.fingerprint), policy.user)
+            traded = await self._bus.do("HGET", keys.api_key(key.fingerprint), policy.user)
         if not traded:
             raise ConfigurationError(f"{policy.fault}; nor do exits go on: the key may be another user's")
 

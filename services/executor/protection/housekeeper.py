@@ -34,6 +34,7 @@ from shared.bus.trimming import trim
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.reconciliation import ReconcileAnswer, ReconcileMode, ReconcileRequest
+from shared.domain.funds import FundsMark
 from shared.domain.values.numerals import whole
 from shared.domain.values.symbol import Symbol
 from shared.ledger.stages.evidence import StageEvidence
@@ -87,7 +88,16 @@ class Housekeeper:
             for name, context in contexts.items()
         }
         self._rebuilders = [
-            Rebuilder(bus, user, each.venue, each.store, each.account, each.books.funds, each.clock)
+            Rebuilder(
+                bus,
+                user,
+                each.venue,
+                each.store,
+                each.account,
+                each.books.funds,
+                each.clock,
+                partial(_begin_books, each),
+            )
             for each in contexts.values()
         ]
         self._sums = [SumsBuilder(bus, each) for each in contexts.values()]
@@ -244,3 +254,7 @@ def _reconcile_request(control: Mapping[str, str]) -> ReconcileRequest | None:
         return ReconcileRequest.parse(control) if "reconcile_at" in control else None
     except MalformedMessageError:
         return None
+
+
+def _begin_books(context: AccountContext, mark: FundsMark) -> None:
+    context.books = mark

@@ -22,6 +22,7 @@ from services.executor.protection.live_prices import LivePrices
 from shared.bus.connection import Bus
 from shared.bus.errors import BusError
 from shared.bus.lease import Lease, acquire
+from shared.bus.price_samples import PriceSamples
 from shared.bus.records import Records
 from shared.bus.renewals import Renewals
 from shared.bus.watch import Watch
@@ -76,6 +77,7 @@ class PriceFeed:
         self._records = Records(bus)
         self._watch = Watch(bus)
         self._renewals = Renewals(bus)
+        self._samples = PriceSamples(bus, venue.name)
         self.leads = False
         """Whether this process publishes for the venue now."""
 
@@ -155,10 +157,16 @@ class PriceFeed:
                 if wanted:
                     prices = await self._venue.prices(wanted)
                     await self._records.write_prices(self._venue.name, self._live.compare(prices), self._clock())
+                await self._sample(watched)
             except VenueError as error:
                 log.warning("prices could not be read", venue=self._venue.name, reason=str(error))
                 pause = _AFTER_FAILURE
             await self._pause(now, pause)
+
+    async def _sample(self, watched: Iterable[Symbol]) -> None:
+        """Sample the prices of what is watched, once a minute, for charts."""
+        if self._samples.due(now := self._clock()):
+            await self._samples.add(await self._records.prices_of(self._venue.name, sorted(watched, key=str)), now)
 
     def _not_streamed(self, watched: Iterable[Symbol], instruments: Mapping[Symbol, Instrument]) -> list[Symbol]:
         """Have what is watched streamed; return what of it is to be read now."""

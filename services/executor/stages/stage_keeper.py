@@ -85,8 +85,7 @@ class StageKeeper:
             return
         await self._store.write(state, move)
         if move is not None:
-            log.warning(
-                f"STAGE: {user}: {move.before} -> {move.after}", user=user, by=move.by, reason=move.reason, at=move.at
-            )
+            what = f"{move.before} -> {move.after}" if move.after is not move.before else f"stays at {move.before}"
+            log.warning(f"STAGE: {user}: {what}", user=user, by=move.by, reason=move.reason, at=move.at)
         elif before is not None and state.held_back and state.held_back != before.held_back:
             log.warning(f"STAGE: {user} stays at {state.stage}", user=user, reason=state.held_back)

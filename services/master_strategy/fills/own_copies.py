@@ -19,6 +19,7 @@ from shared.bus.connection import Bus
 from shared.bus.records import pairs
 from shared.bus.signals import SignalLog
 from shared.bus.streams import flatten
+from shared.bus.users.user_index import scan_users
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.messages import SignalMessage
@@ -26,7 +27,6 @@ from shared.domain.control import Control, ControlMode
 from shared.domain.fault import FaultKind, Faults
 from shared.domain.order import leg_id, order_id
 from shared.domain.signal import Signal
-from shared.ledger.reading import known_users
 
 REASON: Final = "this key opens the master's own account"
 _BY: Final = "master-strategy"
@@ -116,7 +116,7 @@ class OwnCopies:
     async def _known_users(self) -> list[str]:
         now = self._clock.now()
         if self._users_read_at is None or now - self._users_read_at > _USERS_FOR:
-            self._users, self._users_read_at = await known_users(self._bus), now
+            self._users, self._users_read_at = await scan_users(self._bus), now
         return self._users
 
 

@@ -13,7 +13,7 @@ from services.master_strategy.clock import Clock
 from shared.domain.fault import FaultKind, Faults
 
 _BLIND_AFTER: Final = 60_000  # ms without a scan that succeeded
-_LOOK_EVERY: Final = 5.0
+_LOOK_EVERY: Final = 1.0
 
 _log = structlog.get_logger(__name__)
 

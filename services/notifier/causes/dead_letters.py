@@ -8,11 +8,11 @@ from typing import Final
 from services.notifier.rules.cause import Cause
 from shared.bus.connection import Bus
 from shared.bus.streams import entry_ms, read_entries
+from shared.bus.users.user_index import user_of
 from shared.config.notifications import Event
 from shared.contracts import keys
-from shared.ledger.reading import user_of
 
-_MOST: Final = 500
+_MOST: Final = 2_000
 """Dead letters of one stream that are looked at."""
 _PAGE: Final = 500
 _AGAIN_MS: Final = 30_000
@@ -44,12 +44,22 @@ class DeadLetterReader:
     async def _of(self, stream: str, count: int, now: int) -> list[Cause]:
         known, at, causes = self._found.get(stream, (0, 0, []))
         if known != count or not 0 <= now - at < _AGAIN_MS:
-            rows = await self._bus.do("XRANGE", keys.dead(stream), "-", "+", "COUNT", _MOST)
-            causes = [
-                _cause(stream, each.id, each.fields.get("entry_id", ""), each.fields.get("reason", ""))
-                for each in read_entries(stream, rows)
-            ]
+            causes = await self._read(stream)
             self._found[stream] = (count, now, causes)
+        return causes
+
+    async def _read(self, stream: str) -> list[Cause]:
+        causes: list[Cause] = []
+        start = "-"
+        while len(causes) < _MOST:
+            rows = await self._bus.do("XRANGE", keys.dead(stream), start, "+", "COUNT", _PAGE)
+            page = read_entries(stream, rows)
+            causes += [
+                _cause(stream, each.id, each.fields.get("entry_id", ""), each.fields.get("reason", "")) for each in page
+            ]
+            if len(page) < _PAGE:
+                break
+            start = f"({page[-1].id}"
         return causes
 
 

@@ -14,6 +14,7 @@ from shared.ledger.live_processes import LiveProcess
 
 BOOKS: Final = ": books"
 """How the subject of a fault ends that says that an account's records are lost: `<user>: books`."""
+_REDIS_MS: Final = 30_000
 _EVENTS: Final = {
     FaultKind.CLOCK: Event.CLOCK,
     FaultKind.MASTER_SCAN: Event.MASTER_FILLS,
@@ -29,6 +30,27 @@ _TODO: Final = {
     Event.UNKNOWN_ORDER: "ops unknown",
     Event.BOOKS_LOST: "ops rebuild",
 }
+
+
+class RedisFaults:
+    """Holds back that a process has lost Redis, until it has stood for a while beside a Redis that answers this process.
+
+    Its heartbeat comes through Redis: right after an outage it still names what is over already. The outage itself has its own
+    message (`delivery/outage.py`); what stays is a process that Redis refuses.
+    """
+
+    def __init__(self) -> None:
+        self._seen: dict[str, int] = {}
+
+    def settled(self, causes: Iterable[Cause], now: int) -> list[Cause]:
+        """Return the causes without those that were first seen less than half a minute before `now` (epoch ms)."""
+        found = list(causes)
+        self._seen = {each.id: self._seen.get(each.id, now) for each in found if _is_of_redis(each)}
+        return [each for each in found if now - self._seen.get(each.id, 0) >= _REDIS_MS]
+
+
+def _is_of_redis(cause: Cause) -> bool:
+    return cause.event in {Event.BLOCKED, Event.FAULT} and f"|{FaultKind.REDIS}|" in cause.key
 
 
 def of_faults(

@@ -9,12 +9,14 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from services.notifier.causes.dead_letters import DeadLetterReader
-from services.notifier.causes.faults import of_faults
+from services.notifier.causes.faults import RedisFaults, of_faults
 from services.notifier.causes.processes import ProcessReader
+from services.notifier.causes.redis_memory import MemoryReader
 from services.notifier.causes.stage_moves import read_stage_moves
 from services.notifier.causes.switches import SymbolSwitches, of_switch
 from services.notifier.causes.unknown_orders import of_orders, read_unknown_orders
-from services.notifier.causes.users import UserReader
+from services.notifier.causes.users import UNSERVED, UserReader
+from services.notifier.causes.waiting_signals import WaitingSignals
 from services.notifier.rules.cause import Cause
 from shared.bus.connection import Bus
 from shared.bus.records import read_control
@@ -59,6 +61,9 @@ class CauseReader:
         self._processes = ProcessReader(bus)
         self._symbols = SymbolSwitches(bus)
         self._dead_letters = DeadLetterReader(bus)
+        self._memory = MemoryReader(bus)
+        self._redis_faults = RedisFaults()
+        self._waiting = WaitingSignals(bus)
         self._orders: Sequence[UnresolvedOrder] | None = None
 
     async def read(self) -> Reading:
@@ -69,13 +74,23 @@ class CauseReader:
         for symbol, switch in (await self._symbols.read()).items():
             causes += of_switch(symbol, switch, symbol=True)
         processes = await self._processes.read(executors, now)
-        causes += self._processes.missing(processes, now)
+        down = self._processes.missing(processes, now)
+        if any(each.group == keys.EXECUTOR for each in down):
+            self._user_reader.forget_unserved()
+            causes = [each for each in causes if each.group != UNSERVED or each.event is not Event.SERVICE_DOWN]
+        causes += down
+        if not any(
+            each.group == keys.ENGINE for each in down
+        ):  # one that is down decides nothing: that is said already
+            causes += await self._waiting.read(now)
         causes += await self._dead_letters.read(users, now)
         causes += await read_stage_moves(self._bus, users, now)
+        causes += await self._memory.read(now)
         orders = of_orders(self._orders or (), now, self._settings.unknown_after_ms)
         causes += orders
         known = {order.order_id for order in self._orders or ()}
-        causes += of_faults(processes, known, now, self._settings.unknown_after_ms)
+        faults = of_faults(processes, known, now, self._settings.unknown_after_ms)
+        causes += self._redis_faults.settled(faults, now)
         unread = set() if self._orders is not None else {Event.UNKNOWN_ORDER}
         if now < self._patient_until:
             unread.add(Event.SERVICE_DOWN)

@@ -13,6 +13,7 @@ from shared.bus.connection import Bus
 from shared.bus.streams import Entry, entry_ms, read_entries
 from shared.config.notifications import Event
 from shared.contracts import keys
+from shared.ledger.stages.rows import way_to_shadow
 
 _REPORTED_MS: Final = 3_600_000
 _MOST: Final = 20
@@ -36,6 +37,16 @@ async def read_stage_moves(bus: Bus, users: Iterable[str], now: int) -> list[Cau
 
 def _cause(user: str, entry: Entry) -> Cause:
     said = entry.fields
+    if said.get("before") == said.get("after"):  # no step: a user on paper is ready, and a person moves them
+        return Cause(
+            event=Event.STAGE,
+            key=f"{user}|{entry.id}",
+            who=user,
+            what=said.get("reason", ""),
+            since=entry_ms(entry.id),
+            todo=way_to_shadow(user),
+            momentary=True,
+        )
     by = f", by {said['by']}" if said.get("by") else ""
     return Cause(
         event=Event.STAGE,

@@ -20,6 +20,8 @@ from shared.domain.limits.risk_state import RiskState, utc_minute
 from shared.domain.values.venue import VENUES
 from shared.ledger.status import NO_EXECUTOR
 
+UNSERVED: Final = "users"
+"""The group of users whom no executor serves."""
 _PAGE: Final = 200
 """Users per round trip: Redis serves orders between two of them."""
 _UNSERVED_MS: Final = 30_000
@@ -46,6 +48,10 @@ class UserReader:
             owners |= found[1]
             await asyncio.sleep(0)
         return causes, owners
+
+    def forget_unserved(self) -> None:
+        """Restart the patience with users who are not served: no executor runs at all, and that is one cause."""
+        self._unserved.clear()
 
     async def _page(self, users: Sequence[UserPolicy], now: int) -> tuple[list[Cause], set[str]]:
         places = [(policy, venue) for policy in users for venue in policy.venues]
@@ -79,7 +85,7 @@ class UserReader:
             return []
         what = f"{NO_EXECUTOR}: nothing is copied, and no exit is sent"
         todo = "start another executor, or raise EXECUTOR_CAPACITY; ops status"
-        return [Cause(Event.SERVICE_DOWN, f"user {policy.user}", policy.user, what, since, todo, "users")]
+        return [Cause(Event.SERVICE_DOWN, f"user {policy.user}", policy.user, what, since, todo, UNSERVED)]
 
     async def _master(self) -> list[Cause]:
         answers = await self._bus.do_all(

@@ -20,6 +20,8 @@ from services.notifier.rules.wording import Words, lasted, shorten
 AFTER_MS: Final = 30_000
 """A restart or a fail-over of Redis takes seconds, and is no message."""
 _EVERY: Final = 1.0
+_FULL: Final = "OOM command not allowed"
+_GROW: Final = "raise REDIS_MAXMEMORY and REDIS_MEMORY (by hand: CONFIG SET maxmemory)"
 _AGAIN_MS: Final = 30_000
 """Between two attempts to reach a target."""
 
@@ -36,7 +38,7 @@ class OutageNotice:
         self._words = words
         self._clock = clock
         self._after_ms = after_ms
-        self._leads = False
+        self._leads = True  # until Redis says which notifier does: an outage at the start must have its message too
         self._since: int | None = None
         self._reason = ""
         self._reached: set[str] = set()
@@ -71,11 +73,12 @@ class OutageNotice:
         if not self._leads or now - self._since < self._after_ms or now - self._tried_at < _AGAIN_MS:
             return self._since
         self._tried_at = now
-        title = self._words.title("Redis does not answer")
+        full = _FULL in self._reason
+        title = self._words.title("Redis is full and refuses writes" if full else "Redis does not answer")
         since = moment(self._since, self._words.zone)
         body = (
             f"Nothing is copied, and no exit is sent (since {since}): {shorten(self._reason)}\n"
-            "What to do: look after Redis; every service goes on by itself when it is back"
+            f"What to do: {_GROW if full else 'look after Redis'}; every service goes on by itself when it is back"
         )
         await self._send(title, body, Level.FAILURE, [each for each in self._targets if each.name not in self._reached])
         return self._since

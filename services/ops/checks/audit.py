@@ -11,13 +11,13 @@ from services.ops.output import AsJson, console, print_json, table
 from services.ops.runner import run_with_bus
 from services.ops.users import list_users
 from shared.bus.connection import Bus
+from shared.bus.users.user_index import scan_users
 from shared.config.paper_token import read_paper_token
 from shared.config.settings import Settings
 from shared.domain.funds import Funds
 from shared.ledger.audit.auditor import read_marks, run_audit
 from shared.ledger.audit.facts import AuditTime
 from shared.ledger.audit.findings import AuditReport
-from shared.ledger.reading import known_users
 
 Grace = Annotated[
     float, typer.Option(min=0, help="Seconds that a decision or outcome may take before it counts as missing.")
@@ -57,7 +57,7 @@ async def read(settings: Settings, bus: Bus, grace: float, *, ask_venue: bool) -
 
 async def _has_paper_users(bus: Bus, unmarked: Funds) -> bool:
     """Return whether any user is on paper money; in paper mode all are."""
-    marks = await read_marks(bus, await known_users(bus))
+    marks = await read_marks(bus, await scan_users(bus))
     return unmarked is Funds.PAPER or any(mark.funds is Funds.PAPER for mark in marks.values())
 
 

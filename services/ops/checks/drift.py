@@ -16,7 +16,8 @@ from services.ops.operator import Yes, confirm, operator_name
 from services.ops.output import AsJson, console, print_json, table
 from services.ops.runner import run_with_bus
 from services.ops.switches.flatten import PATIENCE, FlattenResult, wait_until_closed
-from services.ops.users import read_policies, select_users
+from services.ops.tabular import Page, page_of
+from services.ops.users import read_policies, read_policies_of, select_users
 from shared.bus.connection import Bus
 from shared.bus.records import pairs
 from shared.config.renames import load_renames
@@ -38,7 +39,9 @@ User = Annotated[str, typer.Option("--user", help="Only this user; all users if 
 DoRepair = Annotated[bool, typer.Option("--repair", help="Close what the master no longer holds. Never buys.")]
 
 
-def drift(user: User = "", repair: DoRepair = False, yes: Yes = False, as_json: AsJson = False) -> None:
+def drift(
+    user: User = "", repair: DoRepair = False, yes: Yes = False, number: Page = 1, as_json: AsJson = False
+) -> None:
     """Compare users' positions with their targets; exit 1 if a user holds what the master no longer holds (a stray)."""
 
     async def look(settings: Settings, bus: Bus) -> list[Drift]:
@@ -55,15 +58,15 @@ def drift(user: User = "", repair: DoRepair = False, yes: Yes = False, as_json: 
         rows = [_row(each) for each in found]
         print_json({"drift": rows, "strays": sum(each.stray for each in found), "repaired": results})
     else:
-        _show(found, results)
+        _show(found, results, number)
     raise typer.Exit(1 if any(each.stray for each in found) else 0)
 
 
 async def read(settings: Settings, bus: Bus, user: str) -> list[Drift]:
     """Compare one user, or all, with every master."""
-    policies = await read_policies(settings, bus)
     if user:
         await select_users(settings, bus, user)
+    policies = await read_policies_of(settings, bus, user)
     chosen = [policy for name, policy in policies.items() if user in {"", name}]
     renames = load_renames(settings.shoal_config)
     return [each for master in MASTERS for each in await read_drifts(bus, chosen, master, renames)]
@@ -142,8 +145,10 @@ def _row(each: Drift) -> dict[str, object]:
     }
 
 
-def _show(found: list[Drift], results: list[dict[str, str]]) -> None:
+def _show(found: list[Drift], results: list[dict[str, str]], number: int) -> None:
+    """Show strays first, a page of them; below it what was repaired."""
     out = console()
+    shown, said = page_of(sorted(found, key=lambda each: not each.stray), number)
     rows = [
         (
             each.user,
@@ -154,10 +159,12 @@ def _show(found: list[Drift], results: list[dict[str, str]]) -> None:
             "STRAY" if each.stray else "-" if each.pct is None else f"{each.pct:+} %",
             each.note,
         )
-        for each in found
+        for each in shown
     ]
     empty = "neither the master nor any user holds a position"
     out.print(table("Drift", ["user", "venue", "symbol", "target", "held", "drift", "note"], rows, empty=empty))
+    if said:
+        out.print(said)
     if results:
         out.print()
         columns = ["user", "venue", "symbol", "held", "left", "outcome", "reason"]

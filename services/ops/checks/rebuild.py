@@ -41,7 +41,9 @@ User = Annotated[str, typer.Option("--user", help="Only this user; every user wh
 NotOurs = Annotated[
     bool,
     typer.Option(
-        "--not-ours", help="Start empty books instead: the orders at the exchange are not Shoal's. Sells nothing."
+        "--not-ours",
+        help="Start empty books instead: the orders at the exchange are not Shoal's, or the key is of another account than "
+        "before. Sells nothing.",
     ),
 ]
 
@@ -100,13 +102,17 @@ async def ask(bus: Bus, accounts: Sequence[Account], mode: RebuildMode) -> dict[
 
 
 async def _lost(settings: Settings, bus: Bus, user: str) -> list[Account]:
-    """Return the accounts without books in Redis; a new user's are among them until an executor has created them."""
+    """Return the accounts without books in Redis, and those whose books are of another account than the key.
+
+    A new user's are among them until an executor has created them.
+    """
     policies = load_users(settings.shoal_config)
     if user and user not in policies:
         raise ConfigurationError(f"--user {user}: there is no such user")
     accounts = [(name, venue) for name, policy in policies.items() if user in {"", name} for venue in policy.venues]
-    there = await bus.do_all([("EXISTS", keys.books(*account)) for account in accounts])
-    return [account for account, stands in zip(accounts, there, strict=True) if stands == 0]
+    found = await bus.do_all([("HMGET", keys.books(*account), "funds", "other_key") for account in accounts])
+    marks = [answer if isinstance(answer, list) else ["of another type", None] for answer in found]
+    return [account for account, (funds, other) in zip(accounts, marks, strict=True) if funds is None or other]
 
 
 async def _note(bus: Bus, account: Account, answer: RebuildAnswer, mode: RebuildMode) -> None:

@@ -11,7 +11,7 @@ import typer
 
 from services.ops.output import AsJson, console, print_json, table
 from services.ops.runner import run_with_bus
-from services.ops.users import read_policies, require_known
+from services.ops.users import read_policies_of, require_known
 from shared.bus.connection import Bus
 from shared.bus.records import Records
 from shared.bus.streams import read_entries
@@ -45,7 +45,7 @@ def track(user: Who, balance: Balance = "", count: Count = 2_000, as_json: AsJso
     """Replay the signal history over a balance: missed trades, tracking error, and the smallest sensible balance."""
 
     async def work(settings: Settings, bus: Bus) -> _ReplayInput:
-        policies = await read_policies(settings, bus)
+        policies = await read_policies_of(settings, bus, user)
         require_known(user, policies, option="")
         policy = policies[user]
         if policy.fault:

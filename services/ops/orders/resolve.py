@@ -26,6 +26,7 @@ from shared.domain.order import TERMINAL
 from shared.domain.values.numerals import whole
 from shared.ledger.open_issues import UNRESOLVED_STATES
 from shared.operations.actions.order_verdicts import StoredOrder, build_verdict as build_verdict_of, find_order
+from shared.operations.actions.verdict_words import verdict_notes, verdict_words
 from shared.operations.control_log import Change, write_change
 from shared.operations.errors import ActionRefused
 from shared.operations.request import Action
@@ -79,6 +80,7 @@ def resolve(
     verdict = build_verdict(found.fields, filled=filled, size=size, price=price, fee=fee)
     if not as_json:
         _show(found, verdict)
+        print("\n".join((verdict_words(found, verdict), *verdict_notes(found, verdict, verdict.verdict_at or 0))))
     confirm("Is this what you saw at the venue?", yes=yes)
 
     async def settle(_settings: Settings, bus: Bus) -> StoredOrder:

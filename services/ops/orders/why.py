@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Annotated, Final
 
@@ -10,6 +11,7 @@ from rich.console import Console
 
 from services.ops.output import AsJson, clock, console, print_json, share, table
 from services.ops.runner import refuse, run_with_bus
+from services.ops.tabular import PER_PAGE, Page, page_of
 from services.ops.users import select_users
 from shared.bus.connection import Bus
 from shared.bus.streams import Entry
@@ -35,7 +37,7 @@ User = Annotated[str, typer.Option("--user", help="Only this user (`master`: the
 Last = Annotated[int, typer.Option("--last", min=0, max=1_000, help="How many recent signals to list.")]
 
 
-def why(signal: Wanted = "", user: User = "", last: Last = 0, as_json: AsJson = False) -> None:
+def why(signal: Wanted = "", user: User = "", last: Last = 0, number: Page = 1, as_json: AsJson = False) -> None:
     """Show what became of a signal for each user: decision, outcome, reason, sizes, times."""
     if signal and last:
         refuse("--last lists the latest signals: leave the signal's id out")
@@ -52,7 +54,7 @@ def why(signal: Wanted = "", user: User = "", last: Last = 0, as_json: AsJson = 
     elif as_json:
         print_json(traces[0].model_dump(mode="json") if traces else {"signal": None, "users": []})
     else:
-        _show(traces[0])
+        _show(traces[0], number)
 
 
 async def read(bus: Bus, wanted: str, users: Sequence[str], last: int) -> list[SignalTraceView]:
@@ -76,7 +78,8 @@ async def _one(bus: Bus, wanted: str) -> Entry:
     )
 
 
-def _show(trace: SignalTraceView) -> None:
+def _show(trace: SignalTraceView, number: int) -> None:
+    """Show one signal with a page of its users, those who did not copy it first where they do not fit on one."""
     out = console()
     signal = trace.signal
     how_much = (
@@ -89,9 +92,15 @@ def _show(trace: SignalTraceView) -> None:
     out.print(f"entry {signal.entry_id} of shoal:signals", markup=False)
     out.print()
     columns = ["user", "venue", "decision", "outcome", "asked", "filled", "price", "after ms"]
-    rows = [_row(each) for each in trace.users]
+    users = (
+        trace.users if len(trace.users) <= PER_PAGE else sorted(trace.users, key=lambda each: bool(each.filled_size))
+    )
+    shown, said = page_of(users, number)
+    rows = [_row(each) for each in shown]
     out.print(table("", columns, rows, empty="no user follows yet"))
-    _show_reasons(out, trace.users)
+    _show_reasons(out, shown)
+    if said:
+        out.print(f"{_outcomes(trace)}; {said}", markup=False)
 
 
 def _of(fraction: str, whose: str) -> str:
@@ -139,5 +148,9 @@ def _ended(trace: SignalTraceView, user: str) -> tuple[str, ...]:
     if user:
         part = trace.users[0]
         return (part.outcome or part.decision, part.reason)
-    outcomes = [each.outcome or each.decision for each in trace.users]
-    return (", ".join(f"{outcomes.count(each)} {each}" for each in dict.fromkeys(outcomes)) or "-",)
+    return (_outcomes(trace),)
+
+
+def _outcomes(trace: SignalTraceView) -> str:
+    found = Counter(each.outcome or each.decision for each in trace.users)
+    return ", ".join(f"{count} {outcome}" for outcome, count in found.items()) or "-"

@@ -31,16 +31,25 @@ _PATIENCE: Final = 60.0
 _POLL: Final = 0.2
 _NOT_RUNNING: Final = (
     "no notifier is running: it starts where NOTIFY_URLS (or NOTIFY_URLS_FILE) says where messages go; "
-    "in compose set it in .env and run `docker compose up -d`"
+    "in compose set it in .env (a file also needs NOTIFIERS=1) and run `docker compose up -d`"
 )
 _NO_ANSWER: Final = "the notifier did not answer within a minute; its log says why"
 
+_RUNNING: Final = "a notifier is running: remove NOTIFY_URLS (or NOTIFY_URLS_FILE) and stop it first"
+
 Test = Annotated[bool, typer.Option("--test", help="Send a test message to every address.")]
+Off = Annotated[
+    bool, typer.Option("--off", help="After the notifier was removed: status no longer warns that it is not running.")
+]
 
 
-def notify(test: Test = False, as_json: AsJson = False) -> None:
+def notify(test: Test = False, off: Off = False, as_json: AsJson = False) -> None:
     """Show whether messages are sent; with --test send one to every address. Exit 1 if any cannot be reached."""
-    if test:
+    if test and off:
+        refuse("--test and --off exclude each other")
+    if off:
+        _show_off(run_with_bus(_expect_none), as_json=as_json)
+    elif test:
         _show_test(run_with_bus(_send_test), as_json=as_json)
     else:
         _show_state(run_with_bus(_read_state), as_json=as_json)
@@ -63,6 +72,14 @@ async def _send_test(_: Settings, bus: Bus) -> Mapping[str, str] | str:
             return f"its answer cannot be read: {error}"
         await asyncio.sleep(_POLL)
     return _NO_ANSWER
+
+
+async def _expect_none(_: Settings, bus: Bus) -> str:
+    """Forget that messages are to be sent; return why not, empty if that is done."""
+    if await _notifiers(bus):
+        return _RUNNING
+    await bus.do("DEL", keys.NOTIFY_EXPECTED)
+    return ""
 
 
 async def _read_state(_: Settings, bus: Bus) -> list[LiveProcess]:
@@ -88,6 +105,15 @@ def _show_test(result: Mapping[str, str] | str, *, as_json: bool) -> None:
         rows_shown = [(name, reason or "sent") for name, reason in result.items()]
         console().print(table("Test message", ["address", "result"], rows_shown, empty="there is no address"))
     raise typer.Exit(1 if failed else 0)
+
+
+def _show_off(why: str, *, as_json: bool) -> None:
+    if as_json:
+        print_json({"ok": not why, "reason": why})
+        raise typer.Exit(1 if why else 0)
+    if why:
+        refuse(why)
+    print("no messages are expected; a notifier that starts again with addresses changes that")
 
 
 def _show_state(found: list[LiveProcess], *, as_json: bool) -> None:

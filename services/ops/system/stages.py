@@ -8,7 +8,7 @@ import typer
 
 from services.ops.output import AsJson, clock, console, print_json, table
 from services.ops.runner import run_with_bus
-from services.ops.users import read_policies, require_known
+from services.ops.users import read_policies_of, require_known
 from shared.bus.connection import Bus
 from shared.config.settings import Settings
 from shared.ledger.stages.rows import StageRow, StageStep, read_stages, read_steps
@@ -24,10 +24,10 @@ def stages(user: User = "", count: Count = 20, as_json: AsJson = False) -> None:
     """Show each user's stage (paper, shadow, 0.05, 0.25, 1), what was counted there, and past steps."""
 
     async def work(settings: Settings, bus: Bus) -> tuple[list[StageRow], list[StageStep]]:
-        policies = await read_policies(settings, bus)
+        policies = await read_policies_of(settings, bus, user)
         if user:
             require_known(user, policies)
-        reduced = sorted(name for name, policy in policies.items() if policy.stage.restricts)
+        reduced = sorted(name for name, policy in policies.items() if policy.stage.restricts or policy.stage.auto)
         names = [user] if user else reduced
         found = await read_stages(bus, [policies[name] for name in names])
         return list(found.values()), await read_steps(bus, names, count)
@@ -43,7 +43,7 @@ def stages(user: User = "", count: Count = 20, as_json: AsJson = False) -> None:
         )
     )
     for each in rows:
-        if said := [*each.standing, *([each.held_back] if each.held_back else [])]:
+        if said := [*each.standing, *filter(None, (each.held_back, each.ready))]:
             out.print(f"  {each.user}: {'; '.join(said)}", markup=False)
     cells = [(clock(each.at), each.user, each.before, each.after, each.by, each.reason) for each in steps]
     out.print(table("Steps", _STEPS, cells, empty="no stage was ever changed"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -10,19 +12,33 @@ from rich.console import Console
 from services.ops.orders.unknown import show_unknown
 from services.ops.output import AsJson, clock, console, money, print_json, table
 from services.ops.runner import run_with_bus
+from services.ops.tabular import PER_PAGE, Page, page_of
 from services.ops.users import read_policies
 from shared.bus.connection import Bus
+from shared.bus.memory import read_memory
 from shared.config.settings import Settings
+from shared.config.users.loader import Users
 from shared.domain.account import MASTER, NO_STREAM_RIGHT
 from shared.domain.values.venue import VENUES
 from shared.ledger.account_views import AccountView, UserView
-from shared.ledger.backlog import read_backlog, read_nonces
+from shared.ledger.backlog import Backlog, Nonce, read_backlog, read_nonces
 from shared.ledger.open_issues import read_differences, read_unresolved
 from shared.ledger.reading import known_users
-from shared.ledger.status import NO_EXECUTOR, name_master, read_status, read_symbol_switches
+from shared.ledger.status import (
+    NO_EXECUTOR,
+    SystemStatus,
+    name_master,
+    read_status,
+    read_symbol_switches,
+    read_system,
+    read_user_statuses,
+)
 from shared.ledger.user_state import UserState
-from shared.ledger.views import StatusView
+from shared.ledger.views import ReadinessView, StatusView
 
+_LINES: Final = 50
+"""Reasons and notes that are shown at most."""
+_UNWORRYING: Final = frozenset({UserState.READY, UserState.OFF})
 _MODES: Final = {
     "live": "[bold white on red] LIVE: real money [/]",
     "paper": "[bold]PAPER[/]: no real money",
@@ -30,26 +46,55 @@ _MODES: Final = {
 }
 
 
-def status(as_json: AsJson = False) -> None:
-    """Show services, users, readiness, nonces, and the backlog of every stream."""
-    view = run_with_bus(read)
+def status(number: Page = 1, as_json: AsJson = False) -> None:
+    """Show services, users, readiness, nonces, and the backlog of every stream; of many users a page, with --json all."""
     if as_json:
-        print_json(view.model_dump(mode="json"))
-    else:
-        _show(view)
+        print_json(run_with_bus(read).model_dump(mode="json"))
+        return
+    view, said = run_with_bus(lambda settings, bus: read_page(settings, bus, number))
+    _show(view)
+    if said:
+        print(said)
 
 
 async def read(settings: Settings, bus: Bus) -> StatusView:
     """Read the whole status. Raises ConfigurationError, BusUnavailable."""
+    policies, users = await _users(settings, bus)
+    found = replace(await read_status(bus, policies), symbols=await read_symbol_switches(bus))
+    return await _view(bus, found, users, await read_backlog(bus, users), await read_nonces(bus))
+
+
+async def read_page(settings: Settings, bus: Bus, number: int) -> tuple[StatusView, str]:
+    """Read the status with accounts and streams of a page of users only, and what to say about the others.
+
+    Users who do not trade come first where there are several pages. Raises ConfigurationError, BusUnavailable.
+    """
+    policies, users = await _users(settings, bus)
+    if len(users) <= PER_PAGE:
+        return await read(settings, bus), ""
+    now, system = time.time_ns() // 1_000_000, await read_system(bus)
+    everyone = await read_user_statuses(bus, list(policies.values()), system.control, now, brief=True)
+    found = replace(system, symbols=await read_symbol_switches(bus), users=everyone)
+    by_need = sorted(everyone, key=lambda each: (each.state in _UNWORRYING, each.policy.user))
+    page, said = page_of([each.policy.user for each in by_need], number)
+    shown = await read_user_statuses(bus, [policies[user] for user in page], system.control, now)
+    view = await _view(bus, replace(found, users=shown), users, await read_backlog(bus, page), ())
+    readiness = ReadinessView.of(found.readiness)
+    return view.model_copy(update={"readiness": readiness}), f"accounts and streams: {said}, and for the nonces"
+
+
+async def _users(settings: Settings, bus: Bus) -> tuple[Users, list[str]]:
     policies = await read_policies(settings, bus)
-    users = sorted({*policies, *await known_users(bus)})
-    return StatusView.of(
-        replace(await read_status(bus, policies), symbols=await read_symbol_switches(bus)),
-        await read_backlog(bus, users),
-        await read_nonces(bus),
-        await read_unresolved(bus, [MASTER, *users]),
-        await read_differences(bus, [(user, venue) for user in users for venue in VENUES]),
-    )
+    return policies, sorted({*policies, *await known_users(bus)})
+
+
+async def _view(
+    bus: Bus, found: SystemStatus, users: Sequence[str], backlog: Sequence[Backlog], nonces: Sequence[Nonce]
+) -> StatusView:
+    places = [(user, venue) for user in users for venue in VENUES]
+    found = replace(found, memory=await read_memory(bus))
+    unresolved, differences = await read_unresolved(bus, [MASTER, *users]), await read_differences(bus, places)
+    return StatusView.of(found, backlog, nonces, unresolved, differences)
 
 
 def _show(view: StatusView) -> None:
@@ -87,6 +132,8 @@ def _show(view: StatusView) -> None:
         rows_of = [(each.user, each.venue, each.symbol, each.text) for each in view.differences]
         out.print(table("Positions that differ", ["user", "venue", "symbol", "difference"], rows_of))
     out.print()
+    if not view.nonces and len(view.users) == PER_PAGE:
+        return  # a page of many users: they are not read
     nonces = [(each.user, each.fingerprint, each.value) for each in view.nonces]
     out.print(table("Nonces", ["user", "key", "last"], nonces, empty="no key has been used yet"))
 
@@ -97,8 +144,11 @@ def _show_head(out: Console, view: StatusView) -> None:
     out.print(_MODES[view.mode] + ("; master: mirror only, no strategy trades" if view.mirror_only else ""))
     colour = "green" if not ready.notes and not ready.users_parked and not ready.users_unknown else "yellow"
     out.print(f"[bold {colour}]READY[/]: {ready.users}" if ready.ready else f"[bold red]NOT READY[/]: {ready.users}")
-    for line in (*ready.reasons, *ready.notes):
+    lines = [*ready.reasons, *ready.notes]
+    for line in lines[:_LINES]:
         out.print(f"  - {line}", markup=False)
+    if len(lines) > _LINES:
+        out.print(f"  - and {len(lines) - _LINES} more", markup=False)
 
 
 def _show_accounts(out: Console, view: StatusView) -> None:

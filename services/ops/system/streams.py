@@ -9,6 +9,7 @@ import typer
 
 from services.ops.output import AsJson, clock, console, print_json, table
 from services.ops.runner import run_with_bus
+from services.ops.tabular import Page, page_of
 from services.ops.users import select_users
 from shared.bus.connection import Bus
 from shared.bus.streams import Entry, entry_ms, read_entries
@@ -29,19 +30,24 @@ _TERMS: Final = (
 """How fields are shown, in this order; blank or absent ones are left out. --json shows every field."""
 
 
-def streams(count: Count = 5, user: User = "", as_json: AsJson = False) -> None:
-    """Show the streams: lengths, groups, and the newest entries."""
+def streams(count: Count = 5, user: User = "", number: Page = 1, as_json: AsJson = False) -> None:
+    """Show the streams: lengths, groups, and the newest entries; of many users a page, with --json all."""
 
-    async def work(settings: Settings, bus: Bus) -> tuple[list[Backlog], list[tuple[str, list[Entry]]]]:
-        users = await select_users(settings, bus, user)
+    async def work(settings: Settings, bus: Bus) -> tuple[list[Backlog], list[tuple[str, list[Entry]]], str]:
+        users: Sequence[str] = await select_users(settings, bus, user)
+        said = ""
+        if not as_json:
+            users, said = page_of(users, number)
         names = [keys.SIGNALS, *(name for each in users for name in (keys.orders(each), keys.reports(each)))]
-        return await read_backlog(bus, users), await newest(bus, names, count)
+        return await read_backlog(bus, users), await newest(bus, names, count), said
 
-    backlog, found = run_with_bus(work)
+    backlog, found, said = run_with_bus(work)
     if as_json:
         print_json({"groups": [_group(each) for each in backlog], "entries": _entries(found)})
     else:
         _show(backlog, found)
+        if said:
+            print(said)
 
 
 async def newest(bus: Bus, names: Sequence[str], count: int) -> list[tuple[str, list[Entry]]]:

@@ -6,9 +6,11 @@ The user's file is written last: it is what makes the user exist, so nothing is 
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
+from pathlib import Path
 from typing import Annotated, Final
 
 import typer
@@ -28,11 +30,13 @@ from shared.config.errors import ConfigurationError
 from shared.config.secrets import key_sources
 from shared.config.secrets_folder import VARIABLE, Part
 from shared.config.settings import Mode, Settings, load_settings
+from shared.config.users.folder_lock import only_writer
 from shared.config.venue_settings import VENUE_FACTS
 from shared.contracts import keys
 from shared.domain.account import AccountState
 from shared.domain.values.money import plain
 from shared.domain.values.venue import SUPPORTED_VENUES, VenueName
+from shared.sign_in.follower_links import FollowerLinks
 
 _POLL: Final = 0.25
 _BALANCE: Final = Decimal(1000)
@@ -60,17 +64,10 @@ def add(
     settings = load_settings()
     venues = _venues(venue or [VenueName.KRAKEN])
     amount = _amount(balance, paper=paper)
-    check_new_name(user, names_with_file(settings))
+    check_new_name(user, ())  # before it becomes part of a path
     path = file_of(settings.shoal_config, user)
-    if path.exists() or path.is_symlink():
-        raise ConfigurationError(f"{path} exists already: {user} is a user; `ops user list` shows them")
-    require_writable(path)
-    made: list[PaperAccount] = []
-    if paper:
-        require_writable(settings.shoal_config / ACCOUNTS_FILE)
-        made = asyncio.run(open_accounts(settings, user, venues, amount))
-        note_balances(settings.shoal_config, user, venues, amount)
-    write(path, new_text(venues, paper=paper and settings.shoal_mode is Mode.LIVE))
+    with only_writer(settings.shoal_config):
+        made = _create(settings, user, path, venues, amount if paper else None)
     states = _states(user, venues, wait if paper else 0.0)
     if as_json:
         accounts = [{"venue": each.venue, "key": each.place, "fingerprint": each.fingerprint} for each in made]
@@ -83,6 +80,32 @@ def add(
     if not paper:
         _print_keys_needed(settings, user, venues)
     _print_states(user, states, paper=paper)
+
+
+def _create(
+    settings: Settings, user: str, path: Path, venues: Sequence[str], balance: Decimal | None
+) -> list[PaperAccount]:
+    """Write all that makes a user, the user's file last; with a balance also the paper accounts. Raises ConfigurationError."""
+    check_new_name(user, names_with_file(settings))
+    if path.exists() or path.is_symlink():
+        raise ConfigurationError(f"{path} exists already: {user} is a user; `ops user list` shows them")
+    require_writable(path)
+    _end_sessions(user)
+    made: list[PaperAccount] = []
+    if balance is not None:
+        require_writable(settings.shoal_config / ACCOUNTS_FILE)
+        made = asyncio.run(open_accounts(settings, user, venues, balance))
+        note_balances(settings.shoal_config, user, venues, balance)
+    write(path, new_text(venues, paper=balance is not None and settings.shoal_mode is Mode.LIVE))
+    return made
+
+
+def _end_sessions(user: str) -> None:
+    """End what links have opened for a former user of this name, whose file may have been removed by hand."""
+    try:
+        run_with_bus(lambda _, bus: FollowerLinks(bus).revoke(user))
+    except BusError as error:
+        print(f"ops: sessions of an earlier {user} may be open ({error}): ops link {user} --revoke", file=sys.stderr)
 
 
 def _venues(given: Sequence[str]) -> list[str]:

@@ -17,7 +17,7 @@ from services.ops.user.names import names_with_file
 from services.ops.user.user_file import file_of
 from shared.bus.connection import Bus
 from shared.bus.records import Records, read_holdings
-from shared.bus.users.last_settings import holders
+from shared.bus.users.last_settings import holders_outside
 from shared.config.secrets import key_sources
 from shared.config.settings import Settings
 from shared.config.users.loader import FileProblem, read_user
@@ -25,6 +25,7 @@ from shared.contracts import keys
 from shared.domain.account import Account
 from shared.domain.limits.policy import UserPolicy
 from shared.domain.values.venue import VENUES
+from shared.ledger.stages.rows import StageRow, read_stages
 
 _PAGE: Final = 50
 
@@ -35,10 +36,11 @@ Skip = Annotated[int, typer.Option("--skip", min=0, help="How many users to leav
 
 @dataclass(frozen=True, slots=True)
 class UserRow:
-    """One user. `key` says by venue where a key is as this command sees it, never what it is."""
+    """One user. `stage` is empty without a usable file; `key` says by venue where this command sees a key, never what it is."""
 
     user: str
     state: str
+    stage: str
     venues: Sequence[str]
     accounts: Mapping[str, str]
     key: Mapping[str, str]
@@ -50,7 +52,7 @@ def list_users(text: Text = "", limit: Limit = _PAGE, skip: Skip = 0, as_json: A
 
     async def work(settings: Settings, bus: Bus) -> tuple[int, list[UserRow]]:
         with_file = set(names_with_file(settings))
-        names = sorted(name for name in with_file | await holders(bus) if text in name)
+        names = sorted(name for name in with_file | await holders_outside(bus, with_file) if text in name)
         shown = names[skip : skip + limit]
         return len(names), await _rows(settings, bus, shown, with_file)
 
@@ -62,13 +64,14 @@ def list_users(text: Text = "", limit: Limit = _PAGE, skip: Skip = 0, as_json: A
         [
             row.user,
             row.state,
+            row.stage,
             ", ".join(f"{venue}: {row.accounts[venue]}" for venue in row.venues),
             ", ".join(f"{venue}: {place}" for venue, place in row.key.items()),
             row.held or "nothing",
         ]
         for row in rows
     ]
-    columns = ["user", "state", "accounts", "key here", "held"]
+    columns = ["user", "state", "stage", "accounts", "key here", "held"]
     console().print(table("Users", columns, cells, empty=f"no user{f' whose id contains {text}' if text else ''}"))
     if len(rows) < total:
         print(f"{len(rows)} of {total} users; --limit and --skip show others")
@@ -85,15 +88,18 @@ async def _rows(settings: Settings, bus: Bus, names: Sequence[str], with_file: s
         if words := _held(answer):
             holdings.setdefault(name, []).extend(words)
             where.setdefault(name, []).append(venue)
+    files = {name: read_user(file_of(settings.shoal_config, name)) for name in names if name in with_file}
+    stages = await read_stages(bus, [each for each in files.values() if isinstance(each, UserPolicy)])
     rows = []
     for name, served in zip(names, leases, strict=True):
-        found = read_user(file_of(settings.shoal_config, name)) if name in with_file else None
+        found = files.get(name)
         policy = found if isinstance(found, UserPolicy) else None
         venues = list(policy.venues) if policy else where.get(name, [])
         rows.append(
             UserRow(
                 user=name,
                 state=_state(found, holds=bool(holdings.get(name))),
+                stage=_stage(stages.get(name)),
                 venues=venues,
                 accounts={venue: _account(accounts[name, venue], served=bool(served)) for venue in venues},
                 key={venue: _key(venue, name) for venue in venues},
@@ -115,6 +121,12 @@ def _state(found: UserPolicy | FileProblem | None, *, holds: bool) -> str:
     if isinstance(found, FileProblem):
         return f"bad file: {found.why}"
     return "enabled" if found.enabled else f"disabled, on_leave = {found.on_leave}"
+
+
+def _stage(row: StageRow | None) -> str:
+    if row is None:
+        return ""
+    return f"{row.stage}, climbs to {row.max}" if row.auto else row.stage
 
 
 def _account(account: Account | None, *, served: bool) -> str:

@@ -72,7 +72,8 @@ def forget_balances(config: Path, user: str) -> None:
     text = read_text(path)
     left = re.sub(rf"^\[accounts\.{re.escape(user)}\.[^\n]*\n(?:(?!\[)[^\n]*(?:\n|\Z))*", "", text, flags=re.MULTILINE)
     if left != text:
-        _replace(path, left.rstrip("\n") + "\n")
+        none_left = not re.search(r"^\[accounts", left, flags=re.MULTILINE)
+        _replace(path, left.rstrip("\n") + ("\n[accounts]\n" if none_left else "\n"))
 
 
 async def _open_one(

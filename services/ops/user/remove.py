@@ -26,11 +26,13 @@ from shared.config.errors import ConfigurationError
 from shared.config.secrets import read_api_key
 from shared.config.secrets_folder import Part
 from shared.config.settings import Mode, Settings
+from shared.config.users.folder_lock import only_writer
 from shared.config.users.loader import load_users
 from shared.contracts import keys
 from shared.domain.limits.policy import OnLeave
 from shared.domain.values.venue import VENUES
 from shared.ledger.users import describe_held
+from shared.sign_in.follower_links import FollowerLinks
 
 _POLL: Final = 0.25
 _TAKEN_OVER: Final = 5.0
@@ -106,12 +108,14 @@ async def _remove(settings: Settings, bus: Bus, user: str, *, keep: bool, wait: 
         return _Left(await _held(bus, user), open_)
     if keep:
         await _remember_that_they_left(settings, bus, user)
-    try:
-        path.unlink()
-    except OSError as error:
-        raise ConfigurationError(f"{path} cannot be removed: {error.strerror}") from None
+    await FollowerLinks(bus).revoke(user)
     held = await _held(bus, user)
-    return _Left(held, keys=_remove_keys(settings, user, holds=bool(held)))
+    with only_writer(settings.shoal_config):  # with the keys: who adds this name next makes keys of their own
+        try:
+            path.unlink(missing_ok=True)  # the same command at the same time
+        except OSError as error:
+            raise ConfigurationError(f"{path} cannot be removed: {error.strerror}") from None
+        return _Left(held, keys=_remove_keys(settings, user, holds=bool(held)))
 
 
 async def _remember_that_they_left(settings: Settings, bus: Bus, user: str) -> None:

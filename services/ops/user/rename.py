@@ -22,10 +22,12 @@ from shared.bus.users.user_renaming import UserRenaming
 from shared.config.errors import ConfigurationError
 from shared.config.secrets_folder import Part
 from shared.config.settings import Settings
+from shared.config.users.folder_lock import only_writer
 from shared.config.users.loader import load_users, users_folder
 from shared.config.venue_settings import VENUE_FACTS
 from shared.contracts import keys
 from shared.domain.values.venue import VENUES
+from shared.sign_in.follower_links import FollowerLinks
 
 _KEPT: Final = 100_000
 
@@ -46,6 +48,11 @@ def rename(old: Old, new: New, yes: Yes = False, as_json: AsJson = False) -> Non
     confirm(f"Rename {old} to {new}?", yes=yes)
 
     async def work(settings: Settings, bus: Bus) -> _RenameResult:
+        check_new_name(old, ())
+        with only_writer(settings.shoal_config):
+            return await locked(settings, bus)
+
+    async def locked(settings: Settings, bus: Bus) -> _RenameResult:
         _check_names(settings, old, new)
         await _refuse_while_running(bus, old, new)
         owner = f"ops-user-rename-{os.getpid()}"
@@ -137,6 +144,8 @@ async def _rename(settings: Settings, bus: Bus, old: Lease, new: Lease) -> _Rena
         await _require_renamable(renaming, new.holder)
         funds = settings.funds(paper=_is_on_paper(settings, old.holder))
         until, now = await renaming.carried(), time.time_ns() // 1_000_000
+        for name in (old.holder, new.holder):  # the new name may have been another user's before
+            await FollowerLinks(bus).revoke(name)
         await renaming.copy(until)
         await renaming.commit(until, funds, now)
     if files[0].exists():

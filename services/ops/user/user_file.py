@@ -9,6 +9,7 @@ import json
 import os
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +17,7 @@ from shared.config.errors import ConfigurationError
 from shared.config.text_file import read_text
 from shared.config.toml_file import parse_toml
 from shared.config.users.file import UserFile
+from shared.config.users.folder_lock import only_writer
 from shared.config.users.loader import SUFFIX, users_folder
 
 _TABLE: Final = re.compile(r"^\s*\[", re.MULTILINE)
@@ -44,13 +46,14 @@ def new_text(venues: Sequence[str], *, paper: bool) -> str:
 
 def change_settings(path: Path, **values: bool | str) -> None:
     """Set settings that stand above the sections of a user's file. Raises ConfigurationError, and then changes nothing."""
-    try:
-        text = read_text(path)
-    except ConfigurationError as error:
-        raise ConfigurationError(f"{path}: {error}") from None
-    for key, value in values.items():
-        text = _with(text, key, json.dumps(value))  # of these values JSON's spelling is TOML's
-    write(path, text)
+    with only_writer(path.parent.parent):
+        try:
+            text = read_text(path)
+        except ConfigurationError as error:
+            raise ConfigurationError(f"{path}: {error}") from None
+        for key, value in values.items():
+            text = _with(text, key, json.dumps(value))  # of these values JSON's spelling is TOML's
+        write(path, text)
 
 
 def write(path: Path, text: str) -> None:
@@ -67,11 +70,15 @@ def replace_text(path: Path, text: str) -> None:
     new = path.with_name(f".{path.name}.new")  # services ignore what begins with a dot
     try:
         mode = path.stat().st_mode & 0o777 if path.exists() else 0o644
-        new.write_text(text, encoding="utf-8")
+        with new.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())  # a full disk shows here, and not as an empty file after a crash
         new.chmod(mode)
         new.replace(path)
     except OSError as error:
-        new.unlink(missing_ok=True)
+        with suppress(OSError):
+            new.unlink(missing_ok=True)
         raise ConfigurationError(f"{path} cannot be written: {error.strerror}; run this where it can be") from None
 
 

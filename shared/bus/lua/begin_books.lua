@@ -12,7 +12,7 @@ local wrong = wrong_kind(KEYS[2], 'hash')
 if wrong then
   return wrong
 end
-local refused = forbidden(KEYS[2], 'HSET')
+local refused = forbidden(KEYS[2], 'HSET', 'HDEL')
 for i = 3, #KEYS do
   refused = refused or forbidden(KEYS[i], 'DEL')
 end
@@ -26,6 +26,7 @@ if #KEYS > 2 then
   for i = 3, #KEYS do
     redis.call('DEL', KEYS[i])
   end
+  redis.call('HDEL', KEYS[2], 'key', 'other_key', 'formerly') -- the next turn records the key of these books
 end
 redis.call('HSET', KEYS[2], 'v', '1', 'funds', ARGV[2], 'since', since)
 return since

@@ -7,7 +7,7 @@
 --       symbol, position record ('' symbol: no change; '' record: flat),
 --       symbol, totals record ('' symbol: no change),
 --       count n of strings, n strings of the order's field/value pairs, count m, m strings of the risk state's field/value pairs,
---       then the report's field/value pairs.
+--       then the report's field/value pairs. The report gets the order's `market` as well, if it was recorded (transition.lua).
 -- Returns 'ok', 'fenced', or 'already' if it was settled before (the entry is acknowledged nevertheless), or 'unsummed' if all is
 -- written but the totals: they can be summed up again from the reports, so no order's end may depend on them.
 -- An error, and nothing written, if the state is not terminal, a key is of another type or a command is forbidden.
@@ -18,7 +18,8 @@ end
 if not owns(KEYS[1], ARGV[1]) then
   return 'fenced'
 end
-local state = redis.call('HGET', KEYS[2], 'state')
+local before = redis.call('HMGET', KEYS[2], 'state', 'market')
+local state, market = before[1], before[2]
 if state and ends[state] then
   if ARGV[5] ~= '' then
     redis.call('XACK', KEYS[4], ARGV[4], ARGV[5])
@@ -58,6 +59,10 @@ end
 local report = {}
 for i = after + #risk + 1, #ARGV do
   report[#report + 1] = ARGV[i]
+end
+if market then
+  report[#report + 1] = 'market'
+  report[#report + 1] = market
 end
 redis.call('XADD', KEYS[3], '*', unpack(report))
 if ARGV[6] ~= '' then

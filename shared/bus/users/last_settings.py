@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable
 
 from shared.bus.connection import Bus
 from shared.bus.records import pairs
+from shared.bus.users.user_index import read_user_index
 from shared.config.users.text import read_settings, write_settings
 from shared.contracts import keys
 from shared.domain.account import MASTER
@@ -44,6 +45,20 @@ async def holders(bus: Bus) -> set[str]:
     """Return every user who holds something from copying, or has a mirrored order. Raises BusUnavailable."""
     names = await bus.scan(keys.positions("*", "*")) + await bus.scan(keys.mirrored("*", "*"))
     return {name.partition("{")[2].partition("}")[0] for name in names} - {MASTER}
+
+
+async def holders_outside(bus: Bus, known: Collection[str]) -> set[str]:
+    """Return the users outside `known` who hold something, for showing them: by the index of users, else by a scan.
+
+    Raises BusUnavailable.
+    """
+    index = await read_user_index(bus)
+    if index is None:
+        return await holders(bus) - set(known)
+    names = sorted(index - set(known) - {MASTER})
+    of_user = [[key(user, venue) for key in (keys.positions, keys.mirrored) for venue in VENUES] for user in names]
+    held = await bus.do_all([("EXISTS", *each) for each in of_user])
+    return {user for user, any_held in zip(names, held, strict=True) if any_held}
 
 
 async def still_holding(bus: Bus, users: Collection[str]) -> set[str]:

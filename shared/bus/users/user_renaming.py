@@ -2,7 +2,8 @@
 
 The two names are in different slots, so the move is not one step, but it has one commit. Before it, the old name has everything
 and the new one has copies that must not be traded by (`taken_from`). After it, the old name has nothing that could be sold, and
-records the new name. Each half can be repeated. The streams stay where they are, as history.
+records the new name. Each half can be repeated. The streams of decisions, reports, stop-outs and stages stay where they are, as
+history, with the records of their orders; the samples of the equity move, so that its curve goes on.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ from shared.bus.errors import BusRefused, LeaseLost
 from shared.bus.lease import Lease
 from shared.bus.records import pairs
 from shared.bus.scripts import load
-from shared.bus.streams import NOTHING_DELIVERED, Group, entry_order, flatten
+from shared.bus.streams import NOTHING_DELIVERED, Group, entry_order, flatten, read_entries
 from shared.bus.users.routes import route_fields
 from shared.contracts import keys
+from shared.contracts.equity_sample import EQUITY_STEPS
 from shared.contracts.trade_totals import CONTENTS
 from shared.domain.funds import Funds
 from shared.domain.order import TERMINAL
@@ -25,6 +27,8 @@ from shared.domain.order import TERMINAL
 _SWITCH: Final = ("mode", "reason", "by", "at")
 _NEEDED: Final = 3.0
 """Seconds of lease that must be left when a step begins."""
+_PAGE: Final = 500
+"""Entries of a stream that are copied at once."""
 
 
 class UserRenaming:
@@ -85,12 +89,14 @@ class UserRenaming:
         held = {}
         for venue in self._venues:
             books = pairs(await self._bus.do("HGETALL", keys.books(old, venue)))
-            marked = {**books, "taken_from": old} if books else {}
+            marked = {**books, "taken_from": old, "formerly": old} if books else {}
             await self._replace(keys.books(new, venue), marked)  # first, so that what follows is not traded by
             for key in (keys.risk, keys.positions, keys.mirror_marks):
                 await self._replace(key(new, venue), pairs(await self._bus.do("HGETALL", key(old, venue))))
             sums = pairs(await self._bus.do("HGETALL", keys.totals(old, venue)))
             await self._replace(keys.totals(new, venue), sums and {**sums, CONTENTS: f"the reports of {old} too"})
+            for step in EQUITY_STEPS:
+                await self._copy_stream(keys.equity(old, venue, step), keys.equity(new, venue, step))
             held[venue] = int(await self._bus.do("HLEN", keys.positions(new, venue)))
         return held
 
@@ -114,7 +120,13 @@ class UserRenaming:
         for venue in self._venues:
             await self._bus.do("HDEL", keys.books(self._new.holder, venue), "taken_from")
         await self._bus.do("HDEL", keys.LAST_RELOADED_SETTINGS, self._old.holder)
-        await self._bus.do("DEL", keys.last_settings(self._old.holder), keys.stage(self._old.holder))
+        old = self._old.holder
+        of_account = (keys.doctor, keys.reconciled, keys.rebuilt, keys.mirror_marks)
+        left = [keys.last_settings(old), keys.stage(old), keys.control(old)]
+        left += [key(old, venue) for venue in self._venues for key in of_account]
+        left += [keys.equity(old, venue, step) for venue in self._venues for step in EQUITY_STEPS]
+        left += sorted(set(await self._bus.scan(keys.nonce(old, "*"))))
+        await self._bus.do("DEL", *left)  # all in the slot of the old name
 
     async def carried(self) -> str:
         """Return the id up to which every signal has reached all users; only valid while no engine runs."""
@@ -152,6 +164,14 @@ class UserRenaming:
             before, value = await self._bus.do_all([("GET", target), ("GET", name)])
             if str(value).isdigit() and int(value) > int(before or 0):
                 await self._bus.do("SET", target, value)
+
+    async def _copy_stream(self, source: str, target: str) -> None:
+        """Copy a stream with the ids of its entries. What an interrupted run has copied is replaced."""
+        await self._bus.do("DEL", target)
+        entries = read_entries(source, await self._bus.do("XRANGE", source, "-", "+"))
+        for begin in range(0, len(entries), _PAGE):
+            page = entries[begin : begin + _PAGE]
+            await self._bus.do_all([("XADD", target, entry.id, *flatten(entry.fields)) for entry in page])
 
     async def _replace(self, key: str, fields: Mapping[str, str]) -> None:
         """Replace a hash. Between the two commands it is empty, so that nothing can be traded by it."""

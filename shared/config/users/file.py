@@ -206,12 +206,9 @@ class _Stage(_Section):
             return self
         if self.start is None:
             raise ValueError('auto = true needs stage.start, where it begins, such as "shadow"')
-        if Stage.PAPER in {self.start, self.max}:
-            raise ValueError(
-                'auto moves between "shadow" and 1 only: from paper to real money the account needs another key, so that is '
-                'your step (then start at "shadow")'
-            )
-        if rank(self.max) < rank(self.start):
+        if self.max is Stage.PAPER:
+            raise ValueError('max "paper" is no step of the ladder: it climbs from "shadow" to 1')
+        if self.start is not Stage.PAPER and rank(self.max) < rank(self.start):
             raise ValueError(f"max {self.max} is below start {self.start}")
         return self
 

@@ -8,8 +8,9 @@ systems) are ignored.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -84,8 +85,11 @@ def is_users_file(name: str) -> bool:
     return name.endswith(SUFFIX) and not name.startswith(".")
 
 
-def load_users(config: Path) -> Users:
-    """Read all users of a configuration folder. Raises ConfigurationError only if the folder cannot be read."""
+def load_users(config: Path, read: Callable[[Path], UserPolicy | FileProblem] | None = None) -> Users:
+    """Read all users of a configuration folder, each file by `read` (default: `read_user`).
+
+    Raises ConfigurationError only if the folder cannot be read.
+    """
     folder = users_folder(config)
     try:
         names = sorted(name for name in (path.name for path in folder.iterdir()) if is_users_file(name))
@@ -94,7 +98,7 @@ def load_users(config: Path) -> Users:
     good: dict[str, UserPolicy] = {}
     problems: list[FileProblem] = []
     for name in names:
-        found = read_user(folder / name)
+        found = (read or read_user)(folder / name)
         if isinstance(found, FileProblem):
             problems.append(found)
         else:
@@ -126,7 +130,13 @@ def read_user(path: Path) -> UserPolicy | FileProblem:
 
 def load_user(path: Path) -> UserPolicy:
     """Read one user's file, whose name is a user id. Raises ConfigurationError with the reason, which does not name the file."""
-    return parse_toml(read_text(path), UserFile).policy(path.name.removesuffix(SUFFIX))
+    return _parse(read_text(path)).policy(path.name.removesuffix(SUFFIX))
+
+
+@lru_cache(maxsize=1_000)
+def _parse(text: str) -> UserFile:
+    """Parse the text of a user's file; cached, since the files of many users say the same."""
+    return parse_toml(text, UserFile)
 
 
 def find_key_clashes(folder: Path, users: Iterable[str]) -> list[FileProblem]:

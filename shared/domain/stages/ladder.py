@@ -3,6 +3,9 @@
 Up: `trades` clean trades in a row, whose prices were near the master's, while nothing is wrong and the audit is clean. Back: a
 burst of faults. It never goes past the file's `max`, never below `shadow`, and never by more than one step. A fault begins the
 count of clean trades again; so does each step.
+
+From `paper` it makes no step: real money is another account, with another key and other books, and what is held on paper must be
+sold on paper. After the same count it says that the user is ready, once, and a person moves them.
 """
 
 from __future__ import annotations
@@ -66,6 +69,8 @@ class LadderState:
     """The id of the last report that was counted."""
     held_back: str = ""
     """Why the last full count of clean trades made no step."""
+    ready: str = ""
+    """Why a user on paper is ready for stage `shadow`; empty if they are not."""
 
     @property
     def tracking_bps(self) -> Decimal | None:
@@ -86,7 +91,7 @@ class Move:
 
 def effective_stage(policy: StagePolicy, recorded: LadderState | None) -> Stage:
     """Return the stage in effect: the recorded one while the file leads to it, and never one above the file's `max`."""
-    if not policy.auto or recorded is None or recorded.start is not policy.start:
+    if not policy.auto or policy.on_paper or recorded is None or recorded.start is not policy.start:
         return policy.start
     return min(recorded.stage, policy.max, key=rank)
 
@@ -140,22 +145,32 @@ def step_back(state: LadderState, policy: StagePolicy, now: int) -> tuple[Ladder
 
 def is_complete(state: LadderState, policy: StagePolicy) -> bool:
     """Return whether enough clean trades were counted for a step up that the file allows."""
+    if state.clean < policy.trades:
+        return False
     higher = step_above(state.stage)
-    return higher is not None and rank(higher) <= rank(policy.max) and state.clean >= policy.trades
+    return state.stage is Stage.PAPER or (higher is not None and rank(higher) <= rank(policy.max))
 
 
 def climb(
     state: LadderState, policy: StagePolicy, findings: Sequence[str], now: int
 ) -> tuple[LadderState, Move | None]:
-    """Climb one step after a complete count, or begin the count again with the reason. `findings` are the audit's."""
-    higher = step_above(state.stage)
-    if higher is None or not is_complete(state, policy):
+    """Climb one step after a complete count, or begin the count again with the reason. `findings` are the audit's.
+
+    On paper the "step" is from paper to paper: it says that the user is ready to be moved.
+    """
+    if not is_complete(state, policy):
         return state, None
     if why := _held_back(state, policy, findings):
         return replace(_at(state, state.stage, state.since), faults=state.faults, held_back=why), None
     tracking = state.tracking_bps
     near = "" if tracking is None else f", {_bps(tracking)} bps from the master's prices on average"
-    why = f"{state.clean} clean {'checks' if state.stage is Stage.SHADOW else 'trades'}{near}"
+    what = {Stage.SHADOW: "checks", Stage.PAPER: "trades on paper"}.get(state.stage, "trades")
+    why = f"{state.clean} clean {what}{near}"
+    if state.stage is Stage.PAPER:
+        why = f"ready for stage {Stage.SHADOW}: {why}"
+        again = replace(_at(state, state.stage, state.since), faults=state.faults, ready=why)
+        return again, None if state.ready else Move(state.stage, state.stage, BY_LADDER, why, now)
+    higher = step_above(state.stage) or state.stage
     return _at(state, higher, now), Move(state.stage, higher, BY_LADDER, why, now)
 
 
@@ -183,6 +198,8 @@ def _belongs(fact: TradeFact, state: LadderState) -> bool:
         return fact.sign is Sign.CHECKED
     if fact.sign is not Sign.TRADED:
         return False
+    if state.stage is Stage.PAPER:
+        return fact.stage in {None, Stage.FULL} and fact.signal_at >= state.since  # paper decisions name no stage
     # By its stage and not by its instant: the clocks of signals and of this process differ by a second or so.
     return fact.signal_at >= state.since if fact.stage is None else fact.stage is state.stage
 

@@ -75,19 +75,27 @@ class StagePolicy:
     fault_window_ms: int = _HOUR_MS
 
     def __str__(self) -> str:
+        if self.on_paper:
+            return f"{self.start}, until it is ready for real money" if self.auto else str(self.start)
         return f"from {self.start} by itself to {self.max} at most" if self.auto else str(self.start)
+
+    @property
+    def on_paper(self) -> bool:
+        """Whether it begins on paper, where it stays: it says when it is ready, and a person moves it to real money."""
+        return self.start is Stage.PAPER
 
     @property
     def ceiling(self) -> Stage:
         """Return the highest stage that the file allows."""
-        return self.max if self.auto else self.start
+        return self.max if self.auto and not self.on_paper else self.start
 
     @property
     def smallest(self) -> Stage:
         """Return the stage with the smallest orders that the user comes to: what the venue's minimums have to let through."""
-        return Stage.CANARY if self.auto and self.max is not Stage.SHADOW else self.start
+        climbs = self.auto and not self.on_paper
+        return Stage.CANARY if climbs and self.max is not Stage.SHADOW else self.start
 
     @property
     def restricts(self) -> bool:
         """Whether an entry of this user may ever be less than a whole order."""
-        return self.auto or self.start.reduced
+        return (self.auto and not self.on_paper) or self.start.reduced

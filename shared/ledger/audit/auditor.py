@@ -16,6 +16,7 @@ from shared.bus.connection import Bus
 from shared.bus.mirrors import read_mirrors
 from shared.bus.records import pairs
 from shared.bus.streams import Entry
+from shared.bus.users.user_index import scan_users
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.messages import SignalMessage
@@ -37,7 +38,7 @@ from shared.ledger.audit.facts import (
 )
 from shared.ledger.audit.findings import AuditReport, AuditTally, Finding, FindingKind
 from shared.ledger.audit.journal import JournalOrder, audit_acceptances
-from shared.ledger.reading import entries, known_users, stream_extents
+from shared.ledger.reading import entries, stream_extents
 
 
 async def run_audit(
@@ -55,7 +56,7 @@ async def run_audit(
     signals = await read_signals(bus)
     tally.add(audit_signals(signals, moment))
     masters = await read_master_orders(bus)
-    users = await known_users(bus)
+    users = await scan_users(bus)
     marks = await read_marks(bus, users)
     if journal is not None:
         journal = rename_journal_users(journal, marks)

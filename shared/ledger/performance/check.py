@@ -54,7 +54,7 @@ async def check_sums(bus: Bus, user: str, venue: str) -> SumsCheck:
         return SumsCheck(user, venue, 0, why)
     (extent,) = await stream_extents(bus, [keys.reports(user)])
     if extent.removed and (extent.first is None or extent.first[0] > since):
-        return SumsCheck(user, venue, 0, "the oldest reports were removed: they are older than 30 days")
+        return SumsCheck(user, venue, 0, "the oldest reports were removed: they are older than RETENTION_DAYS")
     trades = [each async for each in read_trades(bus, user) if each.venue == venue and entry_ms(each.entry_id) >= since]
     sums, unreadable = parse_totals([part for pair in written.items() for part in pair])
     expected = sum_trades(trades)

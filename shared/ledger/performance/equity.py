@@ -1,4 +1,4 @@
-"""The equity curve of an account: its samples of the last 90 days, fine for the last day and coarser before.
+"""The equity curve of an account: its samples of the last 90 days, fine for the last hour and coarser before.
 
 An account whose amounts did not change has no new minute: a value holds until the next sample. A gap of more than an hour is a
 time without a reading.
@@ -11,18 +11,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from shared.bus.connection import Bus
-from shared.bus.streams import entry_ms, read_entries
 from shared.contracts import keys
-from shared.contracts.equity_sample import EQUITY_STEPS, EquitySample
-from shared.contracts.fields import MalformedMessageError
-
-_MOST: int = 3_000
-"""More than any of the streams holds."""
+from shared.contracts.equity_sample import EQUITY_STEPS, EquitySample, read_samples
 
 
 @dataclass(frozen=True, slots=True)
 class CurvePoint:
-    """One sample; `start` is the start of its interval (epoch ms)."""
+    """One sample; `start` is its minute, or the start of its interval (epoch ms)."""
 
     start: int
     sample: EquitySample
@@ -40,34 +35,24 @@ async def read_curve(bus: Bus, user: str, venue: str, since: int = 0) -> list[Cu
 async def read_curves(bus: Bus, places: Sequence[tuple[str, str]], since: int = 0) -> list[list[CurvePoint]]:
     """Read the curves of several (user, venue) in one round trip. Raises BusUnavailable."""
     steps = list(EQUITY_STEPS)
-    answers = await bus.do_all(
-        [
-            ("XRANGE", keys.equity(user, venue, step), since, "+", "COUNT", _MOST)
-            for user, venue in places
-            for step in steps
-        ]
-    )
+    answers = await bus.do_all([("GET", keys.equity(user, venue, step)) for user, venue in places for step in steps])
     found = []
     for number in range(len(places)):
-        rows = answers[number * len(steps) : (number + 1) * len(steps)]
-        found.append(_merged([_points(each) for each in rows]))
+        rings = answers[number * len(steps) : (number + 1) * len(steps)]
+        found.append(_merged([_points(ring, step, since) for step, ring in zip(steps, rings, strict=True)]))
     return found
 
 
 async def read_step(bus: Bus, user: str, venue: str, step: str, since: int = 0) -> list[CurvePoint]:
-    """Read the samples of one resolution only. Raises BusUnavailable."""
-    (rows,) = await bus.do_all([("XRANGE", keys.equity(user, venue, step), since, "+", "COUNT", _MOST)])
-    return _points(rows)
+    """Read the samples of one resolution only, each by the start of its interval. Raises BusUnavailable."""
+    (ring,) = await bus.do_all([("GET", keys.equity(user, venue, step))])
+    length = EQUITY_STEPS[step]
+    return [CurvePoint(length.start(each.start), each.sample) for each in _points(ring, step, since)]
 
 
-def _points(rows: Any) -> list[CurvePoint]:
-    found = []
-    for entry in read_entries("", rows if isinstance(rows, list) else []):
-        try:
-            found.append(CurvePoint(entry_ms(entry.id), EquitySample.parse(entry.fields)))
-        except MalformedMessageError:
-            continue
-    return found
+def _points(ring: Any, step: str, since: int) -> list[CurvePoint]:
+    samples = read_samples(ring, EQUITY_STEPS[step], since) if isinstance(ring, str) else []
+    return [CurvePoint(start, sample) for start, sample in samples]
 
 
 def _merged(by_step: Sequence[list[CurvePoint]]) -> list[CurvePoint]:

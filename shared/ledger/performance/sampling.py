@@ -39,10 +39,8 @@ async def read_sample(bus: Bus, account: Account, currency: str) -> EquitySample
     none = (
         ZERO if not result.unreadable and not result.symbols else None
     )  # an account that has not traded has made nothing
-    return EquitySample.of(
+    return EquitySample(
         currency=currency,
         equity=sampled(account.equity.amount if account.equity else None),
-        cash=sampled(account.cash.amount if account.cash else None),
-        realized=sampled(total.realized if total else none),
         pnl=sampled(total.pnl if total else none),
     )

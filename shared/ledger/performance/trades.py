@@ -16,6 +16,7 @@ from shared.bus.connection import Bus
 from shared.bus.streams import Entry, read_entries
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
+from shared.contracts.market_records import read_price
 from shared.contracts.messages import ReportMessage
 from shared.domain.order import Kind, OrderState, Side
 from shared.domain.values.money import ZERO, Money, Price, Quantity
@@ -57,6 +58,10 @@ class Trade:
     sent_at: int | None
     accepted_at: int | None
     exact: bool = True
+    market: Price | None = None
+    """The price that was published when the venue had taken the order; None if the report has none."""
+    market_at: int | None = None
+    """The instant as of which that price was published."""
 
     @property
     def price(self) -> Price:
@@ -83,6 +88,7 @@ def trade_of(entry: Entry) -> Trade | None:
         return None
     base, quote = report.symbol.base, report.symbol.quote
     exact = report.cost is not None
+    market, market_at = _market_of(report)
     cost = size * (report.average_price or ZERO) if report.cost is None else report.cost
     value = report.fee or ZERO
     in_base = report.fee_base or ZERO
@@ -110,6 +116,8 @@ def trade_of(entry: Entry) -> Trade | None:
         sent_at=report.sent_at,
         accepted_at=report.accepted_at,
         exact=exact,
+        market=market,
+        market_at=market_at,
     )
 
 
@@ -133,6 +141,14 @@ async def latest_trades(bus: Bus, users: Sequence[str], count: int) -> Mapping[s
         page = read_entries(keys.reports(user), rows if isinstance(rows, list) else [])
         found[user] = [trade for entry in page if (trade := _readable(entry)) is not None]
     return found
+
+
+def _market_of(report: ReportMessage) -> tuple[Price, int] | tuple[None, None]:
+    """Return the published price of a report; an unreadable one is none: it is no reason to lose the trade."""
+    try:
+        return read_price(report.symbol, report.market) if report.market else (None, None)
+    except MalformedMessageError:
+        return None, None
 
 
 def _readable(entry: Entry) -> Trade | None:

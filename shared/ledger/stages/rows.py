@@ -37,6 +37,8 @@ class StageRow:
     faults: int = 0
     standing: tuple[str, ...] = ()
     held_back: str = ""
+    ready: str = ""
+    """Why a user on paper may be moved to real money, and how."""
 
     @property
     def words(self) -> str:
@@ -44,8 +46,9 @@ class StageRow:
         if not self.auto:
             return f"stage {self.stage} (fixed)" if Stage(self.stage).reduced else ""
         counted = f"{self.clean} of {self.trades} clean trades, {self.faults} fault{'' if self.faults == 1 else 's'}"
-        wrong = [*self.standing, *([self.held_back] if self.held_back else [])]
-        return f"stage {self.stage} of at most {self.max}: {counted}{''.join(f'; {each}' for each in wrong)}"
+        more = [*self.standing, *filter(None, (self.held_back, self.ready))]
+        most = "" if self.stage == Stage.PAPER else f" of at most {self.max}"
+        return f"stage {self.stage}{most}: {counted}{''.join(f'; {each}' for each in more)}"
 
     def row(self) -> dict[str, object]:
         """Return it as a JSON row."""
@@ -66,6 +69,14 @@ class StageStep:
     def row(self) -> dict[str, object]:
         """Return it as a JSON row."""
         return asdict(self)
+
+
+def way_to_shadow(user: str) -> str:
+    """Describe how a person moves a user from paper to real money: what is held on paper is sold there first."""
+    return (
+        f"ops flatten --user {user}; then give {user} a key of the real account, set stage.start = 'shadow' (no paper = true) "
+        f"in config/users/{user}.toml, and: ops doctor {user}; ops resume --user {user}"
+    )
 
 
 async def read_stages(bus: Bus, policies: Sequence[UserPolicy]) -> dict[str, StageRow]:
@@ -122,4 +133,5 @@ def stage_row(policy: UserPolicy, fields: Mapping[str, str]) -> StageRow:
         len(state.faults),
         tuple(sorted(state.standing)),
         state.held_back,
+        f"{state.ready}; {way_to_shadow(policy.user)}" if state.ready else "",
     )

@@ -41,6 +41,8 @@ class Collected:
     """The same of all trades since its beginning, those after its end included."""
     before: list[Copied] = field(default_factory=list)
     """The latest ones from before the period, newest first."""
+    without_signal: list[int] = field(default_factory=list)
+    """The instants (epoch ms) of the decisions whose signals are not in the stream."""
     unreadable: int = 0
 
 
@@ -58,6 +60,8 @@ async def collect(bus: Bus, user: str, since: int, until: int) -> Collected:
                 signal = _parsed(entry, found, lambda each: SignalMessage.parse(each.fields).to_domain())
                 if signal is not None:
                     found.copied.append(Copied(signal, decisions[signal.id]))
+    known = {each.signal.id for each in found.copied}
+    found.without_signal = [each.signal_at for signal, each in decisions.items() if signal not in known]
     await _read_reports(bus, user, since, until, found)
     found.before = await _before(bus, user, since, found)
     return found

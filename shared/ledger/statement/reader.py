@@ -10,7 +10,6 @@ import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final
 
@@ -22,10 +21,11 @@ from shared.domain.values.money import ZERO
 from shared.domain.values.symbol import Symbol
 from shared.ledger.reading import stream_extents
 from shared.ledger.statement.collected import Collected, add_size, collect
+from shared.ledger.statement.completeness import find_beginning, move_beginning
 from shared.ledger.statement.month import Month
 from shared.ledger.statement.records.material import Copied, Ending, Holding, Material, Opening, Scale
 from shared.ledger.statement.records.scales import first_scale
-from shared.ledger.statement.statement import Statement, state_account
+from shared.ledger.statement.statement import NoStatementError, Statement, state_account
 
 _EVERY_TRADE: Final = "0"
 """What sums of trades say of themselves if they go back to the account's first trade: see CONTENTS."""
@@ -42,33 +42,28 @@ async def read_statement(bus: Bus, user: str, month: Month, now: int) -> Stateme
     if now <= month.begins:
         return Statement(user, month, running=False, accounts=(), notes=(f"{month} has not begun.",))
     until = min(month.ends, now)
-    since, notes = await _beginning(bus, user, month)
-    records = await collect(bus, user, since, until)
+    running = now < month.ends
+    beginning = await find_beginning(bus, user, month)
+    records = await collect(bus, user, beginning.since, until)
+    if (later := await move_beginning(bus, user, beginning, records)) is not beginning:
+        beginning = later
+        records = await collect(bus, user, beginning.since, until)
+    since, notes = beginning.since, [beginning.note] if beginning.note else []
+    if since >= until:
+        return Statement(user, month, running, accounts=(), notes=tuple(notes))
     accounts = []
     for venue, currency in sorted(_accounts(records)):
-        material = await _material(bus, user, (venue, currency), records, since, until, running=now < month.ends)
-        stated = await asyncio.to_thread(state_account, material)  # a busy month takes some tenths of a second
+        material = await _material(bus, user, (venue, currency), records, since, until, running=running)
+        try:
+            stated = await asyncio.to_thread(state_account, material)  # a busy month takes some tenths of a second
+        except NoStatementError as error:
+            notes.append(str(error))
+            continue
         if stated is not None:
             accounts.append(stated)
     if records.unreadable:
         notes.append(f"{records.unreadable} entries could not be read and are left out.")
-    return Statement(user, month, now < month.ends, tuple(accounts), tuple(notes))
-
-
-async def _beginning(bus: Bus, user: str, month: Month) -> tuple[int, list[str]]:
-    """Return the instant from which the user's records of the month exist, and why that is not the first of the month."""
-    begins = month.begins
-    orders, signals = await stream_extents(bus, [keys.orders(user), keys.SIGNALS])
-    since, notes = begins, []
-    if orders.first is not None and orders.first[0] > begins and not orders.removed:
-        since = orders.first[0]
-        notes.append("The user began to follow within the month: the statement begins then.")
-    for extent in (orders, signals):
-        if extent.removed and extent.first is not None and extent.first[0] > since:
-            since = extent.first[0]
-            day = datetime.fromtimestamp(since / 1000, UTC).date()
-            notes = [f"Records from before {day} have been removed (RETENTION_DAYS): the statement begins there."]
-    return since, notes
+    return Statement(user, month, running, tuple(accounts), tuple(notes))
 
 
 async def _material(

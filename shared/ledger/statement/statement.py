@@ -14,8 +14,17 @@ from statistics import median
 from shared.domain.values.money import ZERO
 from shared.ledger.statement.month import Month
 from shared.ledger.statement.parts.books import Entry, Exit, OwnExit
-from shared.ledger.statement.parts.causes import OF_THE_EQUITY, OF_THE_SETTINGS, STEPS, Cause, cause_of
-from shared.ledger.statement.parts.counterfactuals import Explanation, explain
+from shared.ledger.statement.parts.causes import (
+    OF_THE_EQUITY,
+    OF_THE_SETTINGS,
+    ON_ENTRIES,
+    ON_EXITS,
+    STEPS,
+    UNSEPARATED,
+    Cause,
+    cause_of,
+)
+from shared.ledger.statement.parts.counterfactuals import Explanation, explain, is_unseparated
 from shared.ledger.statement.parts.exact import exactly
 from shared.ledger.statement.records.assembly import Assembly, assemble
 from shared.ledger.statement.records.material import Material
@@ -94,11 +103,24 @@ class Statement:
     notes: tuple[str, ...] = ()
 
 
+class NoStatementError(Exception):
+    """The records of an account do not say what was made there; the text says why. A sum that lacks a trade is never shown."""
+
+
 def state_account(material: Material) -> AccountStatement | None:
-    """Return the statement of an account; None if nothing happened and nothing was held. Raises StatementError for a defect."""
+    """Return the statement of an account; None if nothing happened and nothing was held.
+
+    Raises NoStatementError, and StatementError for a defect.
+    """
     assembly = assemble(material)
     if not assembly.books:
         return None
+    if assembly.oversold:
+        coins = ", ".join(assembly.oversold)
+        raise NoStatementError(
+            f"{material.venue}, in {material.currency}: by the records more {coins} was sold than was bought, as after a coin "
+            "was renamed. No statement can be made of this account; its profit is in `ops pnl`."
+        )
     explanation = explain(assembly.books, assembly.ratio)
     counts = _counts(assembly)
     amounts = _lines_of(explanation, counts)
@@ -166,6 +188,8 @@ def _counts(assembly: Assembly) -> Counter[tuple[Cause, str]]:
         for event in book.events:
             if isinstance(event, (Entry, Exit)) and event.missed:
                 found[cause_of(event.missed), event.missed] += 1
+            if isinstance(event, (Entry, Exit)) and event.copy.size:
+                found.update(_price_lines(event))
             if isinstance(event, Entry) and event.allowed is not None:
                 found[Cause.LIMITS, ""] += 1
             if isinstance(event, OwnExit):
@@ -176,6 +200,14 @@ def _counts(assembly: Assembly) -> Counter[tuple[Cause, str]]:
                 with exactly():
                     found[Cause.RATIO, OF_THE_EQUITY] += event.at_equity != event.master.size * assembly.ratio
     return found
+
+
+def _price_lines(event: Entry | Exit) -> list[tuple[Cause, str]]:
+    """Return the lines to which the price of a copy belongs."""
+    if is_unseparated(event):
+        return [(Cause.PRICE, UNSEPARATED)]
+    line = ON_ENTRIES if isinstance(event, Entry) else ON_EXITS
+    return [(Cause.PRICE, line)] if event.rested else [(Cause.DELAY, line), (Cause.PRICE, line)]
 
 
 def _copying(material: Material, assembly: Assembly) -> Copying:
@@ -200,6 +232,11 @@ def _notes(assembly: Assembly) -> tuple[str, ...]:
         found.append(
             f"{assembly.unknown_sizes} decisions do not state the ratio that they followed: what was ordered stands for it, or "
             "the ratio of the decision before."
+        )
+    if assembly.unpriced_openings:
+        found.append(
+            f"Of {assembly.unpriced_openings} coins that were held at the beginning no earlier price is recorded: they are "
+            "valued at the first price within the period."
         )
     if assembly.rounded_costs:
         found.append(

@@ -12,11 +12,12 @@ from typing import Final
 from shared.bus.connection import Bus
 from shared.bus.interventions import drop, put_back_order, put_back_signal
 from shared.bus.streams import Entry
+from shared.bus.users.user_index import user_of
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.messages import OrderMessage, SignalMessage
 from shared.ledger.open_issues import UNRESOLVED_STATES
-from shared.ledger.reading import entries, user_of
+from shared.ledger.reading import entries
 
 _FIELD: Final = "field:"
 

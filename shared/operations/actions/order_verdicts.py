@@ -12,11 +12,11 @@ from uuid import UUID
 
 from shared.bus.connection import Bus
 from shared.bus.records import pairs
+from shared.bus.users.user_index import user_of
 from shared.contracts import keys
 from shared.contracts.verdict import VerdictKind, VerdictRecord
 from shared.domain.values.money import plain
 from shared.ledger.open_issues import UNRESOLVED_STATES
-from shared.ledger.reading import user_of
 from shared.operations.errors import ActionRefused
 
 

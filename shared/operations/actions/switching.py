@@ -140,10 +140,15 @@ class Switching:
             raise UnknownTarget(f"no venue trades {symbol}")
         return Scope(symbol=symbol)
 
-    async def loosens(self, request: ActionRequest) -> Control | None:
-        """Return the present switch of the request's user if the request would make it less strict; None if it would not."""
+    async def loosens(self, request: ActionRequest, by: str) -> Control | None:
+        """Return the present switch of the request's user if the request would make it less strict; None if it would not.
+
+        The same mode counts too if another person has set it: their name and reason must not be replaced by the user's own.
+        """
         present = (await self._read({Scope(request.user)})).of(Scope(request.user))
-        return present if is_stricter(present.mode, MODES[request.action]) else None
+        wanted = MODES[request.action]
+        others = present.mode is wanted and present.mode is not ControlMode.RUN and present.by != by
+        return present if others or is_stricter(present.mode, wanted) else None
 
     async def _read(self, scopes: Iterable[Scope]) -> Switches:
         wanted = list(scopes)

@@ -1,18 +1,16 @@
-"""Resolving an order by hand: what a verdict adds to or takes from the user's copied position."""
+"""Resolving an order by hand: the verdict is added to the order's record, once it was confirmed what it means."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from decimal import Decimal
 from typing import Final
 
 from shared.bus.interventions import give_verdict
 from shared.contracts.verdict import VerdictKind, VerdictRecord
 from shared.domain.account import MASTER
-from shared.domain.order import Side
-from shared.domain.values.money import plain
 from shared.operations.actions.order_verdicts import StoredOrder, build_verdict, find_order
 from shared.operations.actions.port import Ground
+from shared.operations.actions.verdict_words import verdict_notes, verdict_words
 from shared.operations.consequence import Consequence
 from shared.operations.control_log import Change, write_change
 from shared.operations.errors import ActionRefused, UnknownTarget
@@ -41,11 +39,10 @@ class Verdicts:
         """Return what the verdict books. Raises ActionRefused for an order that is not unresolved, BusUnavailable."""
         found, verdict = await self._read(request, "", 0)
         fields = found.fields
-        details = tuple(f"{name}: {fields[name]}" for name in _SHOWN if fields.get(name))
-        name = "master" if found.user == MASTER else "executor"
-        notes = () if found.owner else (f"no {name} serves {found.user} now: the order is settled when one does",)
+        details = tuple(f"{name.replace('_', ' ')}: {fields[name]}" for name in _SHOWN if fields.get(name))
+        notes = verdict_notes(found, verdict, self._ground.clock())
         facts = [fields.get("state", ""), fields.get("attempts", ""), verdict.fields()]
-        return Consequence(f"{found.user} {found.order_id}", _words(found, verdict), details, notes, facts=facts)
+        return Consequence(f"{found.user} {found.order_id}", verdict_words(found, verdict), details, notes, facts=facts)
 
     async def perform(self, request: ActionRequest, change: Change) -> str:
         """Add the verdict to the record. Raises ActionRefused if the order has gone on."""
@@ -74,15 +71,3 @@ class Verdicts:
             found.fields, filled=filled, size=request.size, price=request.price, fee=request.fee or "0", by=by, at=at
         )
         return found, verdict
-
-
-def _words(found: StoredOrder, verdict: VerdictRecord) -> str:
-    which = f"order {found.order_id} of {found.user}"
-    if verdict.verdict is VerdictKind.NONE:
-        return f"settles {which} as never filled: no position changes"
-    base, _, quote = found.fields.get("symbol", "").partition("/")
-    size, price = verdict.verdict_size or Decimal(0), verdict.verdict_price or Decimal(0)
-    buys = found.fields.get("side") == Side.BUY
-    moved = f"the copied position {'grows' if buys else 'shrinks'} by {plain(size)} {base}"
-    fee = f", fee {plain(verdict.verdict_fee)} {quote}" if verdict.verdict_fee else ""
-    return f"settles {which} as filled: {moved} at {plain(price)} {quote} ({size * price:,.2f} {quote}{fee})"

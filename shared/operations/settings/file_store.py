@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from shared.config.errors import ConfigurationError
+from shared.config.users.folder_lock import only_writer
 from shared.config.users.loader import SUFFIX
 from shared.operations.errors import ActionRefused
 
@@ -29,6 +31,14 @@ def replace_file(path: Path, before: str, text: str, now: int) -> Path:
 
     Raises ActionRefused if the file no longer says `before`, or if the folder cannot be written.
     """
+    try:
+        with only_writer(path.parent.parent):
+            return _replace(path, before, text, now)
+    except ConfigurationError as error:
+        raise ActionRefused(str(error)) from None
+
+
+def _replace(path: Path, before: str, text: str, now: int) -> Path:
     stamp = datetime.fromtimestamp(now / 1000, UTC).strftime("%Y%m%dT%H%M%S%f")
     backup = path.with_name(f"{path.name}.{stamp}-{secrets.token_hex(2)}{_BACKUP}")
     new = path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")

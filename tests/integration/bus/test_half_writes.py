@@ -25,6 +25,7 @@ ORDER: Final = keys.order("alice", "o1")
 ORDERS, REPORTS = keys.orders("alice"), keys.reports("alice")
 POSITIONS, RISK = keys.positions("alice", "kraken"), keys.risk("alice", "kraken")
 TOTALS: Final = keys.totals("alice", "kraken")
+PRICES: Final = keys.prices("kraken")
 NONCE: Final = keys.nonce("alice", "fp")
 ENTRY: Final = "5-0"
 GROUP: Final = keys.EXECUTOR
@@ -34,8 +35,10 @@ _OF_NO_MATTER: Final = {
     *(("begin_books", key) for key in (POSITIONS, RISK)),
     *(("retire_user", key) for key in (POSITIONS, RISK, *_FORGOTTEN)),
     *((script, TOTALS) for script in ("settle", "transition")),
+    ("transition", PRICES),
 }
-"""Keys that a script only deletes: they may be anything. The sums of trades can be summed up again: no order waits for them."""
+"""Keys that a script only deletes: they may be anything. The sums of trades can be summed up again, and a price is only noted: no
+order waits for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,7 @@ CALLS: Final[Mapping[str, Call]] = {
         [TOKEN, "anna", 9, "5-0", "paper"],
         [_FENCE, ("HSET", keys.following("alice"), "from", "1-0")],
     ),
+    "put_sample": Call([keys.equity("alice", "kraken", "minute")], [76, 16, "r" * 25, "hs1x8", "USD".ljust(11)]),
     "put_field": Call([FENCE, POSITIONS], [TOKEN, "BTC/USD", "{}"], [_FENCE]),
     "release": Call([keys.lease("alice"), FENCE], ["me", TOKEN], [_FENCE, ("SET", keys.lease("alice"), "me")]),
     "renew": Call([keys.lease("alice"), FENCE], ["me", TOKEN, 9], [_FENCE, ("SET", keys.lease("alice"), "me")]),
@@ -111,9 +115,9 @@ CALLS: Final[Mapping[str, Call]] = {
         [_FENCE, *_STREAM],
     ),
     "transition": Call(
-        [FENCE, ORDER, POSITIONS, RISK, TOTALS],
-        [TOKEN, "planned", "BTC/USD", "{}", "BTC/USD", "{}", 2, "pnl", "1", "leg", "2"],
-        [_FENCE],
+        [FENCE, ORDER, POSITIONS, RISK, TOTALS, PRICES],
+        [TOKEN, "planned", "BTC/USD", "{}", "BTC/USD", "{}", 2, "pnl", "1", "leg", "2", "symbol", "BTC/USD"],
+        [_FENCE, ("HSET", PRICES, "BTC/USD", "60000 1")],
     ),
     "count_attempt": Call([keys.attempts("name", "n1")], [60_000]),
     "find_session": Call([keys.session("d1"), keys.GENERATIONS], [], [_SESSION, _GENERATION]),

@@ -5,6 +5,7 @@ Each order of a test has an id of its own, so that hypothesis can go on without 
 
 from __future__ import annotations
 
+from decimal import Decimal
 from itertools import product
 
 import pytest
@@ -14,11 +15,14 @@ from shared.bus.connection import Bus
 from shared.bus.errors import BusRefused, LeaseLost
 from shared.bus.lease import Lease
 from shared.bus.orders import OrderStore, PositionChange
+from shared.bus.records import Records
 from shared.bus.send_permit import ReplayPermit, SendPermit, SendRefusal, SwitchSet
 from shared.contracts import keys
+from shared.contracts.messages import ReportMessage
 from shared.domain.order import STEPS, TERMINAL, OrderState
+from shared.domain.values.money import Price
 from tests.integration.bus.account import Account, a_delivered_entry, a_report, pending
-from tests.support.examples import BTC_USD, an_id
+from tests.support.examples import BTC_USD, NOW, an_id
 from tests.support.leases import take_over
 from tests.support.property_examples import scaled
 
@@ -341,3 +345,34 @@ async def test_a_kill_switch_and_a_lost_lease_stop_a_replay(account: Account, bu
     with pytest.raises(LeaseLost):
         await account.store.begin_replay(order_id, "c", 9_000)
     assert (await account.store.load(order_id))["state"] == "sending"
+
+
+async def test_the_published_price_is_recorded_with_the_acceptance_and_stated_in_the_report(
+    account: Account, bus: Bus
+) -> None:
+    await Records(bus).write_prices("kraken", [Price(Decimal("60000.1"), BTC_USD)], NOW)
+    order_id = await account.put(OrderState.SENDING)
+    fields = {"symbol": str(BTC_USD), "accepted_at": str(NOW)}
+    await account.store.move(order_id, OrderState.ACCEPTED, fields, note_price=True)
+    assert (await account.store.load(order_id))["market"] == f"60000.1 {NOW}"
+    await Records(bus).write_prices("kraken", [Price(Decimal(61_000), BTC_USD)], NOW + 9)
+    await account.store.move(order_id, OrderState.PLANNED, {"symbol": str(BTC_USD)})
+    assert await account.store.settle(a_report(order_id), entry_id="", fields={})
+    (report,) = await account.reports(order_id)
+    assert report["market"] == f"60000.1 {NOW}", "that of the acceptance, not a later one"
+    assert ReportMessage.parse(report).market == f"60000.1 {NOW}"
+
+
+@pytest.mark.parametrize(
+    "prices", [(), ("HSET", keys.prices("kraken"), "ETH/USD", "3000 1"), ("SET", keys.prices("kraken"), "x")]
+)
+async def test_a_price_that_is_not_there_or_cannot_be_read_holds_up_no_order(
+    account: Account, bus: Bus, prices: tuple[str, ...]
+) -> None:
+    if prices:
+        await bus.do(*prices)
+    order_id = await account.put(OrderState.SENDING)
+    await account.store.move(order_id, OrderState.ACCEPTED, {"symbol": str(BTC_USD)}, note_price=True)
+    assert await account.store.load(order_id) == {"state": "accepted", "symbol": str(BTC_USD)}
+    assert await account.store.settle(a_report(order_id), entry_id="", fields={})
+    assert "market" not in (await account.reports(order_id))[0]

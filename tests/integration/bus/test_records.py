@@ -109,8 +109,19 @@ async def test_a_heartbeat_is_seen_while_it_lasts(bus: Bus, records: Records) ->
     assert 0 < await bus.do("PTTL", keys.heartbeat("executor", "host-1")) <= HEARTBEAT_TTL_MS
 
 
+async def test_a_process_is_found_without_an_index_too_and_forgotten_after_a_day(bus: Bus, records: Records) -> None:
+    await records.write_heartbeat("api", "a", HeartbeatRecord(state="running"))
+    await bus.do("DEL", keys.PROCESSES)
+    assert list(await records.heartbeats()) == ["api:a"]
+    await records.write_heartbeat("api", "b", HeartbeatRecord(state="running"))
+    await bus.do("HSET", keys.PROCESSES, "api:long-gone", "1")
+    await records.forget_processes()
+    assert await bus.do("HKEYS", keys.PROCESSES) == ["api:b"]
+
+
 async def test_a_heartbeat_that_cannot_be_read_hides_no_other(bus: Bus, records: Records) -> None:
     await records.write_heartbeat("api", "a", HeartbeatRecord(state="running"))
+    await bus.do("HSET", keys.PROCESSES, "api:older-version", "1", "api:typed-by-hand", "1", "api:gone", "1")
     await bus.do("SET", keys.heartbeat("api", "older-version"), "running")
     await bus.do("HSET", keys.heartbeat("api", "typed-by-hand"), "v", "9", "state", "running")
     assert list(await records.heartbeats()) == ["api:a"]

@@ -61,7 +61,7 @@ async def whole(bus: Bus, records: Records) -> None:
     assert await records.risk(NEW, "kraken") == RiskState.fresh("USD", NOW)
     (old, new) = await records.books([(OLD, "kraken"), (NEW, "kraken")])
     assert old == FundsMark(Funds.LIVE, 0, NEW, NOW)
-    assert new == FundsMark(Funds.LIVE)
+    assert new == FundsMark(Funds.LIVE, formerly=OLD)
     assert pairs(await bus.do("HGETALL", keys.control(NEW))) == {"mode": "pause", "reason": "a test"}
     assert pairs(await bus.do("HGETALL", keys.following(NEW))) == {"from": UNTIL}
     assert pairs(await bus.do("HGETALL", keys.following(OLD))) == {"from": "0-0", "until": UNTIL}
@@ -81,7 +81,7 @@ async def test_everything_moves_and_nothing_is_left_that_could_be_sold_twice(bus
     await whole(bus, alice)
 
 
-@pytest.mark.parametrize("commands", range(1, 44))
+@pytest.mark.parametrize("commands", range(1, 80))
 async def test_interrupted_anywhere_and_repeated_it_ends_the_same(bus: Bus, alice: Records, commands: int) -> None:
     """At no moment can both names sell: the new one's books are marked until the old one has none."""
     dying = _Dying(bus, commands)

@@ -36,9 +36,11 @@ from shared.bus.streams import Group, flatten, read_entries
 from shared.contracts import keys
 from shared.contracts.messages import OrderMessage, ReportMessage
 from shared.domain.fault import FaultKind, Faults
+from shared.domain.limits.policy import UserPolicy
 from shared.domain.order import Copy, Decision, Kind, Side, order_id
 from shared.domain.position import Position
 from shared.domain.values.symbol import Symbol
+from shared.domain.values.venue import VenueName
 from shared.execution.attempt import Attempt
 from shared.execution.clock import AccountClock
 from shared.execution.following.streamed_orders import StreamedOrders
@@ -101,16 +103,17 @@ class Rig:
     faults: Faults = field(default_factory=Faults)
     stream: FakeStream | None = None
     """The account's private stream, for turns: `FakeStream(rig.account)` shows what the venue does."""
+    at: str = VenueName.KRAKEN
+    policy: UserPolicy = field(default_factory=lambda: a_policy(USER))
 
     async def start(self) -> Owner:
         """Start a process that serves alice, in place of any earlier one; its account is ready."""
         lease = await take_over(self.bus, USER, str(uuid4()))
         self.clock.now = max(self.clock.now, lease.since)
         nonces = NonceCounter(self.bus, lease, USER, "f" * 16, floor=self.account.last_nonce)
-        venue = FakeVenue(self.market, self.account, clock=self.clock, nonces=nonces)
-        venue.stream = self.stream
+        venue = self.open_venue(nonces)
         records = Records(self.bus)
-        faults = AccountFaults(self.faults, USER, "kraken")
+        faults = AccountFaults(self.faults, USER, self.at)
         attempts: dict[str, Attempt] = {}
         streamed = StreamedOrders(
             USER,
@@ -125,7 +128,7 @@ class Rig:
         sender = Sender(
             user=USER,
             venue=venue,
-            store=OrderStore(self.bus, lease, USER, "kraken"),
+            store=OrderStore(self.bus, lease, USER, self.at),
             permit=None if venue.replays else nonces,
             lease=lease,
             clock=clock,
@@ -137,7 +140,7 @@ class Rig:
         )
         names = AssetNames(venue)
         context = AccountContext(
-            policy=a_policy(USER),
+            policy=self.policy,
             sender=sender,
             records=records,
             account=keeper,
@@ -154,6 +157,12 @@ class Rig:
         self.clock.now += 10_000  # by both clocks: what is listed from now on proves something
         keeper.connected_steady = self.steady() - 10
         return Owner(lease, context, venue, Dispatcher(context))
+
+    def open_venue(self, nonces: NonceCounter) -> FakeVenue:
+        """Connect a process to the account."""
+        venue = FakeVenue(self.market, self.account, clock=self.clock, nonces=nonces, name=self.at)
+        venue.stream = self.stream
+        return venue
 
     def entry(self, size: str = "0.05", limit: str = "60300", signal: str = "", *, fresh_for: int = 30_000) -> Decision:
         """Decide to copy a buy, right now; `fresh_for` in ms."""

@@ -10,6 +10,8 @@ import pytest
 from shared.bus.connection import Bus
 from shared.bus.records import Records
 from shared.bus.streams import flatten
+from shared.bus.trimming import trim
+from shared.config.settings import Settings
 from shared.contracts import keys
 from shared.contracts.messages import OrderMessage, SignalMessage
 from shared.contracts.trade_totals import CONTENTS, write_totals
@@ -17,6 +19,7 @@ from shared.domain.order import Side
 from shared.domain.trade_totals import TradeTotals
 from shared.domain.values.money import ZERO
 from shared.ledger.performance.check import sum_trades
+from shared.ledger.reading import stream_extents
 from shared.ledger.statement.month import Month
 from shared.ledger.statement.reader import read_statement
 from shared.ledger.statement.records.material import Holding, Material
@@ -26,6 +29,7 @@ from tests.support.paper_month import MONTH, SYMBOLS, PaperMonth
 from tests.support.recorded_month import record
 
 FILLS = 24
+DAY = 24 * 3600 * 1000
 
 
 def recorded(month: PaperMonth) -> Material:
@@ -89,8 +93,76 @@ async def test_a_month_whose_beginning_was_trimmed_says_so_and_still_adds_up(bus
     found = await read_statement(bus, "alice", MONTH, month.ends_at)
     (account,) = found.accounts
     assert account.since == first
-    assert "before 2023-12-01 have been removed (RETENTION_DAYS)" in found.notes[0]
+    assert "from before 2023-12-01 is recorded any more (RETENTION_DAYS)" in found.notes[0]
     assert account.gap == sum(part.amount for part in account.parts)
+
+
+async def hold(bus: Bus, month: PaperMonth) -> None:
+    """Record the positions: what was held at the beginning follows from them, once the first reports are gone."""
+    for symbol in SYMBOLS:
+        if month.held(symbol).size.amount:
+            await Records(bus).write_position("alice", "kraken", month.held(symbol))
+
+
+async def trim_all(bus: Bus, now: int, days: int) -> None:
+    """Trim as engine and executor do, once everything was acknowledged."""
+    for stream in (keys.SIGNALS, keys.orders("alice"), keys.reports("alice")):
+        await trim(bus, stream, now - days * DAY)
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_last_month_is_whole_on_every_day_of_this_one(bus: Bus, seed: int) -> None:
+    """Records are kept for a week longer than two months have days."""
+    month = PaperMonth(seed, FILLS)
+    await record(bus, month)
+    await hold(bus, month)
+    before = await read_statement(bus, "alice", MONTH, MONTH.ends)
+    assert before.accounts
+    await trim_all(bus, MONTH.next.ends, Settings().retention_days)
+    after = await read_statement(bus, "alice", MONTH, MONTH.next.ends)
+    assert after == before
+    assert before.notes == ()
+
+
+async def test_a_month_of_which_nothing_is_left_says_so_and_shows_no_sums(bus: Bus) -> None:
+    month = PaperMonth(5, FILLS)
+    await record(bus, month)
+    await trim_all(bus, MONTH.next.ends, 20)
+    assert await bus.do("XLEN", keys.orders("alice")) == 0
+    found = await read_statement(bus, "alice", MONTH, MONTH.next.ends)
+    assert found.accounts == ()
+    assert "is recorded any more (RETENTION_DAYS)" in found.notes[0]
+    following = await read_statement(bus, "alice", MONTH.next, MONTH.next.ends)
+    assert following.notes == (), "nothing of this month was removed: nothing happened in it"
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_a_decision_whose_report_was_removed_is_not_counted_as_one_that_filled_nothing(
+    bus: Bus, seed: int
+) -> None:
+    month = PaperMonth(seed, FILLS)
+    await record(bus, month)
+    await hold(bus, month)
+    copies = [each for each in month.endings if each.trade and each.signal_id and each.at >= MONTH.begins]
+    gone = copies[len(copies) // 2]
+    await trim(bus, keys.reports("alice"), gone.at + 1)
+    (left,) = await stream_extents(bus, [keys.reports("alice")])
+    found = await read_statement(bus, "alice", MONTH, month.ends_at)
+    (account,) = found.accounts
+    assert account.since == left.complete_since > gone.at
+    assert "is recorded any more (RETENTION_DAYS)" in found.notes[0]
+    assert not any(line.code == "pending" for part in account.parts for line in part.lines)
+    assert account.gap == sum(part.amount for part in account.parts)
+
+
+async def test_a_coin_without_an_earlier_price_is_named(bus: Bus) -> None:
+    month = PaperMonth(5, FILLS)
+    await record(bus, month)
+    within = [each for each in month.copied if each.signal.filled_at >= MONTH.begins]
+    for stream in (keys.SIGNALS, keys.orders("alice")):
+        await bus.do("XTRIM", stream, "MINID", within[0].signal.filled_at)
+    (account,) = (await read_statement(bus, "alice", MONTH, month.ends_at)).accounts
+    assert any("no earlier price is recorded" in note for note in account.notes)
 
 
 async def test_a_user_who_began_within_the_month_has_a_statement_from_then_on(bus: Bus) -> None:

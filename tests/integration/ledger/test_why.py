@@ -94,8 +94,10 @@ async def test_the_feed_gives_each_outcome_once(bus: Bus) -> None:
     copies = Copies(bus)
     await copies.settled(["alice"], count=250)
     feed = OutcomeFeed(bus)
-    pages = [len(await feed.read(["alice", "bob"])) for _ in range(3)]
-    assert pages == [200, 50, 0]
+    count = 0
+    while page := await feed.read(["alice", "bob"]):  # a few at a time, so that one user's many hold up no other
+        count += len(page)
+    assert count == 250
     await copies.settled(["bob"])
     again = await feed.read(["alice", "bob"])
     assert [(each.user, each.outcome, each.latency_ms) for each in again] == [("bob", "filled", 120)]

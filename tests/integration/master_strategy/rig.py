@@ -222,7 +222,7 @@ class Rig:
         nonces = NonceCounter(self.bus, lease, MASTER, "f" * 16, floor=self.time.now * 1000)
         clock = self.time.clock()
         at = self.at
-        venue = FakeVenue(self.market, self.account, clock=clock.now, nonces=nonces, name=at)
+        venue = self.open_venue(nonces)
         records, signals, master = Records(self.bus), SignalLog(self.bus), MasterRecords(self.bus, lease, at)
         store = OrderStore(self.bus, lease, MASTER, at, positions=keys.strategy(MASTER, at))
         mirror = AccountMirror(venue, records, clock, symbols=[BTC], currency="USD")
@@ -286,6 +286,10 @@ class Rig:
             self.crash_points,
             trust,
         )
+
+    def open_venue(self, nonces: NonceCounter) -> FakeVenue:
+        """Connect a process to the account."""
+        return FakeVenue(self.market, self.account, clock=self.time.clock().now, nonces=nonces, name=self.at)
 
     async def someone_trades(self, run: Run, side: Side, size: str, symbol: Symbol = BTC) -> None:
         """Trade on the account past the strategy, as a person would."""

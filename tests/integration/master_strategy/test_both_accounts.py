@@ -50,6 +50,8 @@ class TwoAccounts:
         self.settings = StrategySettings.model_validate(
             {"name": strategy, "symbols": [str(BTC)], "poll_seconds": 0.2, "entry_gap_seconds": 0}
         )
+        self.begun: list[tuple[str, set[str]]] = []
+        """The sessions in the order in which they began, each with the accounts that had been tried by then."""
         self.markets: dict[str, FakeMarket] = {name: FakeMarket({BTC: Decimal(60_000)}) for name in VENUES}
         self.accounts: dict[str, FakeAccount] = {
             name: FakeAccount({"USD": Decimal(100_000)}, replays=name is COINBASE) for name in (COINBASE, KRAKEN)
@@ -59,9 +61,9 @@ class TwoAccounts:
         self.clock = Clock(system_clock().now, lambda seconds: asyncio.sleep(seconds / 20))
         self._bus = bus
         self._state = MasterState(self.heartbeat)
-        sessions = [self._sessions(name) for name in self.accounts]
+        self.sessions = [self._sessions(name) for name in self.accounts]
         self.leadership = Leadership(
-            bus=bus, instance="one", venues=sessions, heartbeat=self.heartbeat, clock=self.clock
+            bus=bus, instance="one", venues=self.sessions, heartbeat=self.heartbeat, clock=self.clock
         )
 
     def trade(self, name: str, side: Side, size: str, client_id: str = "", symbol: Symbol = BTC) -> None:
@@ -73,6 +75,7 @@ class TwoAccounts:
         state = self._state.of(name)
 
         async def session(lease: Lease) -> None:
+            self.begun.append((name, {each.name for each in self.sessions if each.tried.is_set()}))
             counter = NonceCounter(self._bus, lease, MASTER, "f" * 16, floor=self.clock.now() * 1000)
             nonces = None if self.accounts[name].replays else counter
             venue = FakeVenue(
@@ -143,6 +146,10 @@ async def emitted(bus: Bus, count: int) -> Sequence[Signal]:
         while len(found := await SignalLog(bus).latest(100)) < count:  # noqa: ASYNC110  # a stream tells nobody
             await asyncio.sleep(0.02)
     return [SignalMessage.parse(each.fields).to_domain() for each in reversed(found)]
+
+
+async def test_kraken_begins_when_coinbase_has_connected(master: TwoAccounts) -> None:
+    assert master.begun == [("coinbase", set()), ("kraken", {"coinbase"})]
 
 
 async def test_both_signal_and_each_position_is_its_own(master: TwoAccounts, bus: Bus) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from shared.bus.connection import Bus
 from shared.bus.records import pairs
-from shared.bus.streams import Group, flatten, read_entries
+from shared.bus.streams import Group, read_entries
 from shared.contracts import keys
 from shared.contracts.stop_out_lift import lift_field
 from shared.domain.limits.policy import LimitPolicy, StopOutAction
@@ -20,7 +20,7 @@ from shared.operations.control_log import read_changes
 from shared.operations.errors import ActionRefused, ConsequenceChanged, UnknownTarget
 from shared.operations.request import Action, ActionRequest
 from tests.support.copies import Copies, now_ms
-from tests.support.operating import OPERATOR, desk_of
+from tests.support.operating import OPERATOR, desk_of, leave_unknown
 from tests.support.risk_states import write_risk
 
 ORDER = "0b9f3c1e-8f2b-5a64-9d0e-2f6a4f0c1d11"
@@ -81,20 +81,8 @@ async def test_only_letters_of_streams_are_looked_for(bus: Bus, config: Path, st
         await desk_of(bus, config).preview(ActionRequest(action=Action.DROP, stream=stream, entry="1-0"), OPERATOR)
 
 
-async def unresolved(bus: Bus) -> None:
-    fields = {
-        "user": "alice",
-        "venue": "kraken",
-        "state": "unknown",
-        "symbol": "BTC/USD",
-        "side": "buy",
-        "attempts": "1",
-    }
-    await bus.do("HSET", keys.order("alice", ORDER), *flatten({**fields, "base_size": "0.5", "limit_price": "60300"}))
-
-
 async def test_a_verdict_says_what_it_books_and_is_bound_to_the_send_that_was_seen(bus: Bus, config: Path) -> None:
-    await unresolved(bus)
+    await leave_unknown(bus, ORDER)
     desk = desk_of(bus, config)
     request = ActionRequest(
         action=Action.RESOLVE, user="alice", order=ORDER, outcome="filled", size="0.2", price="60000", fee="3"
@@ -114,6 +102,36 @@ async def test_a_verdict_says_what_it_books_and_is_bound_to_the_send_that_was_se
 
 
 @pytest.mark.parametrize(
+    ("user", "side", "outcome", "said", "noted"),
+    [
+        ("alice", "buy", "none", "it ends, nothing is booked, and it is not sent again", "no exit will sell it"),
+        ("alice", "sell", "none", "the exit goes on, and sells up to 0.5 BTC again", "sold twice"),
+        ("alice", "buy", "filled", "the copied position grows by 0.2 BTC", "later exits are refused"),
+        ("alice", "sell", "filled", "the copied position shrinks by 0.2 BTC", "goes on with the 0.3 BTC"),
+        ("master", "sell", "none", "it ends, and nothing is booked", "stays booked that the master has sold"),
+    ],
+)
+async def test_what_a_verdict_trades_and_what_a_wrong_one_does_is_said(
+    bus: Bus, config: Path, user: str, side: str, outcome: str, said: str, noted: str
+) -> None:
+    await leave_unknown(bus, ORDER, user=user, side=side)
+    size = "0.2" if outcome == "filled" else ""
+    request = ActionRequest(action=Action.RESOLVE, user=user, order=ORDER, outcome=outcome, size=size)
+    shown = (await desk_of(bus, config).preview(request, OPERATOR)).consequence
+    assert said in shown.text
+    assert any(noted in note for note in shown.notes), shown.notes
+    assert any(f"serves {user} now" in note for note in shown.notes)
+
+
+async def test_a_verdict_on_an_order_that_can_still_arrive_says_from_when_it_counts(bus: Bus, config: Path) -> None:
+    request = ActionRequest(action=Action.RESOLVE, user="alice", order=ORDER, outcome="none")
+    for deadline, expected in ((1_000, False), (now_ms() + 60_000, True)):
+        await leave_unknown(bus, ORDER, deadline_at=str(deadline))
+        notes = (await desk_of(bus, config).preview(request, OPERATOR)).consequence.notes
+        assert any("could still arrive" in note for note in notes) is expected
+
+
+@pytest.mark.parametrize(
     "more",
     [
         {"outcome": "maybe"},
@@ -126,7 +144,7 @@ async def test_a_verdict_says_what_it_books_and_is_bound_to_the_send_that_was_se
     ],
 )
 async def test_a_verdict_that_makes_no_sense_is_refused(bus: Bus, config: Path, more: dict[str, str]) -> None:
-    await unresolved(bus)
+    await leave_unknown(bus, ORDER)
     values: dict[str, str] = {"user": "alice", "order": ORDER, **more}
     with pytest.raises(ActionRefused):
         await desk_of(bus, config).preview(ActionRequest(action=Action.RESOLVE, **values), OPERATOR)  # type: ignore[arg-type]

@@ -83,7 +83,7 @@ async def test_the_tracking_error_compares_the_hours_of_both(bus: Bus, redis_ser
         samples = EquitySamples(bus, user, "kraken")
         for hour, profit in enumerate(profits):
             at = start + hour * HOUR
-            sample = EquitySample.of(currency="USD", equity=Decimal(1000), pnl=Decimal(profit))
+            sample = EquitySample(currency="USD", equity=Decimal(1000), pnl=Decimal(profit))
             assert await samples.add(sample, at) == ""
     each = (await ops(redis_server.url, "pnl", "--user", "alice", "--json")).json["tracking"]["kraken"]
     assert each["intervals"] == 3

@@ -30,7 +30,8 @@ async def test_the_table_names_every_part_and_adds_up(month: PaperMonth, redis_s
     assert ran.code == 0, ran.err
     for words in (
         "the master's result at scale",
-        "Delay, spread and slippage",
+        "Delay",
+        "Spread and slippage",
         "Fees",
         "Rounding and minimums",
         "Skipped",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
 from decimal import Decimal
 from pathlib import Path
 
@@ -17,41 +16,9 @@ from shared.contracts import keys
 from shared.domain.limits.policy import OnLeave
 from shared.domain.position import Position
 from shared.domain.values.money import Quantity
-from tests.integration.ops.command import Exchange, Ran, exchange, ops
+from tests.integration.ops.command import Exchange
+from tests.integration.ops.users_command import ALICE, Run
 from tests.support.examples import BTC_USD, NOW, an_account, usd
-from tests.support.redis_server import RedisServer
-
-Run = Callable[..., Awaitable[Ran]]
-ALICE = '# hers\nenabled = true   # since May\nvenues = ["kraken"]\n\n[limits]\nmax_positions = 8\n'
-
-
-@pytest.fixture
-async def venue() -> AsyncIterator[Exchange]:
-    """A stand-in for the paper exchange."""
-    async with exchange() as made:
-        yield made
-
-
-@pytest.fixture
-def config(tmp_path: Path) -> Path:
-    """A configuration with one user."""
-    folder = tmp_path / "config"
-    (folder / "users").mkdir(parents=True)
-    (folder / "users" / "alice.toml").write_text(ALICE)
-    (folder / "paper_accounts.toml").write_text('# balances\n[accounts.alice.kraken]\nUSD = "5000"\n')
-    return folder
-
-
-@pytest.fixture
-def run(bus: Bus, redis_server: RedisServer, config: Path, venue: Exchange, tmp_path: Path) -> Run:
-    """Run `ops user`."""
-    del bus  # empties the server
-
-    async def run_it(*words: str, **env: str) -> Ran:
-        given = {"SHOAL_CONFIG": str(config), "SHOAL_SECRETS": str(tmp_path / "secrets"), "PAPER_URL": venue.url}
-        return await ops(redis_server.url, "user", *words, **{**given, **env})
-
-    return run_it
 
 
 async def _holds(bus: Bus, user: str) -> None:
@@ -163,7 +130,8 @@ async def test_disable_and_enable_change_one_line_and_leave_the_rest(run: Run, c
 async def test_list_shows_state_venues_where_keys_are_and_what_is_held(
     run: Run, bus: Bus, config: Path, tmp_path: Path
 ) -> None:
-    (config / "users" / "bob.toml").write_text("enabled = false\n")
+    (config / "users" / "bob.toml").write_text('enabled = false\nstage = "0.25"\n')
+    (config / "users" / "cy.toml").write_text('[stage]\nstart = "shadow"\nmax = "0.25"\nauto = true\n')
     (config / "users" / "bad.toml").write_text("enabled = maybe\n")
     (tmp_path / "secrets" / "kraken" / "alice").mkdir(parents=True)
     (tmp_path / "secrets" / "kraken" / "alice" / "key").write_text("theKeyOfAlice")
@@ -172,14 +140,16 @@ async def test_list_shows_state_venues_where_keys_are_and_what_is_held(
     await Records(bus).write_account(an_account("alice"))
     await bus.do("SET", keys.lease("alice"), "someone")
     ran = await run("list", "--json", KRAKEN_USER_BOB_API_KEY="theKeyOfBob")
-    assert ran.json["total"] == 4
+    assert ran.json["total"] == 5
     rows = {row["user"]: row for row in ran.json["users"]}
-    assert {user: row["state"] for user, row in rows.items() if user != "bad"} == {
+    assert {user: row["state"] for user, row in rows.items() if user not in {"bad", "cy"}} == {
         "alice": "enabled",
         "bob": "disabled, on_leave = keep",
         "zoe": "gone, still holds",
     }
     assert rows["bad"]["state"].startswith("bad file: ")
+    stages = {"alice": "1", "bob": "0.25", "cy": "shadow, climbs to 0.25", "bad": "", "zoe": ""}
+    assert {user: row["stage"] for user, row in rows.items()} == stages
     assert {user: row["key"] for user, row in rows.items() if user in {"alice", "bob"}} == {
         "alice": {"kraken": "folder"},
         "bob": {"kraken": "variable"},
@@ -187,7 +157,7 @@ async def test_list_shows_state_venues_where_keys_are_and_what_is_held(
     assert (rows["alice"]["held"], rows["zoe"]["held"], rows["bob"]["held"]) == ("0.01 BTC", "0.01 BTC", "")
     assert (rows["alice"]["accounts"], rows["bob"]["accounts"]) == ({"kraken": "ready"}, {"kraken": "not served"})
     shown = await run("list", "--limit", "1", "--skip", "1")
-    assert "1 of 4 users" in shown.out
+    assert "1 of 5 users" in shown.out
     assert [row["user"] for row in (await run("list", "o", "--json")).json["users"]] == ["bob", "zoe"]
     assert "theKey" not in ran.out + shown.out
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from shared.config.users.loader import load_users
+from shared.config.users.text import read_settings, write_settings
 from shared.domain.limits.policy import UserPolicy
 from shared.domain.stages.stage import Stage, StagePolicy
 
@@ -72,8 +73,7 @@ def test_a_whole_section_is_read_exactly(tmp_path: Path) -> None:
         ("[stage]\nstart = 0.05\nmax = 1", "max has no effect without stage.auto = true"),
         ("[stage]\nstart = 0.05\ntrades = 5", "trades has no effect without stage.auto = true"),
         ("[stage]\nauto = true", "auto = true needs stage.start"),
-        ('[stage]\nauto = true\nstart = "paper"', "from paper to real money the account needs another key"),
-        ('[stage]\nauto = true\nstart = 0.05\nmax = "paper"', "from paper to real money the account needs another key"),
+        ('[stage]\nauto = true\nstart = 0.05\nmax = "paper"', 'max "paper" is no step of the ladder'),
         ('[stage]\nauto = true\nstart = 0.25\nmax = "shadow"', "max shadow is below start 0.25"),
         ('paper = true\nstage = "shadow"', 'paper = true is the stage "paper", but stage.start is shadow'),
         (f"paper = true\n[stage]\n{LADDER}", 'paper = true is the stage "paper", but stage.start is shadow'),
@@ -84,6 +84,16 @@ def test_a_whole_section_is_read_exactly(tmp_path: Path) -> None:
 def test_what_makes_no_sense_is_refused_in_words(tmp_path: Path, text: str, why: str) -> None:
     policy = load(tmp_path, text)
     assert why in policy.fault
+
+
+@pytest.mark.parametrize("settings", ["", "max = 0.25\n", 'max = "shadow"\n'])
+def test_on_paper_the_ladder_counts_and_leaves_paper_never(tmp_path: Path, settings: str) -> None:
+    policy = load(tmp_path, f'[stage]\nauto = true\nstart = "paper"\n{settings}')
+    assert (policy.fault, policy.paper, policy.stage.auto) == ("", True, True)
+    assert (policy.stage.ceiling, policy.stage.smallest, policy.stage.restricts) == (Stage.PAPER, Stage.PAPER, False)
+    read = read_settings("alice", write_settings(policy))
+    assert read is not None
+    assert read.stage == policy.stage
 
 
 def test_resting_orders_on_paper_may_be_mirrored(tmp_path: Path) -> None:

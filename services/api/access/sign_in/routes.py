@@ -12,13 +12,21 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from services.api.access.cookies import SESSION as SESSION_COOKIE, VISIT, came_by_https, read_cookie, write_cookie
+from services.api.access.cookies import (
+    BROWSER,
+    SESSION as SESSION_COOKIE,
+    VISIT,
+    came_by_https,
+    read_cookie,
+    write_cookie,
+)
 from services.api.access.identity import Identity, Role, csrf_of, identity_of
 from services.api.access.permissions import LINK, SESSION, SIGN_IN, SIGN_OUT, STYLE, home_of
 from services.api.access.refusals import safe_path
 from services.api.access.sessions import lifetime_of
 from services.api.access.sign_in.desk import Admitted, Refused, SignIn
 from shared.ledger.account_views import View
+from shared.sign_in.known_browsers import LASTS_MS
 
 _HERE: Final = Path(__file__).parent
 _MOST_FIELDS: Final = 8
@@ -65,7 +73,8 @@ def _add_sign_in(router: APIRouter, desk: SignIn, pages: _Pages) -> None:
     async def sign_in(request: Request) -> Response:
         form = await request.form(max_fields=_MOST_FIELDS)
         name, password, wanted = (str(form.get(field, "")) for field in ("name", "password", "next"))
-        result = await desk.with_password(name.strip().lower(), password, _address(request))
+        browser = read_cookie(request, BROWSER)
+        result = await desk.with_password(name.strip().lower(), password, _address(request), browser)
         if isinstance(result, Refused):
             return pages.sign_in(request, next=safe_path(wanted), refused=result)
         await desk.sign_out(read_cookie(request, SESSION_COOKIE))
@@ -131,6 +140,8 @@ def _admit(request: Request, admitted: Admitted, wanted: str) -> Response:
         "set-cookie", _cookie(request, SESSION_COOKIE, admitted.token, max_age=seconds, role=who.role)
     )
     answer.headers.append("set-cookie", _cookie(request, VISIT, "", max_age=0))
+    if admitted.browser:
+        answer.headers.append("set-cookie", _cookie(request, BROWSER, admitted.browser, max_age=LASTS_MS // 1000))
     return answer
 
 

@@ -21,6 +21,21 @@ function axis() {
   return { stroke: colour("--soft"), grid: { stroke: colour("--line"), width: 0.5 }, ticks: { stroke: colour("--line") } };
 }
 
+function stamp(at) {
+  return new Date(at * 1000).toISOString().slice(0, 16).replace("T", " ");
+}
+
+// The day stands where it begins, else the time, in UTC and by 24 hours.
+function ticks(times) {
+  let day = "";
+  return times.map((at) => {
+    const [date, time] = stamp(at).split(" ");
+    const text = date === day ? time : `${time}\n${date}`;
+    day = date;
+    return times.length > 1 && times[1] - times[0] >= 86400 ? date : text;
+  });
+}
+
 function draw(curves) {
   const size = () => ({ width: Math.max(place.clientWidth, 200), height: 220 });
   const series = curves.map((curve, n) => ({
@@ -30,7 +45,8 @@ function draw(curves) {
     spanGaps: true,
     points: { show: curve.at.length < 40 },
   }));
-  const options = { ...size(), axes: [axis(), { ...axis(), size: 70 }], series: [{}, ...series], tzDate: (ts) => uPlot.tzDate(new Date(ts * 1000), "UTC") };
+  const zero = { value: (chart, at) => (at === null ? "–" : stamp(at)) };
+  const options = { ...size(), axes: [{ ...axis(), values: (chart, times) => ticks(times) }, { ...axis(), size: 70 }], series: [zero, ...series], tzDate: (ts) => uPlot.tzDate(new Date(ts * 1000), "UTC") };
   const chart = new uPlot(options, merge(curves), place);
   new ResizeObserver(() => chart.setSize(size())).observe(place);
 }

@@ -3,12 +3,16 @@
 // opened and what has the focus stays. It never evaluates what it receives.
 
 const RETRY_MS = 5000;
+const GRACE_MS = 3000;
+const SILENCE_MS = 30000; // three times as long as the server is ever silent
 
 const table = document.querySelector("[data-live]");
 const notice = document.getElementById("connection");
 let last = table?.dataset.after ?? "";
 let source = null;
 let retry = 0;
+let warning = 0;
+let heard = 0;
 
 function parse(html) {
   const holder = document.createElement("template");
@@ -66,31 +70,46 @@ function showState(html) {
   }
 }
 
+// A stream ends now and then and is there again at once: only what lasts is said.
 function connected(yes) {
-  if (notice) {
-    notice.hidden = yes;
+  if (yes) {
+    clearTimeout(warning);
+    warning = 0;
+    if (notice) {
+      notice.hidden = true;
+    }
+  } else if (!warning) {
+    warning = setTimeout(() => { if (notice) { notice.hidden = false; } }, GRACE_MS);
   }
 }
 
-function open() {
-  source?.close();
+function address() {
   const url = new URL(table.dataset.live, location.href);
   if (last) {
     url.searchParams.set("after", last);
   }
-  source = new EventSource(url);
-  source.addEventListener("open", () => connected(true));
-  source.addEventListener("row", (event) => {
+  url.searchParams.set("lines", table.tBodies.length);
+  url.searchParams.set("state", document.getElementById("state") ? 1 : 0);
+  return url;
+}
+
+function open() {
+  close();
+  heard = Date.now();
+  source = new EventSource(address());
+  const on = (name, act) => source.addEventListener(name, (event) => {
+    heard = Date.now();
+    act(event);
+  });
+  on("row", (event) => {
     last = event.lastEventId || last;
     showLine(event.data, false);
   });
-  source.addEventListener("change", (event) => showLine(event.data, true));
-  source.addEventListener("state", (event) => {
-    connected(true);
-    showState(event.data);
-  });
-  source.addEventListener("outage", () => connected(false));
-  source.addEventListener("reload", () => location.reload());
+  on("change", (event) => showLine(event.data, true));
+  on("state", (event) => showState(event.data));
+  on("here", () => connected(true));
+  on("outage", () => connected(false));
+  on("reload", () => location.reload());
   source.addEventListener("error", () => {
     connected(false);
     // The browser connects again by itself, with the last id, unless the answer was an error.
@@ -99,6 +118,19 @@ function open() {
       retry = setTimeout(open, RETRY_MS);
     }
   });
+}
+
+function close() {
+  clearTimeout(retry);
+  source?.close();
+}
+
+// A connection that was cut without a word (a machine that slept, a network that changed) never ends by itself.
+function watch() {
+  if (source && Date.now() - heard > SILENCE_MS) {
+    connected(false);
+    open();
+  }
 }
 
 // The second press on a line that is open closes it; htmx opens it.
@@ -120,6 +152,7 @@ document.addEventListener("click", (event) => {
 
 if (table && "EventSource" in window) {
   open();
-  addEventListener("pagehide", () => source?.close());
+  setInterval(watch, SILENCE_MS / 6);
+  addEventListener("pagehide", close);
   addEventListener("pageshow", (event) => { if (event.persisted) { open(); } });
 }

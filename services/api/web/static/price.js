@@ -2,6 +2,7 @@
 import { createChart, createSeriesMarkers, LineSeries } from "/static/vendor/lightweight-charts.mjs";
 
 const EVERY_MS = 5000;
+const FEW = 6; // fills whose texts do not cover one another
 const place = document.getElementById("price");
 
 function colour(name) {
@@ -15,18 +16,19 @@ function points(found) {
 }
 
 function markers(found) {
+  const few = found.fills.length <= FEW;
   return found.fills.map((fill) => ({
     time: Math.floor(fill.at / 1000),
     position: fill.side === "buy" ? "belowBar" : "aboveBar",
     shape: fill.side === "buy" ? "arrowUp" : "arrowDown",
     color: colour(fill.who === "master" ? "--act" : "--user"),
-    text: `${fill.who} ${fill.side} ${fill.size}`,
+    text: few ? `${fill.who} ${fill.side} ${fill.size}` : "",
   }));
 }
 
 async function read() {
   const answer = await fetch(place.dataset.series);
-  return answer.ok ? answer.json() : { prices: [], fills: [] };
+  return answer.ok ? answer.text() : '{"prices": [], "fills": []}';
 }
 
 const chart = createChart(place, {
@@ -38,9 +40,15 @@ const chart = createChart(place, {
 const line = chart.addSeries(LineSeries, { color: colour("--soft"), lineWidth: 2 });
 const marks = createSeriesMarkers(line, []);
 let fitted = false;
+let shown = "";
 
 async function refresh() {
-  const found = await read();
+  const text = await read();
+  if (text === shown) {
+    return; // to draw the same again costs time and memory
+  }
+  shown = text;
+  const found = JSON.parse(text);
   line.setData(points(found));
   marks.setMarkers(markers(found));
   if (!fitted && found.prices.length + found.fills.length) {

@@ -12,12 +12,12 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from services.api.access.identity import Role, at_least
 from services.api.read_models import ReadModels
-from services.api.web.events import EVERY, LONGEST, opening, outage, start_after
+from services.api.web.events import EVERY, LONGEST, Pulse, opening, start_after
 from services.api.web.paging import Page, page_of
 from services.api.web.rendering import Pages, wants_part
 from services.api.web.state import StatePanel
 from services.api.web.tape.rows import CopyRow, SignalRow, copy_row, row_of
-from services.api.web.tape.tally import Tally, Tape, newer
+from services.api.web.tape.tally import MOST, Tally, Tape, newer
 from shared.bus.connection import Bus
 from shared.bus.errors import BusError
 from shared.bus.streams import Entry, read_entries
@@ -26,12 +26,15 @@ from shared.ledger.why import find_signal, trace_signal
 
 SHOWN: Final = 50
 _USERS: Final = 50
+_NEVER: Final = -1
+"""The version of a line whose changes are not sent, because the page does not show it."""
 _CATCH_UP: Final = 500
 """Signals that one browser can have missed; with more it loads the page again."""
 
 STAFF: Final = [Depends(at_least(Role.VIEWER))]
 After = Annotated[str, Query(max_length=41)]
 Search = Annotated[str, Query(max_length=64)]
+Lines = Annotated[int, Query(ge=0, le=MOST)]
 PageNumber = Annotated[int, Query(ge=1, le=100_000)]
 
 
@@ -55,12 +58,15 @@ class TapeFeed:
         rows = await self._bus.do("XREVRANGE", keys.SIGNALS, f"({entry_id}", "-", "COUNT", count)
         return [row_of(entry, known.get(entry.id)) for entry in read_entries(keys.SIGNALS, rows)]
 
-    async def events(self, after: str) -> AsyncIterator[ServerSentEvent]:
-        """Yield every signal after an entry, changed counts, and the state of the system when it changes."""
+    async def events(self, after: str, lines: int, *, state: bool) -> AsyncIterator[ServerSentEvent]:
+        """Yield every signal after an entry, and changed counts of the `lines` before it, which the page shows already.
+
+        With `state` also the state of the system when it changes.
+        """
         yield opening()
         after = after or await self._end()
-        sent: dict[str, int] = {}
-        panel, down, end = "", False, time.monotonic() + LONGEST
+        sent = await self._unseen(after, lines)
+        panel, pulse, end = "", Pulse(), time.monotonic() + LONGEST
         while time.monotonic() < end:
             try:
                 new, behind = await self._new(after)
@@ -73,15 +79,14 @@ class TapeFeed:
                     yield ServerSentEvent(event="row", id=row.id, raw_data=self._render(row))
                 for row in await self._changed(sent, after):
                     yield ServerSentEvent(event="change", raw_data=self._render(row))
-                shown = await self._panel.render()
-                if shown != panel:
+                if state and (shown := await self._panel.render()) != panel:
                     panel = shown
                     yield ServerSentEvent(event="state", raw_data=shown)
-                down = False
+                said = pulse.well()
             except BusError as error:
-                if not down:
-                    yield outage(str(error))
-                down = True
+                said = pulse.lost(str(error))
+            for event in said:
+                yield event
             await asyncio.sleep(EVERY)
 
     async def _end(self) -> str:
@@ -91,6 +96,15 @@ class TapeFeed:
         except BusError:
             tallies = []
         return tallies[-1].entry.id if tallies else "0-0"
+
+    async def _unseen(self, after: str, lines: int) -> dict[str, int]:
+        """Return the lines that the page does not show, with their counts as if they were sent: their changes are not."""
+        try:
+            tallies = await self.tape.current()
+        except BusError:
+            return {}
+        shown = [tally for tally in tallies if not newer(tally.entry.id, after)]
+        return {tally.entry.id: _NEVER for tally in shown[: max(len(shown) - lines, 0)]}
 
     async def _new(self, after: str) -> tuple[list[SignalRow], bool]:
         """Return the signals after an entry, oldest first, and whether there are too many to send."""
@@ -108,7 +122,7 @@ class TapeFeed:
         tallies = await self.tape.current()
         for tally in tallies:
             entry_id = tally.entry.id
-            if sent.get(entry_id, 0) != tally.version and not newer(entry_id, after):
+            if sent.get(entry_id, 0) not in {tally.version, _NEVER} and not newer(entry_id, after):
                 sent[entry_id] = tally.version
                 found.append(row_of(tally.entry, tally))
         kept = {tally.entry.id for tally in tallies}
@@ -131,8 +145,10 @@ def build_tape_routes(bus: Bus, models: ReadModels, pages: Pages, feed: TapeFeed
         return await pages.page(request, "tape.html", rows=rows, earlier=earlier, full=len(rows) == SHOWN)
 
     @router.get("/tape/events", response_class=EventSourceResponse)
-    async def events(request: Request, after: After = "") -> AsyncIterator[ServerSentEvent]:
-        async for event in feed.events(start_after(request, after)):
+    async def events(
+        request: Request, after: After = "", lines: Lines = MOST, state: bool = True
+    ) -> AsyncIterator[ServerSentEvent]:
+        async for event in feed.events(start_after(request, after), lines, state=state):
             yield event
 
     @router.get("/tape/{entry_id}")

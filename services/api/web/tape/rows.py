@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -10,11 +11,16 @@ from typing import Final
 from services.api.web import words
 from services.api.web.tape.tally import COPIED, Tally
 from shared.bus.streams import Entry
+from shared.domain.order import OrderState
 from shared.ledger.signal_views import CopyView, SignalView
 from shared.ledger.why import UserCopy
 
 _BASIS_POINTS: Final = 10_000
 _MOST_CODES: Final = 4
+_CLOCKS: Final = "(clocks differ)"
+"""Instants of two processes in the wrong order: a difference of their clocks, and no latency."""
+_PLAIN_FILL: Final = re.compile(r"filled \S+ \S+ at \S+")
+"""The reason of an order that filled as it was sent."""
 MARKS: Final[Mapping[str, str]] = {
     "filled": "good",
     "partial": "mild",
@@ -73,16 +79,16 @@ class SignalRow:
 
     @property
     def rest(self) -> str:
-        """Describe those who have not copied it: `1 waiting, 2 not: below minimum 1, parked 1`."""
+        """Describe those who have not copied it: `1 waiting, 2 below minimum, 1 parked`."""
         if self.tally is None:
             return ""
         parts = [f"{self.tally.waiting:,} waiting"] if self.tally.waiting else []
         if self.tally.missed:
             codes = self.tally.codes.most_common(_MOST_CODES)
-            why = ", ".join(f"{words.code_words(code)} {count:,}" for code, count in codes)
-            more = ", ..." if len(self.tally.codes) > _MOST_CODES else ""
-            parts.append(f"{self.tally.missed:,} not: {why}{more}")
-        return "; ".join(parts)
+            parts += [f"{count:,} {words.code_words(code)}" for code, count in codes]
+            others = self.tally.missed - sum(count for _, count in codes)
+            parts += [f"{others:,} for other reasons"] if others else []
+        return ", ".join(parts)
 
 
 def row_of(entry: Entry, tally: Tally | None) -> SignalRow:
@@ -122,6 +128,20 @@ class CopyRow:
         return self.copy.outcome in COPIED
 
     @property
+    def why(self) -> str:
+        """Return the reason; of a plain fill, whose columns say it all, how the engine decided."""
+        return self.copy.decision_reason if self._is_plain_fill else self.copy.reason
+
+    @property
+    def arithmetic(self) -> str:
+        """Return how the engine decided, if that is not the reason already."""
+        return self.copy.decision_reason if self.copy.decision_reason != self.why else ""
+
+    @property
+    def _is_plain_fill(self) -> bool:
+        return self.copy.outcome == OrderState.FILLED and bool(_PLAIN_FILL.fullmatch(self.copy.reason))
+
+    @property
     def slippage(self) -> str:
         """Return the price against the master's in basis points: above zero the user did worse. Empty if nothing was traded."""
         worse = slippage_bps(self.copy.average_price, self.master_price, buys=not self.copy.fraction)
@@ -138,7 +158,9 @@ class CopyRow:
             ("settled", copy.accepted_at, copy.settled_at),
         )
         return tuple(
-            (name, words.duration(end - start)) for name, start, end in steps if start is not None and end is not None
+            (name, words.duration(end - start) if end >= start else _CLOCKS)
+            for name, start, end in steps
+            if start is not None and end is not None
         )
 
 

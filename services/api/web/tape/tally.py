@@ -6,14 +6,15 @@ stream. It must never show a count that is too high: positions in the streams on
 
 from __future__ import annotations
 
-import asyncio
+import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from services.api.timed_cache import TimedCache
 from shared.bus.connection import Bus
+from shared.bus.stream_feed import StreamFeed
 from shared.bus.streams import Entry, entry_ms, entry_order, read_entries
 from shared.contracts import keys
 from shared.domain.order import OrderState
@@ -24,8 +25,11 @@ _COUNTED: Final = 100_000
 """Signals times users: with many users fewer signals are counted."""
 _FEWEST: Final = 20
 _EVERY: Final = 0.5
-_CHUNK: Final = 100
 _PAGE: Final = 200
+_LIVELY_MS: Final = 120_000
+"""How long after the last signal the streams of all users are looked at each time."""
+_IN_TURN: Final = 500
+"""Users who are looked at each time after that."""
 _CLOCK_MS: Final = 60_000
 """The largest difference between the clock of the signals' entry ids and that of the reports'."""
 COPIED: Final = frozenset({OrderState.FILLED, OrderState.PARTIAL})
@@ -71,8 +75,8 @@ class Tape:
         self._users = users
         self._tallies: dict[str, Tally] = {}
         self._by_signal: dict[str, Tally] = {}
-        self._orders: dict[str, str] = {}
-        self._reports: dict[str, str] = {}
+        self._orders = StreamFeed(bus, keys.orders, _PAGE)
+        self._reports = StreamFeed(bus, keys.reports, _PAGE)
         self._cache = TimedCache(self.refresh, _EVERY)
 
     async def current(self) -> Sequence[Tally]:
@@ -106,27 +110,28 @@ class Tape:
             self._by_signal.pop(gone.entry.fields.get("id", ""), None)
 
     def _forget(self) -> None:
-        for known in (self._tallies, self._by_signal, self._orders, self._reports):
-            known.clear()
+        self._tallies.clear()
+        self._by_signal.clear()
+        self._orders.forget()
+        self._reports.forget()
 
     async def _count(self, users: Sequence[str]) -> None:
-        oldest = next(iter(self._tallies))
-        for first in range(0, len(users), _CHUNK):
-            chunk = users[first : first + _CHUNK]
-            await self._count_decisions(chunk, oldest)
-            await self._count_reports(chunk, oldest)
-            await asyncio.sleep(0)  # requests are served between two chunks
+        oldest, newest = next(iter(self._tallies)), next(reversed(self._tallies))
+        # A signal is decided and settled within seconds; what comes later is found in turn.
+        most = 0 if time.time_ns() // 1_000_000 - entry_ms(newest) < _LIVELY_MS else _IN_TURN
+        await self._count_decisions(users, oldest, most)
+        await self._count_reports(users, oldest, most)
 
-    async def _count_decisions(self, users: Sequence[str], oldest: str) -> None:
-        for entry in await self._read(keys.orders, self._orders, users, oldest):
+    async def _count_decisions(self, users: Sequence[str], oldest: str, most: int) -> None:
+        async for entry in _all_new(self._orders, users, oldest, most):
             tally = self._by_signal.get(entry.fields.get("signal_id", ""))
             if tally is not None:
                 tally.decided += 1
                 tally.version += 1
 
-    async def _count_reports(self, users: Sequence[str], oldest: str) -> None:
+    async def _count_reports(self, users: Sequence[str], oldest: str, most: int) -> None:
         start = f"{max(entry_ms(oldest) - _CLOCK_MS, 0)}-0"
-        for entry in await self._read(keys.reports, self._reports, users, start):
+        async for entry in _all_new(self._reports, users, start, most):
             tally = self._by_signal.get(entry.fields.get("signal_id", ""))
             if tally is not None:
                 outcome = entry.fields.get("outcome", "")
@@ -135,27 +140,15 @@ class Tape:
                     tally.codes[entry.fields.get("code") or outcome] += 1
                 tally.version += 1
 
-    async def _read(
-        self, key: Callable[[str], str], after: dict[str, str], users: Sequence[str], oldest: str
-    ) -> list[Entry]:
-        """Read the entries of these users' streams that were not read before, from `oldest` on."""
-        found: list[Entry] = []
-        asked = list(users)
-        while asked:
-            starts = [f"({after[user]}" if user in after else oldest for user in asked]
-            answers = await self._bus.do_all(
-                [("XRANGE", key(user), start, "+", "COUNT", _PAGE) for user, start in zip(asked, starts, strict=True)]
-            )
-            more = []
-            for user, rows in zip(asked, answers, strict=True):
-                entries = read_entries(key(user), rows if isinstance(rows, list) else [])
-                if entries:
-                    after[user] = entries[-1].id
-                    found += entries
-                if len(entries) == _PAGE:
-                    more.append(user)
-            asked = more
-        return found
+
+async def _all_new(feed: StreamFeed, users: Sequence[str], start: str, most: int) -> AsyncIterator[Entry]:
+    """Iterate over what is new in the streams of these users, from the entry id `start` on, until there is nothing more."""
+    while users:
+        found = await feed.step(users, start, most)
+        for entries in found.values():
+            for entry in entries:
+                yield entry
+        users = [user for user, entries in found.items() if len(entries) == _PAGE]
 
 
 def newer(first: str, second: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -22,9 +23,12 @@ from shared.ledger.performance.read_results import read_results
 from shared.ledger.performance.results import SymbolResult
 from shared.ledger.resting import read_resting
 from shared.ledger.status import UserStatus
+from shared.ledger.stopouts import read_stopouts
 from shared.ledger.too_small import judge_minimums, read_recent_entries
 
 DECISIONS: Final = 50
+_STOP_OUTS: Final = 3
+"""Past ones that are shown with those in force."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +59,7 @@ class AccountReader:
 
     async def find(self, user: str) -> UserStatus | None:
         """Return the state of a user; None if there is none of this name. Raises BusUnavailable."""
-        status = await self._models.status()
-        return next((each for each in status.users if each.policy.user == user), None)
+        return (await self._models.of_users([user])).get(user)
 
     async def figures(self, user: UserStatus) -> str:
         """Render state, sums and positions: the part that changes while the page is open. Raises BusUnavailable."""
@@ -87,6 +90,7 @@ class AccountReader:
         name, policy = user.policy.user, user.policy
         resting, unreadable = await read_resting(self._bus, [name])
         return {
+            "stop_outs": await read_stopouts(self._bus, [name], time.time_ns() // 1_000_000, _STOP_OUTS),
             "unresolved": await read_unresolved(self._bus, [name]),
             "resting": resting,
             "resting_unreadable": unreadable,

@@ -67,15 +67,17 @@ class UserListing:
         chosen = [user for user in matching if state in {"", user.state}]
         page = page_of(sorted(chosen, key=lambda user: user.policy.user), number, LENGTH)
         names = [user.policy.user for user in page.rows]
+        now = await self._models.of_users(names)
+        shown = [now.get(user.policy.user, user) for user in page.rows]
         results = await read_results(self._bus, names)
-        drifts = await self.drifts(list(page.rows))
+        drifts = await self.drifts(shown)
         rows = [
             _row(
                 user,
                 [each for each in results if each.user == user.policy.user],
                 [each for each in drifts if each.user == user.policy.user],
             )
-            for user in page.rows
+            for user in shown
         ]
         return UserList(page, rows, dict(sorted(states.items())))
 

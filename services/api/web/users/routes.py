@@ -11,8 +11,8 @@ from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from fastapi.responses import JSONResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from services.api.access.identity import Role, at_least, identity_of, sees_everything
-from services.api.web.events import EVERY, LONGEST, opening, outage, start_after
+from services.api.access.identity import Identity, Role, at_least, identity_of, sees_everything
+from services.api.web.events import EVERY, LONGEST, Pulse, opening, start_after
 from services.api.web.rendering import Pages, wants_part
 from services.api.web.tape.routes import After, PageNumber, Search
 from services.api.web.users.account import DECISIONS, AccountReader
@@ -79,7 +79,7 @@ def _add_account(router: APIRouter, bus: Bus, pages: Pages, accounts: AccountRea
     @router.get("/users/{user}/events", response_class=EventSourceResponse, dependencies=[Depends(_own)])
     async def events(request: Request, user: str, after: After = "") -> AsyncIterator[ServerSentEvent]:
         start = start_after(request, after) or await _latest_report(bus, user)
-        async for event in AccountEvents(bus, pages, accounts, user, staff=sees_everything(request)).run(start):
+        async for event in AccountEvents(bus, pages, accounts, user, identity_of(request)).run(start):
             yield event
 
     @router.get("/users/{user}/equity", dependencies=[Depends(_own)])
@@ -102,32 +102,34 @@ def _add_account(router: APIRouter, bus: Bus, pages: Pages, accounts: AccountRea
 class AccountEvents:
     """The events of one user's page: each outcome, and the figures when they change."""
 
-    def __init__(self, bus: Bus, pages: Pages, accounts: AccountReader, user: str, *, staff: bool) -> None:
+    def __init__(self, bus: Bus, pages: Pages, accounts: AccountReader, user: str, who: Identity) -> None:
         self._bus = bus
         self._pages = pages
         self._accounts = accounts
         self._user = user
-        self._staff = staff
+        self._who = who
 
     async def run(self, after: str) -> AsyncIterator[ServerSentEvent]:
         """Yield events after an entry of the user's reports."""
         yield opening()
-        shown, down, end = "", False, time.monotonic() + LONGEST
+        shown, pulse, end = "", Pulse(), time.monotonic() + LONGEST
         while time.monotonic() < end:
             try:
                 for entry_id, row in await self._new(after):
                     after = entry_id
-                    yield ServerSentEvent(event="row", id=entry_id, raw_data=self._render(row))
+                    yield ServerSentEvent(event="row", id=entry_id, raw_data=await self._render(row))
                 user = await self._accounts.find(self._user)
-                figures = "" if user is None else await self._accounts.figures(user)
+                figures = (
+                    "" if user is None else await self._pages.for_reader(await self._accounts.figures(user), self._who)
+                )
                 if figures and figures != shown:
                     shown = figures
                     yield ServerSentEvent(event="state", raw_data=figures)
-                down = False
+                said = pulse.well()
             except BusError as error:
-                if not down:
-                    yield outage(str(error))
-                down = True
+                said = pulse.lost(str(error))
+            for event in said:
+                yield event
             await asyncio.sleep(2 * EVERY)
 
     async def _new(self, after: str) -> list[tuple[str, DecisionRow]]:
@@ -141,8 +143,11 @@ class AccountEvents:
             (each.id, by_order[order]) for each in reports if (order := each.fields.get("order_id", "")) in by_order
         ]
 
-    def _render(self, row: DecisionRow) -> str:
-        return self._pages.fragment("parts/decision.html", row=row, staff=self._staff)
+    async def _render(self, row: DecisionRow) -> str:
+        staff = self._who.role is not Role.FOLLOWER
+        return await self._pages.for_reader(
+            self._pages.fragment("parts/decision.html", row=row, staff=staff), self._who
+        )
 
 
 async def _latest_report(bus: Bus, user: str) -> str:

@@ -23,7 +23,7 @@ from shared.contracts.fields import MalformedMessageError
 from shared.contracts.messages import ReportMessage
 from shared.contracts.position_record import write_position
 from shared.contracts.rebuilding import RebuildAnswer, RebuildMode, RebuildRequest, held_text
-from shared.domain.funds import Funds
+from shared.domain.funds import Funds, FundsMark
 from shared.domain.order import Kind, OrderState, Side, report_id
 from shared.execution.totals import LegTotals, quote_fee
 from shared.venues.errors import VenueError
@@ -48,7 +48,9 @@ class Rebuilder:
         account: AccountKeeper,
         funds: Funds,
         clock: Callable[[], int],
+        begun: Callable[[FundsMark], None] = lambda _: None,
     ) -> None:
+        """`begun` is called with the mark of books that were begun again while others stood."""
         self._bus = bus
         self._user = user
         self._venue = venue
@@ -56,6 +58,7 @@ class Rebuilder:
         self._account = account
         self._funds = funds
         self._clock = clock
+        self._begun = begun
         self._answered = 0
 
     async def round(self) -> None:
@@ -108,6 +111,8 @@ class Rebuilder:
         """Write the books; return why they were not written, or an empty text."""
         if found.open:
             return f"{found.open} of these orders have not ended yet"
+        if await self._of_another_account():
+            return await self._begin_again(empty=empty)
         if not empty:
             for order in found.orders:
                 await self._report(order)
@@ -121,6 +126,33 @@ class Rebuilder:
             orders=len(found.orders),
             held="nothing" if empty else str(found),
         )
+        return ""
+
+    async def _of_another_account(self) -> bool:
+        """Return whether there are books, and they are of another account than the key (`same_account.py`)."""
+        return bool(await self._bus.do("HGET", keys.books(self._user, self._venue.name), "other_key"))
+
+    async def _begin_again(self, *, empty: bool) -> str:
+        """Begin empty books for the account of the present key; return why not, or an empty text.
+
+        The former account's holdings are on the former account: nothing can sell them from here.
+        """
+        if not empty:
+            return "these books are of another account than the key: --not-ours begins empty ones for this account"
+        sent = {OrderState.SENDING, OrderState.ACCEPTED, OrderState.UNKNOWN}
+        under_way = {
+            name
+            for name, fields in (await self._store.open_orders()).items()
+            if fields.get("state") in sent and fields.get("venue", self._venue.name) == self._venue.name
+        }
+        if under_way:
+            return (
+                f"order {min(under_way)} was sent on the former account and its end is not known: `ops resolve` records what "
+                f"became of it"
+            )
+        mark = await self._store.mark_books(self._funds, clear=True)
+        self._begun(mark)
+        log.warning("books begun anew: another account", user=self._user, venue=self._venue.name)
         return ""
 
     async def _report(self, order: VenueOrder) -> None:

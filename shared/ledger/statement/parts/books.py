@@ -46,6 +46,10 @@ class Entry:
     """Why not all of the order was bought, as a code; blank if all was."""
     done: Decimal = ONE
     """The share (0..1) of the order that was bought; one where nothing was missed."""
+    market: Decimal | None = None
+    """The price that was published when the venue had taken the copy; None if it is not known."""
+    rested: bool = False
+    """Whether the copy was an order that rested: it waited for its own price, which is no delay."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,9 @@ class Exit:
     """Why less was sold than the share, as a code; blank if it was sold, or if the user held nothing."""
     done: Decimal = ONE
     """The share of what the user held that was sold, where something was missed."""
+    market: Decimal | None = None
+    """As that of an entry."""
+    rested: bool = False
 
 
 @dataclass(frozen=True, slots=True)

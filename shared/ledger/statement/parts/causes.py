@@ -17,7 +17,8 @@ class Cause(StrEnum):
     LIMITS = "limits"  # a limit of the user cut the size
     OWN_EXITS = "own_exits"  # sold by the user's own stop, take profit or stop-out, by code
     ROUNDING = "rounding"  # floored to the venue's step, raised to its minimum, or below it
-    PRICE = "price"  # another price than the master's: delay, spread and slippage
+    DELAY = "delay"  # the market had moved from the master's price when the venue took the copy
+    PRICE = "price"  # another price than the market's at that moment: spread and slippage
     FEES = "fees"  # other fees than the master's at scale
 
 
@@ -34,7 +35,9 @@ OF_THE_SETTINGS: Final = "settings"
 """The two lines of RATIO."""
 ON_ENTRIES: Final = "entries"
 ON_EXITS: Final = "exits"
-"""The two lines of PRICE."""
+"""The two lines of DELAY and of PRICE."""
+UNSEPARATED: Final = "unseparated"
+"""The line of PRICE for copies without a recorded price of the market: their delay is in it too."""
 FEES_PAID: Final = "paid"
 FEES_OF_THE_MASTER: Final = "master"
 """The two lines of FEES."""

@@ -24,6 +24,7 @@ from shared.ledger.statement.parts.causes import (
     ON_ENTRIES,
     ON_EXITS,
     STEPS,
+    UNSEPARATED,
     Cause,
     cause_of,
 )
@@ -62,8 +63,11 @@ class Counterfactual:
     limits: bool = False
     own_exits: frozenset[str] = frozenset()
     rounded: bool = False
+    entry_delay: bool = False
+    exit_delay: bool = False
     entry_prices: bool = False
     exit_prices: bool = False
+    unseparated: bool = False
     fees: bool = False
 
 
@@ -169,17 +173,23 @@ def _chain(book: SymbolBook) -> Iterator[tuple[Cause, str, Counterfactual]]:
         yield Cause.OWN_EXITS, code, applied
     applied = replace(applied, rounded=True)
     yield Cause.ROUNDING, STEPS, applied
+    applied = replace(applied, entry_delay=True)
+    yield Cause.DELAY, ON_ENTRIES, applied
+    applied = replace(applied, exit_delay=True)
+    yield Cause.DELAY, ON_EXITS, applied
     applied = replace(applied, entry_prices=True)
     yield Cause.PRICE, ON_ENTRIES, applied
     applied = replace(applied, exit_prices=True)
     yield Cause.PRICE, ON_EXITS, applied
+    applied = replace(applied, unseparated=True)
+    yield Cause.PRICE, UNSEPARATED, applied
     yield Cause.FEES, "", replace(applied, fees=True)
 
 
 def _play_entry(played: _Play, entry: Entry, ratio: Decimal, applied: Counterfactual) -> None:
     size = _entry_size(entry, ratio, applied)
     master = entry.master
-    gross = entry.copy.gross if applied.entry_prices else in_proportion(master.gross, size, master.size)
+    gross = _gross(entry, size, applied, delay=applied.entry_delay, prices=applied.entry_prices)
     fee = entry.copy.fee if applied.fees else in_proportion(master.fee, size, master.size)
     played.buy(size, gross, fee, entry.copy.base_fee if applied.fees else ZERO)
 
@@ -202,9 +212,26 @@ def _play_exit(played: _Play, sale: Exit, applied: Counterfactual) -> None:
     else:
         size = portion(played.held, sale.done if sale.missed in applied.skipped else sale.share)
     master = sale.master
-    gross = sale.copy.gross if applied.exit_prices else in_proportion(master.gross, size, master.size)
+    gross = _gross(sale, size, applied, delay=applied.exit_delay, prices=applied.exit_prices)
     fee = sale.copy.fee if applied.fees else in_proportion(master.fee, size, master.size)
     played.sell(size, gross, fee, sale.copy.base_fee if applied.fees else ZERO)
+
+
+def _gross(each: Entry | Exit, size: Decimal, applied: Counterfactual, *, delay: bool, prices: bool) -> Decimal:
+    """Return what is paid or received: at the master's price, at the market's when the venue took the copy, or as it was.
+
+    A copy whose market price is not known goes from the first to the last in one step of its own.
+    """
+    if applied.unseparated if is_unseparated(each) else prices:
+        return each.copy.gross
+    if delay and each.market is not None and not each.rested:
+        return size * each.market
+    return in_proportion(each.master.gross, size, each.master.size)
+
+
+def is_unseparated(each: Entry | Exit) -> bool:
+    """Return whether delay and slippage of a copy cannot be told apart."""
+    return each.market is None and not each.rested
 
 
 def _play_own_exit(played: _Play, sale: OwnExit, applied: Counterfactual) -> None:

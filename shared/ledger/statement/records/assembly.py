@@ -7,7 +7,7 @@ report has filled nothing yet, and a trade without a fill of the master in the p
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Final
 
@@ -17,6 +17,7 @@ from shared.domain.values.money import ONE, ZERO
 from shared.ledger.statement.parts.books import Entry, Event, Exit, LateTrade, OwnExit, SymbolBook, Traded
 from shared.ledger.statement.parts.causes import NOT_FILLED, PENDING
 from shared.ledger.statement.parts.exact import exactly, held_share, in_proportion, quotient
+from shared.ledger.statement.records.market import market_price
 from shared.ledger.statement.records.material import Copied, Ending, Holding, Material, Opening
 from shared.ledger.statement.records.mirrored import Allotment, allot, traded
 from shared.ledger.statement.records.scales import Scales
@@ -41,6 +42,10 @@ class Assembly:
     """Fills of the master whose fee was not recorded; it counts as zero."""
     rounded_costs: int
     """Trades whose exact cost was not recorded: size x average price stands for it."""
+    oversold: tuple[str, ...] = ()
+    """Coins of which more was sold than was held: what was bought stands under another name, or is not in the records."""
+    unpriced_openings: int = 0
+    """Coins that were held at the beginning without an earlier price on record: the first one of the period stands for it."""
 
 
 @dataclass(slots=True)
@@ -95,6 +100,8 @@ def assemble(material: Material) -> Assembly:
         unknown_sizes=scales.unknown,
         unknown_fees=sum(each.signal.fee is None for each in material.copied),
         rounded_costs=sum(each.trade is not None and not each.trade.exact for each in material.endings),
+        oversold=tuple(str(book.symbol.base) for book in books if _is_oversold(book)),
+        unpriced_openings=sum(bool(each.user or each.master) and not each.price for each in material.openings.values()),
     )
 
 
@@ -134,18 +141,19 @@ def _copied_line(
     copy = allotment.share_of(each, ending)
     at = signal.filled_at if ending is None else ending.at
     missed = _missed(each, ending)
+    market, rested = market_price(ending), allotment.mirrored(each)
     if signal.kind is Kind.EXIT:
-        return _Line(at, Exit(master, exit_share(signal), copy, missed))
+        return _Line(at, Exit(master, exit_share(signal), copy, missed, market=market, rested=rested))
     ideal = scales.ideal(each)
-    if allotment.mirrored(each):
+    if rested:
         done = held_share(copy.size, ideal.size) if missed else ONE
-        return _Line(at, Entry(master, ideal.at_equity, ideal.size, copy, None, missed, done))
+        return _Line(at, Entry(master, ideal.at_equity, ideal.size, copy, None, missed, done, rested=True))
     ordered = each.decision.copy.base_size.amount if each.decision.copy and each.decision.copy.base_size else ZERO
     lot = material.lots.get(each.decision.symbol, ZERO)
     done = held_share(copy.size, ordered) if missed else ONE
     sent = copy.size if copy.size and not missed else ordered
     allowed = sent if sent and lot and ideal.size - sent >= lot else None
-    return _Line(at, Entry(master, ideal.at_equity, ideal.size, copy, allowed, missed, done))
+    return _Line(at, Entry(master, ideal.at_equity, ideal.size, copy, allowed, missed, done, market))
 
 
 def _missed(each: Copied, ending: Ending | None) -> str:
@@ -182,6 +190,19 @@ def _book(key: Holding, coin: _Coin, closing_prices: Mapping[Holding, Decimal]) 
     )
 
 
+def _is_oversold(book: SymbolBook) -> bool:
+    """Return whether more was sold than was held, by more than fees in base can take from coins of the owner's."""
+    held, sold = book.opening, ZERO
+    with exactly():
+        for event in book.events:
+            buys = isinstance(event, Entry) or (isinstance(event, LateTrade) and event.side is Side.BUY)
+            held += (event.copy.size if buys else -event.copy.size) - event.copy.base_fee
+            sold += ZERO if buys else event.copy.size
+            if held < -sold * _MOST_FEE:
+                return True
+    return False
+
+
 def _events(lines: Iterable[_Line], held: Decimal) -> Iterable[Event]:
     """Iterate over the events of a coin, with the shares that depend on what the user then held."""
     for line in lines:
@@ -189,7 +210,7 @@ def _events(lines: Iterable[_Line], held: Decimal) -> Iterable[Event]:
         if isinstance(event, Exit) and event.missed:
             # who holds nothing misses nothing
             done = held_share(event.copy.size, held)
-            event = Exit(event.master, event.share, event.copy, event.missed if held > 0 else "", done)
+            event = replace(event, missed=event.missed if held > 0 else "", done=done)
         if event is None:
             continue
         buys = isinstance(event, Entry) or (isinstance(event, LateTrade) and event.side is Side.BUY)

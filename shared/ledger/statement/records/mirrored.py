@@ -24,10 +24,16 @@ class Allotment:
 
     _by_signal: Mapping[str, Ending]
     _shares: Mapping[str, Traded]
+    _mirrored: Mapping[str, str]
+    """The id of the mirrored order, by the signal of each fill that it copies."""
 
     def of(self, each: Copied) -> Ending | None:
-        """Return the report on a copy; None if there is none in the period."""
-        return self._by_signal.get(_signal_id(each))
+        """Return the report on a copy; None if there is none in the period.
+
+        While a mirrored order has none, it is that on the fill alone, which says that the order is mirrored.
+        """
+        own = self._by_signal.get(each.signal.id)
+        return self._by_signal.get(self._mirrored.get(each.signal.id, ""), own)
 
     def mirrored(self, each: Copied) -> bool:
         """Return whether a fill was copied by a mirrored order that has its report."""
@@ -44,15 +50,17 @@ def allot(copied: Sequence[Copied], endings: Sequence[Ending]) -> Allotment:
     """Match the reports with the fills that they copy."""
     by_signal = {each.signal_id: each for each in endings if each.signal_id}
     groups: dict[str, list[Copied]] = {}
+    ids: dict[str, str] = {}
     for each in copied:
-        if _is_mirrored(each):
-            groups.setdefault(_signal_id(each), []).append(each)
+        if _is_mirrored(each, by_signal.get(each.signal.id)):
+            ids[each.signal.id] = mirror_id(each.signal.venue, each.signal.master_order_id)
+            groups.setdefault(ids[each.signal.id], []).append(each)
     shares: dict[str, Traded] = {}
     for mirrored, fills in groups.items():
         ending = by_signal.get(mirrored)
         if ending is not None:
             shares |= _spread(traded(ending), fills)
-    return Allotment(by_signal, shares)
+    return Allotment(by_signal, shares, ids)
 
 
 def traded(ending: Ending) -> Traded:
@@ -81,11 +89,7 @@ def _amounts(traded: Traded) -> tuple[Decimal, Decimal, Decimal, Decimal]:
     return traded.size, traded.gross, traded.fee, traded.base_fee
 
 
-def _signal_id(each: Copied) -> str:
-    """Return the id that the report on a copy names: that of the signal, or of the master's order if it is mirrored."""
-    signal = each.signal
-    return mirror_id(signal.venue, signal.master_order_id) if _is_mirrored(each) else signal.id
-
-
-def _is_mirrored(each: Copied) -> bool:
-    return each.decision.code == ReasonCode.MIRRORED
+def _is_mirrored(each: Copied, own: Ending | None) -> bool:
+    """Return whether a fill is copied by a mirrored order: the executor says so when it passes the fill over."""
+    code = each.decision.code if own is None else own.code
+    return code == ReasonCode.MIRRORED and (own is None or own.trade is None)

@@ -17,6 +17,7 @@ from shared.ledger.statement.parts.causes import (
     ON_EXITS,
     PENDING,
     STEPS,
+    UNSEPARATED,
     Cause,
 )
 
@@ -29,9 +30,14 @@ class Words(NamedTuple):
 
 
 PARTS: Final[Mapping[Cause, Words]] = {
+    Cause.DELAY: Words(
+        "Delay",
+        "The market had moved from the master's price by the time the venue had taken the copy, by the price that was published "
+        "then.",
+    ),
     Cause.PRICE: Words(
-        "Delay, spread and slippage",
-        "Copies were bought and sold at other prices than the master's: they follow it by some milliseconds, and pay the spread.",
+        "Spread and slippage",
+        "Copies were bought and sold at other prices than the one that was published when the venue had taken them.",
     ),
     Cause.FEES: Words("Fees", "The fees that were paid, compared with the master's fees at the user's scale."),
     Cause.ROUNDING: Words(
@@ -63,6 +69,7 @@ LINES: Final[Mapping[str, str]] = {
     OF_THE_SETTINGS: "the multiplier or the stage has changed",
     ON_ENTRIES: "on entries",
     ON_EXITS: "on exits",
+    UNSEPARATED: "with the delay: no recent price was recorded with these copies",
     FEES_PAID: "fees paid",
     FEES_OF_THE_MASTER: "the master's fees at scale",
     STEPS: "steps and minimums of copies that were made",

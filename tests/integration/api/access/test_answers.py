@@ -14,6 +14,7 @@ from services.api.access import middleware
 from services.api.access.answer import PAGE_POLICY
 from services.api.access.refusals import safe_path
 from shared.bus.connection import Bus
+from shared.sign_in.access_tokens import AccessToken, AccessTokens
 from shared.sign_in.people import People
 from shared.sign_in.role import Role
 from tests.support.app_routes import all_routes, fill
@@ -64,10 +65,11 @@ async def test_cookies_are_out_of_reach_of_scripts_and_other_sites(site: Site) -
     form = (await site.browser().get("/sign-in")).cookies
     (visit,) = form
     assert visit.startswith("shoal_visit=")
-    session, cleared = (await site.browser().sign_in()).cookies
+    session, cleared, known = (await site.browser().sign_in()).cookies
+    assert known.startswith("shoal_browser=")
     assert session.startswith("shoal_session=")
     assert cleared.startswith("shoal_visit=; ")
-    for cookie in (visit, session):
+    for cookie in (visit, session, known):
         parts = set(cookie.split("; ")[1:])
         assert {"HttpOnly", "Path=/", "SameSite=Strict"} <= parts
         assert "Secure" not in parts
@@ -164,6 +166,36 @@ async def test_an_open_stream_ends_with_its_session(bus: Bus, monkeypatch: pytes
                 assert await browser.status() == 401
             else:
                 await answer.content.readexactly(14 * 100)  # two seconds and twenty questions later it is still there
+
+
+async def test_an_open_stream_ends_with_the_token_of_its_program(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(middleware, "CHECK_EVERY", 0.1)
+    async with running_site(bus, add_page_and_stream) as site:
+        tokens = AccessTokens(bus)
+        bearer = {"authorization": f"Bearer {await tokens.create(AccessToken('script', Role.VIEWER, 'test', 1))}"}
+        stream = site.browser().session.get("/events", headers=bearer, timeout=aiohttp.ClientTimeout(60))
+        async with stream as answer:
+            await answer.content.readexactly(14 * 50)
+            assert await tokens.revoke("script")
+            async with asyncio.timeout(30):
+                while await answer.content.read(4096):
+                    pass
+
+
+async def test_one_session_cannot_keep_every_connection_busy(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(middleware, "MOST_AT_ONCE", 3)
+    async with running_site(bus, add_page_and_stream) as site:
+        browser, other = await site.signed_in("anna"), await site.signed_in("boris")
+        opened = [await browser.session.get("/events", timeout=aiohttp.ClientTimeout(60)) for _ in range(3)]
+        assert [answer.status for answer in opened] == [200] * 3
+        assert (await browser.ask("GET", "/page")).status == 429
+        assert (await other.ask("GET", "/page")).status == 200
+        opened.pop().close()
+        async with asyncio.timeout(30):
+            while (await browser.ask("GET", "/page")).status == 429:  # noqa: ASYNC110  # until the close has arrived
+                await asyncio.sleep(0.05)
+        for answer in opened:
+            answer.close()
 
 
 async def test_it_answers_under_the_name_of_api_url(bus: Bus) -> None:

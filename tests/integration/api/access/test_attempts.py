@@ -9,9 +9,11 @@ from services.api.access.sign_in.desk import Admitted, Refused, SignIn
 from services.api.access.sign_in.verifier import PasswordVerifier
 from shared.bus.connection import Bus
 from shared.contracts import keys
-from shared.sign_in.attempts import PER_ADDRESS, PER_NAME, WINDOW_MS, Attempts
+from shared.sign_in.attempts import PER_ADDRESS, PER_BROWSER, PER_NAME, WINDOW_MS, Attempts
+from shared.sign_in.known_browsers import LASTS_MS, KnownBrowsers
 from shared.sign_in.people import People
 from shared.sign_in.role import Role
+from shared.sign_in.secret_tokens import digest
 from tests.support.signed_in import HASHED, PASSWORD, running_site
 
 
@@ -97,3 +99,47 @@ async def test_a_success_forgets_the_failures_before_it(bus: Bus) -> None:
             assert isinstance(await desk.with_password("anna", "x", "192.0.2.1"), Refused)
         assert isinstance(await desk.with_password("anna", "right", "192.0.2.1"), Admitted)
     assert await bus.do("EXISTS", keys.attempts("address", "192.0.2.1")) == 0
+
+
+async def test_strangers_cannot_lock_a_person_out_of_a_browser_in_which_they_have_signed_in(bus: Bus) -> None:
+    """Behind a proxy everybody has one address; and the name of the first operator is known to all."""
+    async with running_site(bus) as site:
+        browser = await site.signed_in()
+        (token,) = [each.value for each in browser.session.cookie_jar if each.key == "shoal_browser"]
+        assert token not in str(await bus.scan("*"))
+        stranger = site.browser()
+        csrf = await stranger.csrf()
+        for _ in range(PER_NAME + 1):
+            await Attempts(bus).forget("", "127.0.0.1")  # as if each came from another address
+            await stranger.post("/sign-in", csrf=csrf, name="operator", password="wrong")
+        assert (await site.browser().sign_in()).status == 429
+        await browser.post("/sign-out", csrf=await browser.session_csrf())
+        assert (await browser.sign_in()).status == 303
+
+
+async def test_a_known_browser_has_no_more_attempts_than_others_and_only_for_its_person(bus: Bus) -> None:
+    await People(bus).write("anna", Role.VIEWER, HASHED, 1)
+    await People(bus).write("boris", Role.VIEWER, HASHED, 1)
+    desk = SignIn(bus, Sessions(bus), PasswordVerifier(lambda password, _: password == "right"))
+    admitted = await desk.with_password("anna", "right", "192.0.2.1")
+    assert isinstance(admitted, Admitted)
+    results = [await desk.with_password("anna", "x", "192.0.2.1", admitted.browser) for _ in range(PER_BROWSER + 1)]
+    assert [each.status for each in results if isinstance(each, Refused)] == [403] * PER_BROWSER + [429]
+    assert isinstance(await desk.with_password("anna", "right", "192.0.2.1"), Admitted)  # by the address's own count
+    for _ in range(PER_ADDRESS):
+        await desk.with_password("boris", "x", "192.0.2.1", admitted.browser)
+    refused = await desk.with_password("boris", "right", "192.0.2.1", admitted.browser)
+    assert isinstance(refused, Refused)
+    assert refused.status == 429
+
+
+async def test_a_made_up_token_makes_no_browser_known(bus: Bus) -> None:
+    browsers = KnownBrowsers(bus)
+    for token in ("", "x", "A" * 43, "../people"):
+        assert await browsers.find(token, "anna") == ""
+        assert await browsers.remember(token, "anna") != token  # nor is it taken over: somebody may have planted it
+    token = await browsers.remember("", "anna")
+    assert await browsers.remember(token, "anna") == token
+    assert await browsers.remember(token, "boris") != token
+    (key,) = [name for name in await bus.scan("shoal-access:*browser:*") if name.endswith(digest(token))]
+    assert LASTS_MS - 60_000 < int(await bus.do("PTTL", key)) <= LASTS_MS

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from dataclasses import dataclass, field
+from urllib.parse import urlencode
 
 import pytest
 from fastapi import FastAPI, Request
@@ -18,21 +21,23 @@ from tests.support.app_routes import all_routes, fill
 from tests.support.copies import Copies
 from tests.support.signed_in import Browser, Site, running_site
 
+_NAMES_BOB = "the API key is also bob's: KRAKEN_USER_BOB_API_KEY and /secrets/kraken/bob/key hold the same key"
 _OF_BOB = ("7654321", "reason-of-bob", "0.73190246")
 
 
 async def two_users(bus: Bus) -> str:
     """Write what two users have; what is bob's is in `_OF_BOB`. Return the id of a signal that both copied."""
     copies = Copies(bus)
-    await copies.account("alice", AccountState.READY)
+    await copies.account("alice", AccountState.PARKED, reason=_NAMES_BOB)  # as the operator needs it
     await copies.account("bob", AccountState.PARKED, equity="7654321", reason="reason-of-bob")
     await copies.serve("alice", "bob")
     signal = await copies.signal()
     for user, reason in (("alice", "scaled"), ("bob", "reason-of-bob")):
-        await copies.decide(signal, user, reason=reason)
+        await copies.decide(signal, user, reason=f"{reason}; {_NAMES_BOB}")
         filled = "0.73190246" if user == "bob" else "0.1"
         await copies.report(signal, user, OrderState.FILLED, reason=reason, filled=filled)
     await bus.do("HSET", keys.control("bob"), "mode", "pause", "reason", "reason-of-bob", "by", "bob", "at", "1")
+    await bus.do("HSET", keys.order("bob", "bobs-order"), "state", "unknown", "user", "bob", "reason", "reason-of-bob")
     await bus.do("XADD", keys.CONTROL_LOG, "*", "of", "bob", "mode", "pause", "reason", "reason-of-bob", "by", "bob")
     return signal.id
 
@@ -164,13 +169,43 @@ async def raw(browser: Browser, port: int, method: str, path: str, csrf: str) ->
     return found
 
 
-async def read_some(browser: Browser, method: str, path: str, headers: dict[str, str]) -> bytes:
+@dataclass(frozen=True, slots=True)
+class More:
+    """What a request carries beside its path and query."""
+
+    headers: dict[str, str] = field(default_factory=dict)
+    body: str = ""
+
+
+def _ways(last_report: str, *, json_too: bool) -> list[tuple[str, More]]:
+    """Return the places beside the path in which bob's ids can stand: query, Last-Event-ID, form, JSON."""
+    found = [
+        ("", More()),
+        ("?user=bob&users=bob&q=bob", More()),
+        (f"?after={last_report}&before={last_report}&venue=kraken&order=bobs-order", More()),
+        ("", More({"last-event-id": last_report})),
+        ("", More({"last-event-id": "0-0", "hx-request": "true", "referer": "/users/bob"})),
+    ]
+    if json_too:
+        fields = {"user": "bob", "order": "bobs-order", "reason": "x", "token": "x"}
+        form = {"content-type": "application/x-www-form-urlencoded"}
+        found += [
+            ("", More({"content-type": "application/json"}, json.dumps(fields))),
+            ("", More(form, urlencode(fields))),
+            ("", More(form, urlencode({**fields, "next": "/users/bob"}))),
+        ]
+    return found
+
+
+async def read_some(browser: Browser, method: str, path: str, headers: dict[str, str], body: str = "") -> bytes:
     """Send a request and read its answer; of one that never ends what comes within two seconds."""
     read = b""
     try:
         async with (
             asyncio.timeout(2),
-            browser.session.request(method, path, headers=headers, allow_redirects=False) as answer,
+            browser.session.request(
+                method, path, headers=headers, allow_redirects=False, data=body.encode() or None
+            ) as answer,
         ):
             read = f"{answer.status} {dict(answer.headers)}".encode()
             async for piece in answer.content.iter_any():
@@ -187,15 +222,19 @@ async def test_no_route_gives_a_follower_a_byte_about_another_user(bus: Bus, met
     async with running_site(bus) as site:
         browser = await site.follower("alice")
         headers = {"x-csrf-token": await browser.session_csrf(), "accept": "text/html, application/json"}
-        users = {"user": ["alice", "bob"], "name": ["alice", "bob"]}
+        users = {"user": ["alice", "bob"], "name": ["alice", "bob"], "action": ["pause", "flatten", "halt", "settings"]}
+        (last, _), *_ = await bus.do("XREVRANGE", keys.reports("bob"), "+", "-")
+        ways = _ways(last, json_too=method != "GET")
         for path in fill(template, users, [signal, "BTC/USD", "kraken", "bob"]):
-            for query in ("", "?user=bob&users=bob&q=bob"):
+            for query, more in ways:
                 if template == "/sign-out":
                     continue  # ends the session, and answers nothing but the way to the form
-                found = await read_some(browser, method, path + query, headers)
-                if not query and "bob" not in path:
+                found = await read_some(browser, method, path + query, {**headers, **more.headers}, more.body)
+                if not query and not more.headers and "bob" not in path + more.body:
                     assert b"bob" not in found.lower(), path
                 assert not [word for word in _OF_BOB if word.encode() in found], (path, query)
+    assert await bus.do("HGET", keys.control("bob"), "mode") == "pause"
+    assert await bus.do("EXISTS", keys.control("alice")) == 0
 
 
 async def test_the_bytes_that_are_looked_for_are_there_for_an_operator(bus: Bus) -> None:

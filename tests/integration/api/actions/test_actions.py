@@ -178,6 +178,20 @@ async def test_a_follower_never_loosens_what_an_operator_has_set(site: Site, mod
     assert await site.bus.do("HGET", keys.control("alice"), "mode") == mode
 
 
+async def test_a_follower_does_not_put_their_name_over_an_operators(site: Site) -> None:
+    await set_switch(site.bus, Scope("alice"), ControlMode.PAUSE, "key leaked", "olga", 1)
+    alice = await site.follower("alice")
+    csrf = await alice.session_csrf()
+    refused = await alice.ask("GET", PAUSE_OWN)
+    assert (refused.status, "pause is set by olga" in refused.text) == (403, True)
+    assert (await alice.get("/users/alice/confirm/pause")).status == 403
+    _, shown = json_of(await alice.ask("GET", FLATTEN_OWN))  # which is stricter
+    for result in ("done", "repeated"):  # the second one finds their own
+        reply = await alice.post(FLATTEN_OWN, csrf=csrf, token=shown["token"])
+        assert reply.location.endswith(f"result={result}")
+    assert await site.bus.do("HGET", keys.control("alice"), "by") == "alice (follower)"
+
+
 async def test_a_viewer_changes_nothing(site: Site) -> None:
     browser: Browser = await site.signed_in("vera", Role.VIEWER)
     csrf = await browser.session_csrf()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from services.api.web.events import ALIVE, Pulse
 from services.api.web.tape.tally import MOST, Tape
 from shared.bus.connection import Bus
 from shared.contracts import keys
@@ -11,6 +12,7 @@ from shared.domain.order import OrderState
 from tests.integration.api.web.conftest import events, page
 from tests.support.copies import Copies
 from tests.support.open_api import OpenApi
+from tests.support.redis_server import RedisServer
 
 USERS = ["alice", "bob", "carol"]
 
@@ -72,6 +74,42 @@ async def test_a_new_signal_and_its_counts_come_as_events(site: OpenApi, copies:
         while "1 of 1 copied" not in (change := await reader.next("change")).data:
             pass
         assert change.id == ""  # the last id stays that of the newest signal
+
+
+async def test_counts_are_sent_of_the_lines_that_the_page_shows_and_of_no_others(
+    bus: Bus, site: OpenApi, copies: Copies
+) -> None:
+    old = await copies.settled(["alice"], count=5)
+    async with events(site, "/tape/events?lines=2&state=0") as reader:
+        first = [await reader.next("change") for _ in range(2)]
+        for told, change in zip(old[3:], first, strict=True):
+            assert f'id="signal-{told.entry_id}"' in change.data
+        await copies.decide(old[0], "bob")  # of a line that the page does not show
+        await copies.decide(old[4], "bob")
+        assert f'id="signal-{old[4].entry_id}"' in (await reader.next("change", "state")).data
+
+
+async def test_a_page_hears_that_redis_answers_again_even_if_nothing_has_changed(
+    redis_server: RedisServer, site: OpenApi, copies: Copies
+) -> None:
+    for path in ("/tape/events?state=0", "/users/alice/events"):
+        async with events(site, path) as reader:
+            await reader.next("here")
+            redis_server.freeze()
+            try:
+                assert (await reader.next("outage", "here")).name == "outage"
+            finally:
+                redis_server.thaw()
+            assert (await reader.next("outage", "here")).name == "here"
+
+
+def test_a_stream_without_news_says_so_now_and_then() -> None:
+    now = 100.0
+    pulse = Pulse(lambda: now)
+    assert [each.event for each in (*pulse.well(), *pulse.well())] == ["here"]
+    assert [each.event for each in (*pulse.lost("x"), *pulse.lost("x"), *pulse.well())] == ["outage", "here"]
+    now += ALIVE
+    assert [each.event for each in pulse.well()] == ["here"]
 
 
 async def test_a_page_without_signals_misses_the_first_one_no_less(site: OpenApi, copies: Copies) -> None:

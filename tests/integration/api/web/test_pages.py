@@ -19,7 +19,9 @@ from shared.domain.values.money import Price
 from tests.integration.api.web.conftest import PAGES, page
 from tests.support.copies import BTC, Copies, now_ms
 from tests.support.open_api import OpenApi
+from tests.support.operating import leave_unknown
 
+ORDER = "0b9f3c1e-8f2b-5a64-9d0e-2f6a4f0c1d11"
 EVIL = "<img src=x onerror=alert(1)>\"'&"
 
 
@@ -51,6 +53,9 @@ async def poison(bus: Bus, copies: Copies) -> str:
     await bus.do("XADD", keys.orders("alice"), "1-1", "id", "x", "signal_id", "s")
     await bus.do("HSET", keys.account("alice", "kraken"), "doctor", "refused", "doctor_text", EVIL, "doctor_at", "1")
     await bus.do("HSET", keys.differences("alice", "kraken"), "BTC/USD", EVIL)
+    await bus.do("XADD", keys.stopouts("alice"), "*", "venue", EVIL, "reason", EVIL)
+    named = ("side", "venue", "reason", "base_size", "limit_price", "client_order_id", "venue_order_id")
+    await leave_unknown(bus, ORDER, symbol=f"{EVIL}/{EVIL}", **dict.fromkeys(named, EVIL))
     await bus.do("HSET", keys.positions("alice", "kraken"), EVIL, EVIL)
     await records.write_prices("kraken", [Price(Decimal(60_000), BTC)], now_ms())
     told = await copies.signal()
@@ -66,7 +71,9 @@ async def poison(bus: Bus, copies: Copies) -> str:
 async def test_every_value_is_escaped_on_every_page(bus: Bus, site: OpenApi, copies: Copies) -> None:
     entry = await poison(bus, copies)
     shown = 0
-    for path in [*PAGES, f"/tape/{entry}", "/users?q=<img>", "/prices?q=<img>", f"/tape/{entry}?q=<img>"]:
+    form = f"/operations/orders/alice/{ORDER}"
+    searches = ["/users?q=<img>", "/prices?q=<img>", f"/tape/{entry}?q=<img>", f"{form}?size=<img>"]
+    for path in [*PAGES, f"/tape/{entry}", form, *searches]:
         text = await page(site, path)
         assert Markup(text).found == [], path
         shown += text.count("&lt;img")
@@ -105,7 +112,7 @@ async def test_an_empty_system_is_described_in_words(site: OpenApi) -> None:
         ("/prices", "No price is known yet"),
         ("/operations", "None: the end of every order is known"),
         ("/operations", "None: every entry could be read"),
-        ("/operations", "No switch was changed yet"),
+        ("/operations", "Nothing has been changed yet"),
         ("/operations", "No process has a heartbeat"),
     ):
         assert words in await page(site, path), path

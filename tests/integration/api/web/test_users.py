@@ -18,7 +18,7 @@ from tests.integration.api.web.conftest import events, page
 from tests.support.copies import BTC, Copies, now_ms
 from tests.support.open_api import OpenApi, open_api
 
-_NAMES = re.compile(r'<th scope="row"><a href="/users/([^"]*)"')
+_NAMES = re.compile(r'<th scope\W+row\W+><a href="/users/([^"]*)"')
 
 
 async def hold(bus: Bus, user: str, size: str, cost: str) -> None:

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import pytest
 
+from shared.bus.records import Records
 from shared.contracts import keys
 from shared.domain.limits.policy import OrdersMode
 from shared.domain.mirror import MirrorAction
@@ -22,6 +23,7 @@ ALL, NOTHING = Decimal("0.05"), Decimal(0)
 
 async def test_an_order_is_placed_once_at_the_master_s_limit_and_rests(mirrored: MirrorRig, owner: Owner) -> None:
     mirrored.post_only = True
+    await Records(mirrored.bus).write_prices("kraken", [btc_price("60000")], mirrored.rig.clock.now)
     async with mirrored.served(owner):
         await mirrored.place()
         leg = await mirrored.resting()
@@ -31,6 +33,7 @@ async def test_an_order_is_placed_once_at_the_master_s_limit_and_rests(mirrored:
         record = await mirrored.record()
     assert (record["state"], record["venue_order_id"]) == ("accepted", leg.venue_order_id)
     assert len(mirrored.legs) == 1
+    assert "market" not in record, "an order that rests waits for its own price"
     assert await mirrored.rig.reports() == []
 
 

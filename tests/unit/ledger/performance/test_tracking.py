@@ -16,7 +16,7 @@ def curve(*points: tuple[int, str, str] | tuple[int, str, str, str]) -> list[Cur
     return [
         CurvePoint(
             start,
-            EquitySample.of(
+            EquitySample(
                 currency=rest[0] if rest else "USD",
                 equity=Decimal(equity) if equity else None,
                 pnl=Decimal(profit) if profit else None,

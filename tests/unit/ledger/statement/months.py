@@ -35,6 +35,9 @@ class Causes:
 
     fees: float = 0.0
     slippage: float = 0.0
+    delay: float = 0.0
+    unrecorded: float = 0.0
+    """Copies that pay another price, with no price of the market recorded."""
     skips: Mapping[str, float] = field(default_factory=dict)
     unfilled: float = 0.0
     limits: float = 0.0
@@ -191,8 +194,14 @@ class RandomMonth:
 
     def _trade(self, decision: Decision, size: Decimal, outcome: OrderState) -> None:
         symbol, price = decision.symbol, self.prices[decision.symbol]
+        worse = 7 if decision.side is Side.BUY else -7
+        market: Decimal | None = price
+        if self._chance(self._causes.delay):
+            market = price = price + worse
         if self._chance(self._causes.slippage):
-            price += 7 if decision.side is Side.BUY else -7
+            price += worse
+        if self._chance(self._causes.unrecorded):
+            market, price = None, price + worse
         rate = RATE * 2 if self._chance(self._causes.fees) else RATE
         # the master's fee at scale is that of the master's price
         fee = size * self.prices[symbol] * rate
@@ -207,6 +216,7 @@ class RandomMonth:
                 name=decision.id,
                 signal=decision.signal_id,
                 outcome=outcome,
+                market=market,
             )
         )
 
@@ -234,8 +244,10 @@ def a_trade(
     signal: str = "",
     outcome: OrderState = OrderState.FILLED,
     code: str = "",
+    market: Decimal | None = None,
+    market_age: int = 0,
 ) -> Trade:
-    """Return a trade of alice's at Kraken."""
+    """Return a trade of alice's at Kraken; `market` was published `market_age` ms before the venue took the order."""
     return Trade(
         user="alice",
         venue="kraken",
@@ -258,6 +270,8 @@ def a_trade(
         signal_at=at - 300,
         sent_at=at - 100,
         accepted_at=at - 50,
+        market=None if market is None else Price(market, symbol),
+        market_at=None if market is None else at - 50 - market_age,
     )
 
 

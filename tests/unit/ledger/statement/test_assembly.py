@@ -14,11 +14,13 @@ from shared.domain.order import Copy, Decision, OrderState, Side, order_id
 from shared.domain.signal import Signal
 from shared.domain.values.money import ONE, ZERO
 from shared.domain.values.symbol import Symbol
-from shared.ledger.statement.parts.books import NOT_TRADED, Entry, Event, Exit, LateTrade, OwnExit
+from shared.ledger.statement.parts.books import NOT_TRADED, Entry, Event, Exit, LateTrade, OwnExit, SymbolBook, Traded
+from shared.ledger.statement.parts.causes import Cause
+from shared.ledger.statement.parts.counterfactuals import explain
 from shared.ledger.statement.records.assembly import assemble, exit_share, masters_fee
 from shared.ledger.statement.records.material import Copied, Ending, Holding, Material, Opening
 from shared.ledger.statement.records.scales import Scales
-from shared.ledger.statement.statement import state_account
+from shared.ledger.statement.statement import NoStatementError, state_account
 from tests.support.examples import BTC_USD, NOW, a_copied_entry, an_entry, an_exit, an_id, btc, usd
 from tests.unit.ledger.statement.months import LOT, a_trade
 
@@ -80,12 +82,58 @@ def entry(copied: Sequence[Copied], endings: Sequence[Ending]) -> Entry:
     return event
 
 
+def passed_over(copied: Sequence[Copied]) -> list[Ending]:
+    """The reports on fills of an order of the master's that is mirrored, as the executor makes them."""
+    return [ended(each, outcome=OrderState.SKIPPED, code="mirrored") for each in copied]
+
+
 def test_a_copy_has_its_own_report_and_its_ideal_size() -> None:
     copy = decided(an_entry())
     found = entry([copy], [ended(copy, "0.05")])
     assert (found.ideal, found.copy.size, found.missed) == (Decimal("0.05"), Decimal("0.05"), "")
     assert found.copy.gross == 3000
     assert found.allowed is None
+
+
+@pytest.mark.parametrize(("age", "market"), [(0, "60010"), (2_000, "60010"), (-900, "60010"), (2_001, None)])
+def test_the_markets_price_counts_if_it_was_recent_when_the_venue_took_the_copy(age: int, market: str | None) -> None:
+    for signal in (an_entry(), an_exit()):
+        copy = decided(signal, "0.05" if signal.side is Side.BUY else None)
+        copy = replace(
+            copy, decision=replace(copy.decision, copy=Copy(btc("0.05"), signal.fraction, signal.price, NOW))
+        )
+        trade = a_trade(
+            BTC_USD,
+            signal.side,
+            Decimal("0.05"),
+            Decimal(3000),
+            ONE,
+            AT,
+            name=copy.decision.id,
+            signal=signal.id,
+            market=Decimal(60_010),
+            market_age=age,
+        )
+        (event,) = events([copy], [replace(ended(copy, "0.05"), trade=trade)])
+        assert isinstance(event, (Entry, Exit))
+        assert event.market == (None if market is None else Decimal(market))
+        assert not event.rested
+        unknown = replace(trade, accepted_at=None)
+        (event,) = events([copy], [replace(ended(copy, "0.05"), trade=unknown)])
+        assert isinstance(event, (Entry, Exit))
+        assert event.market is None
+
+
+def test_an_order_that_rested_has_no_delay() -> None:
+    copied = [decided(an_entry(master_order_id="OA"))]
+    report = ended(copied[0], "0.05", signal_id=mirror_id("kraken", "OA"))
+    endings = [*passed_over(copied), report]
+    assert entry(copied, endings).rested
+    stated = state_account(material(copied, endings))
+    assert stated is not None
+    lines = {(part.cause, line.code): line.count for part in stated.parts for line in part.lines}
+    assert lines[Cause.PRICE, "entries"] == 1
+    assert not any(cause is Cause.DELAY or line == "unseparated" for cause, line in lines)
 
 
 def test_less_than_a_lot_is_rounding_and_a_lot_or_more_is_a_limit() -> None:
@@ -175,23 +223,23 @@ def test_a_mirrored_order_is_spread_over_the_fills_that_it_copies_and_adds_up() 
         an_entry(f"part {number}", base_size=btc(size), quote_size=usd(Decimal(size) * 60_000), master_order_id="OA")
         for number, size in enumerate(("0.03", "0.03", "0.01"))
     ]
-    copied = [decided(each, None, code="mirrored") for each in parts]
+    copied = [decided(each) for each in parts]
     report = ended(copied[0], "0.035", signal_id=mirror_id("kraken", "OA"))
     assert report.trade is not None
-    found = [each for each in events(copied, [report]) if isinstance(each, Entry)]
+    found = [each for each in events(copied, [*passed_over(copied), report]) if isinstance(each, Entry)]
     assert [each.missed for each in found] == ["", "", ""]
     assert sum(each.copy.size for each in found) == Decimal("0.035")
     assert sum(each.copy.fee for each in found) == ONE
     assert found[0].copy.size == Decimal("0.015")
-    assert state_account(material(copied, [report])) is not None
+    assert state_account(material(copied, [*passed_over(copied), report])) is not None
 
 
 def test_a_mirrored_order_that_ended_short_misses_the_rest_by_its_code() -> None:
-    copied = [decided(an_entry(master_order_id="OA"), None, code="mirrored")]
+    copied = [decided(an_entry(master_order_id="OA"))]
     short = ended(copied[0], "0.025", OrderState.PARTIAL, "not_reached", signal_id=mirror_id("kraken", "OA"))
-    found = entry(copied, [short])
+    found = entry(copied, [*passed_over(copied), short])
     assert (found.missed, found.done) == ("not_reached", Decimal("0.5"))
-    assert entry(copied, []).missed == "mirrored"
+    assert entry(copied, passed_over(copied)).missed == "mirrored"
 
 
 def test_the_shares_of_sales_are_exact_where_the_sizes_say_what_the_fraction_says() -> None:
@@ -284,3 +332,23 @@ def test_without_any_ratio_nothing_of_the_masters_is_the_users() -> None:
     found = state_account(material([Copied(an_entry(), parked)], []))
     assert found is not None
     assert (found.ratio, found.at_scale, found.result, found.gap) == (ZERO, ZERO, ZERO, ZERO)
+
+
+def test_an_account_of_which_more_was_sold_than_was_bought_has_no_statement() -> None:
+    """After a coin was renamed its purchase stands under another name: its result would lack what it had cost."""
+    trade = a_trade(BTC_USD, Side.SELL, Decimal("0.05"), Decimal(3000), ONE, AT, name=an_id("own"), code="stop_loss")
+    sold = Ending(trade.order_id, "", OrderState.FILLED, "stop_loss", AT, trade)
+    with pytest.raises(NoStatementError, match="more BTC was sold than was bought"):
+        state_account(material([], [sold]))
+    bought = Opening(ZERO, Decimal("0.0499"), Decimal(60_000))  # a fee in base was taken of the owner's coins
+    assert state_account(material([], [sold], openings={Holding("BTC", "USD"): bought})) is not None
+
+
+def test_all_that_an_order_that_rested_paid_more_is_slippage() -> None:
+    """Also where a part of it was sold late, at a price that was recorded."""
+    paid = Traded(ONE, Decimal(59_900), ZERO)
+    sale = Exit(Traded(ONE, Decimal(60_000), ZERO), ONE, paid, market=Decimal(59_950), rested=True)
+    for rested, delay, slippage in ((True, "0", "-100"), (False, "-50", "-50")):
+        book = SymbolBook(BTC_USD, ONE, ONE, Decimal(60_000), Decimal(60_000), [replace(sale, rested=rested)])
+        parts = explain([book], ONE).parts
+        assert (parts[Cause.DELAY, "exits"], parts[Cause.PRICE, "exits"]) == (Decimal(delay), Decimal(slippage))

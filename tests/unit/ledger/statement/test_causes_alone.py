@@ -39,6 +39,8 @@ def test_a_perfect_copy_has_the_masters_result_at_scale_to_the_last_digit() -> N
     [
         pytest.param(Causes(fees=0.5), {(Cause.FEES, "paid"), (Cause.FEES, "master")}, id="fees"),
         pytest.param(Causes(slippage=0.5), {(Cause.PRICE, "entries"), (Cause.PRICE, "exits")}, id="slippage"),
+        pytest.param(Causes(delay=0.5), {(Cause.DELAY, "entries"), (Cause.DELAY, "exits")}, id="delay"),
+        pytest.param(Causes(unrecorded=0.5), {(Cause.PRICE, "unseparated")}, id="a price that was not recorded"),
         pytest.param(Causes(skips={"stale": 0.3}), {(Cause.SKIPPED, "stale")}, id="a skip"),
         pytest.param(
             Causes(skips={"parked": 0.2, "stale": 0.2}),

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
+from urllib.parse import quote, urlencode
 
 from fastapi import APIRouter, Depends, HTTPException, Request, Response
 
 from services.api.access.identity import Identity, Role, at_least, identity_of
-from services.api.actions.bodies import Parameters
+from services.api.actions.bodies import Parameters, Word
 from services.api.web.rendering import Pages
 from services.api.web.users.account import AccountReader
 from shared.config.users.changes import settings_of
@@ -34,11 +35,13 @@ TITLES: Final[Mapping[Action, str]] = {
     Action.RELOAD: "Reload",
     Action.SETTINGS: "Change the settings",
 }
-_DANGEROUS: Final = frozenset({Action.FLATTEN, Action.HALT, Action.DROP})
+_DANGEROUS: Final = frozenset({Action.FLATTEN, Action.HALT, Action.DROP, Action.RESOLVE})
 _FOLLOWERS_OWN: Final = frozenset({Action.PAUSE, Action.FLATTEN})
 _OF_USERS: Final = frozenset(
     {Action.PAUSE, Action.CLOSE_ONLY, Action.RESUME, Action.HALT, Action.FLATTEN, Action.LIFT, Action.SETTINGS}
 )
+_TYPED: Final = ("outcome", "size", "price", "fee")
+"""What is typed into the form of an order's verdict."""
 _SETTING: Final = "set."
 _MOST_SETTINGS: Final = 200
 
@@ -51,6 +54,8 @@ class Asked:
     by: str
     target: str
     home: str
+    back: str = ""
+    """The form that asked, with what was typed; empty if there is none."""
 
 
 def build_confirm_routes(pages: Pages, desk: ActionDesk, accounts: AccountReader) -> APIRouter:
@@ -65,11 +70,12 @@ def build_confirm_routes(pages: Pages, desk: ActionDesk, accounts: AccountReader
         who: Annotated[Identity, Depends(at_least(Role.OPERATOR))],
         given: Annotated[Parameters, Depends()],
     ) -> Response:
-        home = "/operations" if given.stream or given.order else "/"
-        return await confirmation.show(request, Asked(given.request(action), who.name, f"/actions/{action}", home))
+        home = "/" if action in _OF_USERS else "/operations"
+        asked = Asked(given.request(action), who.name, f"/actions/{action}", home, _form_of(action, given))
+        return await confirmation.show(request, asked)
 
     @router.get("/users/{user}/confirm/{action}")
-    async def of_user(request: Request, user: str, action: Action) -> Response:
+    async def of_user(request: Request, user: str, action: Action, venue: Word = "") -> Response:
         who = identity_of(request)
         home = f"/users/{user}"
         if action not in _OF_USERS:
@@ -78,12 +84,13 @@ def build_confirm_routes(pages: Pages, desk: ActionDesk, accounts: AccountReader
             if not who.may_see(user) or action not in _FOLLOWERS_OWN:
                 raise HTTPException(403, "followers may pause and sell their own copies only")
             wanted = ActionRequest(action=action, user=user)
-            if why := await desk.loosens(wanted):
+            by = f"{who.user} (follower)"
+            if why := await desk.loosens(wanted, by):
                 return await pages.problem(request, 403, TITLES[action], f"{why}: only an operator may change that.")
-            asked = Asked(wanted, f"{who.user} (follower)", f"/api{home}/actions/{action}", home)
+            asked = Asked(wanted, by, f"/api{home}/actions/{action}", home)
         else:
             at_least(Role.OPERATOR)(request)
-            wanted = ActionRequest(action=action, user=user, changes=_changes(request))
+            wanted = ActionRequest(action=action, user=user, venue=venue, changes=_changes(request))
             asked = Asked(wanted, who.name, f"/actions/{action}", home)
         return await confirmation.show(request, asked)
 
@@ -113,7 +120,8 @@ class _Confirmation:
             preview = await self._desk.preview(asked.wanted, asked.by)
         except ActionRefused as error:
             code = 404 if isinstance(error, UnknownTarget) else 409
-            return await self._pages.problem(request, code, TITLES[action], f"This cannot be done: {error}.")
+            text = f"This cannot be done: {error}."
+            return await self._pages.problem(request, code, TITLES[action], text, back=asked.back or asked.home)
         return await self._pages.page(
             request,
             "confirm.html",
@@ -122,9 +130,18 @@ class _Confirmation:
             dangerous=action in _DANGEROUS,
             needs_reason=action not in {Action.RESUME, Action.RELOAD},
             target=asked.target,
-            home=asked.home,
+            home=asked.back or asked.home,
             fields=[*_fields(asked.wanted), ("token", preview.token), ("next", asked.home)],
         )
+
+
+def _form_of(action: Action, given: Parameters) -> str:
+    """Return the address of the form that asked, with what was typed into it; empty for an action that has none."""
+    if action is not Action.RESOLVE or not (given.user and given.order):
+        return ""
+    typed = {name: value for name in _TYPED if (value := getattr(given, name))}
+    place = f"/operations/orders/{quote(given.user, safe='')}/{quote(given.order, safe='')}"
+    return f"{place}?{urlencode(typed)}" if typed else place
 
 
 def _changes(request: Request) -> tuple[tuple[str, str], ...]:
