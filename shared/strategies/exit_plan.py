@@ -72,6 +72,16 @@ class ExitPlan:
             left = replace(left, stop=max(left.stop, self.break_even))
         return _trailed(left)
 
+    def after_part(self, done: DueExit, sold: Decimal) -> ExitPlan:
+        """Return the plan after a due exit has filled only in part: `sold` (0 < sold < its fraction) of what was held.
+
+        The rest of its targets' sale is due again at the first of these prices; only with that are they done.
+        """
+        if not done.targets_done:
+            return self
+        rest = Target(self.targets[0].price, (done.fraction - sold) / (ONE - sold))
+        return replace(self, targets=(rest, *self.targets[done.targets_done :]))
+
 
 def _trailed(plan: ExitPlan) -> ExitPlan:
     if plan.trail is None or plan.highest is None:

@@ -7,16 +7,18 @@ may ever hold back an exit.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
 from shared.domain.values.money import ONE, ZERO
 from shared.domain.values.symbol import Symbol
+from shared.strategies.entry_history import EntryHistory
 from shared.strategies.exit_plan import ExitPlan
 from shared.strategies.port import Context, Enter, Exit, Intent, Strategy
 
-DAY_MS: Final = 24 * 3600 * 1000
+__all__ = ["NO_CAPS", "Caps", "Decided", "EntryHistory", "Frame", "InvalidIntentError", "Pending", "Refused"]
+
 _PER_CENT: Final = Decimal(100)
 
 
@@ -38,30 +40,6 @@ class Caps:
 
 
 NO_CAPS: Final = Caps()
-
-
-@dataclass(frozen=True, slots=True)
-class EntryHistory:
-    """What the caps need to know of earlier entries. Rebuild it with `entered` from the instants of recorded entries."""
-
-    last_entry: int | None = None
-    """Epoch ms of market time."""
-    day: int = 0
-    """The UTC day of the last entry, counted from 1970."""
-    entries: int = 0
-    """Entries of that day."""
-
-    def entered(self, at: int) -> EntryHistory:
-        """Return the history after an entry at an instant (epoch ms of market time)."""
-        day = at // DAY_MS
-        last = at if self.last_entry is None else max(at, self.last_entry)
-        if day < self.day:
-            return replace(self, last_entry=last)
-        return EntryHistory(last, day, self.entries + 1 if day == self.day else 1)
-
-    def entries_on(self, at: int) -> int:
-        """Return the number of entries on the UTC day of an instant."""
-        return self.entries if at // DAY_MS == self.day else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,8 +183,10 @@ def _check_plan(symbol: Symbol, plan: object, price: Decimal) -> None:
         return
     if not isinstance(plan, ExitPlan):
         raise InvalidIntentError(f"{symbol}: plan must be an ExitPlan, not {type(plan).__name__}")
+    if not isinstance(plan.stop, Decimal) or not plan.stop.is_finite():
+        raise InvalidIntentError(f"{symbol}: stop must be a Decimal, not {plan.stop!r}")
     optional = [value for value in (plan.break_even, plan.trail, plan.highest) if value is not None]
-    prices = [plan.stop, *(target.price for target in plan.targets), *optional]
+    prices = [*(target.price for target in plan.targets), *optional]
     if not all(isinstance(value, Decimal) and value.is_finite() and value > 0 for value in prices):
         raise InvalidIntentError(f"{symbol}: every price of the plan must be a Decimal above 0")
     if plan.stop >= price:
