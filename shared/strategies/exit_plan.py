@@ -82,6 +82,16 @@ class ExitPlan:
         rest = Target(self.targets[0].price, (done.fraction - sold) / (ONE - sold))
         return replace(self, targets=(rest, *self.targets[done.targets_done :]))
 
+    def scaled(self, ratio: Decimal) -> ExitPlan:
+        """Return the plan with every price multiplied: the coin got another unit."""
+        return ExitPlan(
+            self.stop * ratio,
+            tuple(Target(target.price * ratio, target.fraction) for target in self.targets),
+            None if self.break_even is None else self.break_even * ratio,
+            None if self.trail is None else self.trail * ratio,
+            None if self.highest is None else self.highest * ratio,
+        )
+
 
 def _trailed(plan: ExitPlan) -> ExitPlan:
     if plan.trail is None or plan.highest is None:

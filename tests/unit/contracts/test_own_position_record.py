@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from fractions import Fraction
 
 import pytest
 from hypothesis import given, strategies as st
@@ -65,7 +66,7 @@ def test_a_record_under_another_symbol_is_not_read() -> None:
     trail=st.none() | _PRICE,
 )
 def test_any_plan_is_read_as_it_was_written(
-    stop: Decimal, prices: list[Decimal], fraction: Decimal, trail: Decimal | None
+    stop: Decimal, prices: list[Decimal], fraction: Fraction, trail: Decimal | None
 ) -> None:
     part = Decimal(fraction.numerator) / Decimal(fraction.denominator)
     plan = ExitPlan(stop, tuple(Target(price, part) for price in sorted(prices)), trail, trail, trail)
