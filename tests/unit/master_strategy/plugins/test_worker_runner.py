@@ -16,7 +16,7 @@ from services.master_strategy.plugins.wire import BadReplyError, describe_intent
 from services.master_strategy.plugins.worker_runner import WorkerRunner
 from shared.domain.fault import FaultKind, Faults
 from shared.strategies.exit_plan import ExitPlan, Target
-from shared.strategies.port import Context, Enter, Exit
+from shared.strategies.port import Context, Enter, Exit, Intent
 from shared.strategies.settings import StrategySettings, load_strategy
 from shared.strategies.sma_cross import SmaCross
 from tests.unit.master_strategy.values import BTC, rising, usd
@@ -210,7 +210,7 @@ async def test_a_shipped_strategy_that_fails_is_paused_as_well(faults: Faults) -
 
 def test_intents_are_read_as_they_were_written() -> None:
     plan = ExitPlan(Decimal(1), (Target(Decimal(3), Decimal("0.5")),), trail=Decimal("0.1"))
-    intents = [Enter(BTC, Decimal("0.05"), "why", plan), Exit(BTC, Decimal(1) / 3, "because")]
+    intents: list[Intent] = [Enter(BTC, Decimal("0.05"), "why", plan), Exit(BTC, Decimal(1) / 3, "because")]
     assert read_intents(describe_intents(intents)) == intents
 
 
