@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Final
 
 from shared.venues.port import Candle
@@ -21,19 +20,29 @@ class Hold:
     reason: str
 
 
-def window(candles: Sequence[Candle], needs: int, minutes: int) -> Sequence[Candle] | Hold:
-    """Return the newest `needs` candles, or why they cannot be used: too few, a gap, a price of zero."""
+def window(candles: Sequence[Candle], needs: int, minutes: int, wants: int = 0) -> Sequence[Candle] | Hold:
+    """Return the newest candles, or why they cannot be used: fewer than `needs`, a gap, a price of zero.
+
+    These are exactly `needs`, or up to `wants` if that is more and there are as many without a gap.
+    """
     if not candles:
         return Hold("candles missing: the venue gave none")
     if len(candles) < needs:
         return Hold(f"candles missing: {len(candles)} of {needs}")
-    newest = candles[-needs:]
-    step = minutes * _MINUTE
-    if any(later.opened_at - earlier.opened_at != step for earlier, later in pairwise(newest)):
+    newest = _without_gap(candles[-max(needs, wants) :], minutes * _MINUTE)
+    if len(newest) < needs:
         return Hold(f"candles missing: a gap among the last {needs}")
     if any(candle.close <= 0 for candle in newest):
         return Hold("candles unusable: a price of zero")
     return newest
+
+
+def _without_gap(candles: Sequence[Candle], step: int) -> Sequence[Candle]:
+    """Return those after the last gap. `step` in ms."""
+    for index in range(len(candles) - 1, 0, -1):
+        if candles[index].opened_at - candles[index - 1].opened_at != step:
+            return candles[index:]
+    return candles
 
 
 class Freshness:

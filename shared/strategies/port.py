@@ -71,8 +71,16 @@ class Strategy(Protocol):
 
     name: str
     needs: int
-    """How many committed candles of a symbol it must be given."""
+    """How many committed candles of a symbol it must be given. If it has `wants` as well, see `candles_wanted`."""
 
     def decide(self, context: Context) -> Sequence[Intent]:
         """Return intents, the most wanted entry first; at most one per symbol, none for a symbol without candles in `context`."""
         ...
+
+
+def candles_wanted(strategy: Strategy) -> int:
+    """Return how many candles to give a strategy where there are as many: `wants` if it has one, else exactly its `needs`.
+
+    With more than `needs` it does more, such as entering; with `needs` it still looks after what it holds.
+    """
+    return max(strategy.needs, getattr(strategy, "wants", strategy.needs))

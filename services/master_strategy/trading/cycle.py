@@ -23,7 +23,7 @@ from shared.domain.skip import Skip
 from shared.domain.values.money import Price
 from shared.domain.values.symbol import Symbol
 from shared.strategies.candle_window import Freshness, Hold, window
-from shared.strategies.port import Context, Enter, Exit, Holding, Intent, Strategy
+from shared.strategies.port import Context, Enter, Exit, Holding, Intent, Strategy, candles_wanted
 from shared.strategies.settings import StrategySettings
 from shared.venues.errors import VenueError
 from shared.venues.port import Candle, PublicVenue
@@ -115,7 +115,8 @@ class Cycle:
             candles = await self._venue.candles(symbol, self._settings.interval_minutes)
         except VenueError as failure:
             return Hold(f"candles missing: {failure}")
-        verdict = window(candles, self._strategy.needs, self._settings.interval_minutes)
+        needs, wants = self._strategy.needs, candles_wanted(self._strategy)
+        verdict = window(candles, needs, self._settings.interval_minutes, wants)
         if isinstance(verdict, Hold):
             return verdict
         stale = self._fresh[symbol].stale(verdict[-1], self._clock.now())
