@@ -25,16 +25,16 @@ def bearish_engulfing(before: Candle, candle: Candle) -> bool:
     return _covers(candle.close, candle.open, before.open, before.close)
 
 
-def hammer(candle: Candle, *, wick_to_body: Decimal, wick_of_range: Decimal) -> bool:
-    """Return whether a green candle's lower wick is over `wick_to_body` bodies and over `wick_of_range` (0..1) of its range."""
+def hammer(candle: Candle, *, wick_to_body: Decimal, wick_of_range_pct: Decimal) -> bool:
+    """Return whether a green candle's lower wick is over `wick_to_body` bodies and over so many per cent of its range."""
     body, wick = candle.close - candle.open, candle.open - candle.low
-    return body > 0 and wick > wick_to_body * body and wick > wick_of_range * (candle.high - candle.low)
+    return body > 0 and wick > wick_to_body * body and wick * 100 > wick_of_range_pct * (candle.high - candle.low)
 
 
-def shooting_star(candle: Candle, *, wick_to_body: Decimal, wick_of_range: Decimal) -> bool:
-    """Return whether a red candle's upper wick is over `wick_to_body` bodies and over `wick_of_range` (0..1) of its range."""
+def shooting_star(candle: Candle, *, wick_to_body: Decimal, wick_of_range_pct: Decimal) -> bool:
+    """Return whether a red candle's upper wick is over `wick_to_body` bodies and over so many per cent of its range."""
     body, wick = candle.open - candle.close, candle.high - candle.open
-    return body > 0 and wick > wick_to_body * body and wick > wick_of_range * (candle.high - candle.low)
+    return body > 0 and wick > wick_to_body * body and wick * 100 > wick_of_range_pct * (candle.high - candle.low)
 
 
 def _covers(bottom: Decimal, top: Decimal, inner_bottom: Decimal, inner_top: Decimal) -> bool:
