@@ -1,7 +1,8 @@
 """The average directional index by Wilder: how one-sided the price moves, up or down.
 
 It begins as TA-Lib's does: Wilder's sums start with length - 1 steps, the index with the average of the first `length`
-directions. A step without any range, or without any direction, leaves the index as it is.
+directions. While the price has no direction at all the index stays as it is. Both directions are usually divided by the range
+first; their difference over their sum is the same without it.
 """
 
 from __future__ import annotations
@@ -17,17 +18,13 @@ def adx(bars: Bars, length: int) -> float:
     require(len(bars.closes), 2 * length, f"ADX {length}")
     begun, keep = length - 1, 1.0 - 1.0 / length
     rise, fall = fsum(bars.rises[:begun]), fsum(bars.falls[:begun])
-    ranges = fsum(bars.true_ranges[:begun])
     average = 0.0
-    steps = zip(bars.rises[begun:], bars.falls[begun:], bars.true_ranges[begun:], strict=True)
-    for count, (up, down, true_range) in enumerate(steps):
+    for index, (up, down) in enumerate(zip(bars.rises[begun:], bars.falls[begun:], strict=True)):
         rise = rise * keep + up
         fall = fall * keep + down
-        ranges = ranges * keep + true_range
         moved = rise + fall
-        known = ranges > 0 and moved > 0
-        if count < length:
-            average += 100.0 * abs(rise - fall) / moved / length if known else 0.0
-        elif known:
-            average = (average * begun + 100.0 * abs(rise - fall) / moved) / length
-    return average
+        if index < length:
+            average += abs(rise - fall) / moved / length if moved > 0 else 0.0
+        elif moved > 0:
+            average = (average * begun + abs(rise - fall) / moved) / length
+    return 100.0 * average

@@ -11,14 +11,15 @@ from shared.strategies.indicators.latest import Latest, require
 def rsi(bars: Bars, length: int) -> Latest:
     """Return the index (0 to 100; 0 if the price never moved). Raises ValueError for fewer than length + 2 candles."""
     require(len(bars.closes), length + 2, f"RSI {length}")
-    before = length - 1
-    gain = previous_gain = fsum(bars.gains[:length]) / length
-    loss = previous_loss = fsum(bars.losses[:length]) / length
-    for up, down in zip(bars.gains[length:], bars.losses[length:], strict=True):
-        previous_gain, previous_loss = gain, loss
-        gain = (gain * before + up) / length
-        loss = (loss * before + down) / length
-    return Latest(_index(previous_gain, previous_loss), _index(gain, loss))
+    keep = 1.0 - 1.0 / length
+    gain, loss = (
+        fsum(bars.gains[:length]),
+        fsum(bars.losses[:length]),
+    )  # the sums stand in the ratio that the averages do
+    for up, down in zip(bars.gains[length:-1], bars.losses[length:-1], strict=True):
+        gain = gain * keep + up
+        loss = loss * keep + down
+    return Latest(_index(gain, loss), _index(gain * keep + bars.gains[-1], loss * keep + bars.losses[-1]))
 
 
 def _index(gain: float, loss: float) -> float:

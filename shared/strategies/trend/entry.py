@@ -19,7 +19,7 @@ from shared.strategies.trend.settings import TrendSettings
 
 _PER_CENT: Final = Decimal("0.01")
 _DIGITS: Final = 8
-"""Significant digits of a stop: finer than any venue's tick, and coarser than what a float cannot hold."""
+"""Significant digits of a stop: finer than a venue's tick, and few enough to read."""
 
 
 @dataclass(frozen=True, slots=True)

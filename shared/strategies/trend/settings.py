@@ -1,6 +1,6 @@
 """The settings of `trend`: every number of its rules. The defaults are the strategy as it is described in the README beside this.
 
-Nothing here forbids a setting that loses money; what is refused is one that cannot be computed, or that would enter without a stop.
+Nothing here forbids a setting that loses money; what is refused is one that cannot be computed, or that would sell at once.
 """
 
 from __future__ import annotations
@@ -123,6 +123,8 @@ class TrendSettings(BaseModel):
             raise ValueError(
                 f"manage_candles must be at least {longest} for the other lengths (got {self.manage_candles})"
             )
+        if not self.opposite_trend_conditions and not self.opposite_trigger_conditions:
+            raise ValueError("opposite_trend_conditions and opposite_trigger_conditions must not both be 0")
         return self
 
     def _longest(self) -> int:
