@@ -16,15 +16,19 @@ from shared.strategies.indicators.latest import require
 def adx(bars: Bars, length: int) -> float:
     """Return the index (0 to 100) at the newest candle. Raises ValueError for fewer than 2 x length candles."""
     require(len(bars.closes), 2 * length, f"ADX {length}")
-    begun, keep = length - 1, 1.0 - 1.0 / length
-    rise, fall = fsum(bars.rises[:begun]), fsum(bars.falls[:begun])
+    summed, begun, keep = length - 1, 2 * length - 1, 1.0 - 1.0 / length
+    rise, fall = fsum(bars.rises[:summed]), fsum(bars.falls[:summed])
     average = 0.0
-    for index, (up, down) in enumerate(zip(bars.rises[begun:], bars.falls[begun:], strict=True)):
+    for up, down in zip(bars.rises[summed:begun], bars.falls[summed:begun], strict=True):
+        rise = rise * keep + up
+        fall = fall * keep + down
+        if rise + fall > 0:
+            average += abs(rise - fall) / (rise + fall) / length
+    for up, down in zip(bars.rises[begun:], bars.falls[begun:], strict=True):
         rise = rise * keep + up
         fall = fall * keep + down
         moved = rise + fall
-        if index < length:
-            average += abs(rise - fall) / moved / length if moved > 0 else 0.0
-        elif moved > 0:
-            average = (average * begun + abs(rise - fall) / moved) / length
+        if moved > 0:
+            one_sided = rise - fall if rise > fall else fall - rise
+            average = average * keep + one_sided / moved / length
     return 100.0 * average

@@ -17,13 +17,18 @@ def macd_histogram(closes: Sequence[float], fast: int, slow: int, signal: int) -
     fast_weight, slow_weight, signal_weight = 2.0 / (fast + 1), 2.0 / (slow + 1), 2.0 / (signal + 1)
     fast_average = fsum(closes[slow - fast : slow]) / fast
     slow_average = fsum(closes[:slow]) / slow
+    begun = slow + signal - 1
     lines = [fast_average - slow_average]
-    for close in closes[slow:]:
+    for close in closes[slow:begun]:
         fast_average += fast_weight * (close - fast_average)
         slow_average += slow_weight * (close - slow_average)
         lines.append(fast_average - slow_average)
-    average = previous = fsum(lines[:signal]) / signal
-    for line in lines[signal:]:
-        previous = average
-        average += signal_weight * (line - average)
-    return Latest(lines[-2] - previous, lines[-1] - average)
+    average = fsum(lines) / signal
+    previous = histogram = lines[-1] - average
+    for close in closes[begun:]:
+        fast_average += fast_weight * (close - fast_average)
+        slow_average += slow_weight * (close - slow_average)
+        above = fast_average - slow_average - average
+        average += signal_weight * above
+        previous, histogram = histogram, above - signal_weight * above
+    return Latest(previous, histogram)
