@@ -20,18 +20,19 @@ class Hold:
     reason: str
 
 
-def window(candles: Sequence[Candle], needs: int, minutes: int, wants: int = 0) -> Sequence[Candle] | Hold:
-    """Return the newest candles, or why they cannot be used: fewer than `needs`, a gap, a price of zero.
+def window(candles: Sequence[Candle], needs: int, minutes: int, at_least: int | None = None) -> Sequence[Candle] | Hold:
+    """Return the newest `needs` candles, or why they cannot be used: too few, a gap, a price of zero.
 
-    These are exactly `needs`, or up to `wants` if that is more and there are as many without a gap.
+    With `at_least`, fewer than `needs` will do where there are no more without a gap: down to that number.
     """
+    least = needs if at_least is None else min(at_least, needs)
     if not candles:
         return Hold("candles missing: the venue gave none")
-    if len(candles) < needs:
-        return Hold(f"candles missing: {len(candles)} of {needs}")
-    newest = _without_gap(candles[-max(needs, wants) :], minutes * _MINUTE)
-    if len(newest) < needs:
-        return Hold(f"candles missing: a gap among the last {needs}")
+    if len(candles) < least:
+        return Hold(f"candles missing: {len(candles)} of {least}")
+    newest = _without_gap(candles[-needs:], minutes * _MINUTE)
+    if len(newest) < least:
+        return Hold(f"candles missing: a gap among the last {least}")
     if any(candle.close <= 0 for candle in newest):
         return Hold("candles unusable: a price of zero")
     return newest

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from shared.domain.values.money import ONE
 from shared.domain.values.symbol import Symbol
-from shared.strategies.port import Context, Exit, Holding, Intent
+from shared.strategies.port import Context, Exit, Holding, Intent, candles_needed
 from shared.strategies.trend.bars_cache import BarsCache
 from shared.strategies.trend.entry import Candidate, candidate
 from shared.strategies.trend.exit import exit_reason
@@ -25,21 +25,21 @@ class Trend:
 
     def __init__(self, settings: TrendSettings | None = None) -> None:
         self._settings = settings or TrendSettings()
-        self.needs = self._settings.manage_candles
-        self.wants = self._settings.enter_candles
+        self.needs = self._settings.enter_candles
+        self.needs_held = self._settings.manage_candles
         self._cache = BarsCache()
 
     def decide(self, context: Context) -> Sequence[Intent]:
-        """Return exits first, then entries, that of the strongest trend first. With fewer than `needs` candles it holds."""
+        """Return exits first, then entries, that of the strongest trend first. A symbol with too few candles is left alone."""
         exits: list[Exit] = []
         entries: list[Candidate] = []
         for symbol, candles in context.candles.items():
-            if len(candles) < self.needs:
-                continue
             held = context.holdings.get(symbol)
+            if len(candles) < candles_needed(self, held=held is not None):
+                continue
             if held is not None:
                 exits.extend(self._exit(symbol, candles, held))
-            elif len(candles) >= self.wants:
+            else:
                 entries.extend(self._entry(symbol, candles))
         entries.sort(key=lambda each: (-each.adx, str(each.intent.symbol)))
         return [*exits, *(each.intent for each in entries)]
@@ -53,6 +53,6 @@ class Trend:
         return [found] if found is not None else []
 
     def _reading(self, symbol: Symbol, candles: Sequence[Candle]) -> Reading:
-        """Return the reading of the newest `wants` candles: more history must not change a decision."""
-        window = tuple(candles[-self.wants :])
+        """Return the reading of the newest `needs` candles: more history must not change a decision."""
+        window = tuple(candles[-self.needs :])
         return Reading(window, self._cache.bars(symbol, window), self._settings)

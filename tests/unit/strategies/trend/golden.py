@@ -49,8 +49,8 @@ def decisions(run: Run) -> Iterator[str]:
         for symbol in map(Symbol.parse, run.symbols)
     }
     strategy, holdings = Trend(), dict[Symbol, Holding]()
-    for end in range(strategy.wants, run.candles + 1):
-        windows = {symbol: candles[end - strategy.wants : end] for symbol, candles in markets.items()}
+    for end in range(strategy.needs, run.candles + 1):
+        windows = {symbol: candles[end - strategy.needs : end] for symbol, candles in markets.items()}
         for symbol, candles in windows.items():
             yield from (f"{end:5} {symbol} {each}" for each in _follow_plan(symbol, candles[-1], holdings))
         now = next(iter(windows.values()))[-1].opened_at + PERIOD

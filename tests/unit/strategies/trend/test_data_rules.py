@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from shared.strategies.port import Enter, Exit, Intent, candles_wanted
+from shared.strategies.port import Enter, Exit, Intent, candles_needed
 from shared.strategies.trend import Trend
 from shared.venues.port import Candle
 from tests.unit.master_strategy.values import BTC, ETH
@@ -25,7 +25,7 @@ def test_ninety_candles_are_needed_to_look_after_a_position() -> None:
 
 
 def test_the_strategy_asks_for_just_these() -> None:
-    assert (Trend().needs, candles_wanted(Trend())) == (90, 100)
+    assert (candles_needed(Trend(), held=False), candles_needed(Trend(), held=True)) == (100, 90)
 
 
 def test_no_candles_no_intent() -> None:

@@ -29,7 +29,7 @@ def markets(draw: st.DrawFn, longest: int = 130) -> list[Candle]:
     price = 10 ** draw(st.floats(-6, 6))
     wild, drift = draw(st.sampled_from([0.0, 1e-7, 1e-3, 0.05, 0.5])), draw(st.sampled_from([-0.02, 0.0, 0.002, 0.02]))
     traded = draw(st.sampled_from([0.0, 0.5, 1.0]))
-    count = draw(st.integers(1, longest))
+    count = draw(st.integers(100, longest) | st.integers(1, 110))
     candles: list[Candle] = []
     for index in range(count):
         opened = price * (1 + rng.choice([0, 0, 0, wild]) * rng.uniform(-0.5, 0.5))

@@ -113,4 +113,4 @@ def test_what_cannot_be_computed_is_refused(fields: dict[str, Any], text: str) -
 )
 def test_what_just_can_be_computed_is_accepted(fields: dict[str, Any]) -> None:
     settings = TrendSettings.model_validate(fields)
-    assert Trend(settings).needs == settings.manage_candles
+    assert Trend(settings).needs_held == settings.manage_candles
