@@ -7,9 +7,10 @@ from decimal import Decimal
 
 import pytest
 
-from shared.strategies.indicators import macd_histogram
+from shared.strategies.indicators import Bars, adx, atr, macd_histogram, rsi
 from shared.strategies.trend.conditions import OPPOSITE_TREND, TREND
 from shared.venues.port import Candle
+from tests.unit.strategies.indicators.random_candles import random_candles
 from tests.unit.strategies.trend.windows import edge, line, reading, window, with_volumes, zigzag
 
 FLAT = [100] * 99
@@ -106,11 +107,9 @@ def test_an_adx_of_just_the_number_is_not_above_it() -> None:
 
 
 def test_indices_are_of_fourteen_candles() -> None:
-    seen = reading(zigzag("0.5"))
-    again = reading(zigzag("0.5"), adx_length=14, rsi_length=14, atr_length=14)
-    assert (seen.adx, seen.rsi, seen.atr) == (again.adx, again.rsi, again.atr)
-    other = reading(window(range(1000, 1100)), adx_length=13, rsi_length=13, atr_length=13)
-    assert len(other.candles) == 100
+    candles = random_candles(4, 100)
+    seen, bars = reading(candles), Bars.of(candles)
+    assert (seen.adx, seen.rsi, seen.atr) == (adx(bars, 14), rsi(bars, 14), atr(bars, 14))
 
 
 @pytest.mark.parametrize("last", [4, Decimal("3.99999999")])
