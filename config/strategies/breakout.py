@@ -12,7 +12,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from shared.strategies.exit_plan import ExitPlan, Target
-from shared.strategies.file_values import Percent
+from shared.strategies.file.values import Percent
 from shared.strategies.port import Context, Enter, Exit, Intent
 
 

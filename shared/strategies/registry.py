@@ -174,4 +174,7 @@ def _made(spelt: str, found: Any, chosen: BaseModel) -> Strategy:  # Any: a clas
     needs = getattr(strategy, "needs", None)
     if not isinstance(needs, int) or isinstance(needs, bool) or not 1 <= needs <= 700:
         raise UnusableStrategyError(f"{spelt}.needs must be a number of candles from 1 to 700, not {needs!r}")
+    held = getattr(strategy, "needs_held", needs)
+    if not isinstance(held, int) or isinstance(held, bool) or not 1 <= held <= needs:
+        raise UnusableStrategyError(f"{spelt}.needs_held must be a number of candles from 1 to {needs}, not {held!r}")
     return cast("Strategy", strategy)

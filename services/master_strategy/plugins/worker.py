@@ -17,6 +17,7 @@ from typing import Any, BinaryIO, Final
 
 from pydantic import ValidationError
 
+from services.master_strategy.plugins.needs import Needs
 from services.master_strategy.plugins.wire import LENGTH_BYTES, Hello, describe_intents, write_reply
 from shared.config.refusal import in_one_line
 from shared.strategies.frame import check_intents
@@ -56,7 +57,8 @@ def _made(hello: Hello) -> tuple[Strategy | None, Mapping[str, Any]]:
         return None, {"error": f"settings: {in_one_line(error)}"}
     except UnusableStrategyError as error:
         return None, {"error": str(error)}
-    return strategy, {"needs": strategy.needs}
+    needs = Needs.of(strategy)
+    return strategy, {"needs": needs.entry, "needs_held": needs.held}
 
 
 def _decided(strategy: Strategy, context: Context) -> Mapping[str, Any]:

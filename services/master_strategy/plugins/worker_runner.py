@@ -16,6 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
+from services.master_strategy.plugins.needs import Needs
 from services.master_strategy.plugins.pauses import Pause
 from services.master_strategy.plugins.wire import (
     LENGTH_BYTES,
@@ -44,7 +45,7 @@ class WorkerRunner:
     """Runs one strategy; `budget` is seconds for a decision."""
 
     def __init__(self, slot: StrategySlot, pause: Pause, *, config: Path | None, budget: float) -> None:
-        self.needs = slot.build().needs
+        self.needs = Needs.of(slot.build())
         self.pause = pause
         self._budget = budget
         self._hello = Hello(str(config or ""), slot.kind.spelt, slot.written, budget)
@@ -96,7 +97,7 @@ class WorkerRunner:
             said = await self._ask(self._hello, _START)
         except TimeoutError:
             raise BadReplyError(f"it took longer than {_START:g} s to start") from None
-        self.needs = int(said.get("needs", self.needs))
+        self.needs = Needs(int(said["needs"]), int(said["needs_held"]))
 
     async def _ask(self, request: Hello | Context, seconds: float) -> Mapping[str, Any]:
         """Send a request and return its reply. Raises TimeoutError, BadReplyError."""

@@ -179,6 +179,24 @@ async def test_nothing_more_is_sent_while_the_sale_at_a_stop_is_unknown(rig: Rig
     assert await _sizes(rig) == [(Kind.ENTRY, D("0.1")), (Kind.EXIT, D("0.1"))]
 
 
+async def test_a_position_that_is_traded_during_a_look_is_left_to_the_next_one(rig: Rig, run: Run) -> None:
+    """The look waits for a settlement that sells what the look was about to sell."""
+    await run.trade(_buy())
+    await _look(rig, run, 63_000)
+    held = run.book.own
+    async with asyncio.TaskGroup() as tasks:
+        watch = run.exit_watch(run.trader(tasks))
+        await _price(rig, run, 66_000)
+        async with held.changing:
+            looking = tasks.create_task(watch.look())
+            await asyncio.sleep(0.05)  # it waits at the latest here, whatever the machine does; less only proves less
+            own = held.position("sma-cross", BTC)
+            assert own.plan is not None
+            held.put(replace(own, plan=replace(own.plan, targets=())))
+        await looking
+    assert len(await _sizes(rig)) == 2
+
+
 async def test_a_stop_that_was_refused_is_tried_again(rig: Rig, run: Run) -> None:
     await run.trade(_buy())
     run.venue.fail("place", Rejected("EOrder:Something", Refusal.OTHER))

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from services.master_strategy.plugins.needs import Needs
 from services.master_strategy.trading.cycle import Cycle
 from services.master_strategy.trading.modes import MASTER_MODE
 from services.master_strategy.trading.trader import Trader
@@ -273,10 +274,25 @@ async def test_symbols_are_read_in_rotating_batches_and_what_is_held_every_time(
         await until(lambda: trader.available(BTC))
         cycle = run.cycle(trader, symbols=names, scan_batch=2)
         for _ in range(3):
-            found = await cycle._candles.read(1, listed=settings.symbols, held=[BTC])
+            found = await cycle._candles.read(Needs(1, 1), listed=settings.symbols, held=[BTC])
             asked.append([str(symbol) for symbol in found])
     assert asked == [
         ["ETH/USD", "SOL/USD", "BTC/USD"],
         ["XRP/USD", "BTC/USD"],
         ["ETH/USD", "SOL/USD", "BTC/USD"],
     ]
+
+
+async def test_what_is_held_is_looked_after_with_fewer_candles_than_an_entry_needs(rig: Rig, run: Run) -> None:
+    strategy = _Own([])
+    rig.market.candles[BTC] = list(rising(5))
+    async with asyncio.TaskGroup() as tasks:
+        trader = run.trader(tasks)
+        cycle = _cycle_of(run, trader, strategy)
+        cycle._runner.needs = Needs(8, 5)
+        await cycle.turn()
+        assert not hasattr(strategy, "seen")
+        trader.start(BTC, buy("0.1"), "sma-cross")
+        await until(lambda: trader.available(BTC))
+        await cycle.turn()
+    assert len(strategy.seen.candles[BTC]) == 5

@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import pytest
 
+from services.master_strategy.plugins.needs import Needs
 from services.master_strategy.plugins.runner import Runner, open_runner
 from services.master_strategy.plugins.wire import BadReplyError, describe_intents, read_intents, read_reply
 from services.master_strategy.plugins.worker_runner import WorkerRunner
@@ -31,6 +32,7 @@ from shared.strategies.port import Enter, Exit
 class Mine:
     name = "mine"
     needs = 3
+    needs_held = 2
 
     class Settings(BaseModel):
         share: Decimal = Decimal("0.05")
@@ -99,7 +101,7 @@ async def test_a_context_goes_in_and_intents_with_their_plans_come_out(make: Mak
                 ExitPlan(close * Decimal("0.9"), (Target(close * 2, Decimal("0.5")),), close, trail=Decimal(100)),
             )
         ]
-    assert runner.needs == 3
+    assert runner.needs == Needs(3, 2)
     assert not faults.standing
 
 
