@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from decimal import Decimal
@@ -13,13 +14,22 @@ import pytest
 
 from services.master_strategy.plugins.needs import Needs
 from services.master_strategy.plugins.runner import Runner, open_runner
-from services.master_strategy.plugins.wire import BadReplyError, describe_intents, read_intents, read_reply
+from services.master_strategy.plugins.wire import (
+    BadReplyError,
+    describe_context,
+    describe_intents,
+    pack,
+    read_context,
+    read_intents,
+    read_reply,
+)
 from services.master_strategy.plugins.worker_runner import WorkerRunner
 from shared.domain.fault import FaultKind, Faults
 from shared.strategies.exit_plan import ExitPlan, Target
 from shared.strategies.port import Context, Enter, Exit, Intent
 from shared.strategies.settings import StrategySettings, load_strategy
 from shared.strategies.sma_cross import SmaCross
+from shared.strategies.testing import candles, context, holding
 from tests.unit.master_strategy.values import BTC, rising, usd
 
 _HEAD = """
@@ -208,6 +218,14 @@ async def test_a_shipped_strategy_that_fails_is_paused_as_well(faults: Faults) -
     assert await runner.decide(_context()) is None
     assert [fault.reason for fault in faults.standing] == ["paused: RuntimeError: a defect"]
     await runner.close()
+
+
+def test_a_context_is_read_as_it_was_written() -> None:
+    plan = ExitPlan(Decimal("0.1"), (Target(Decimal(3), Decimal("0.5")),), highest=Decimal("1E-7"))
+    held = {"ETH/USD": holding("ETH/USD", "0.123456789", price="3000.10", at=5, plan=plan)}
+    seen = {"BTC/USD": candles("1E-9", "50000.0000001", minutes=5), "ETH/USD": candles(*range(100, 200))}
+    whole = context(seen, held, equity="1234.50")
+    assert read_context(json.loads(pack(describe_context(whole))[4:])) == whole
 
 
 def test_intents_are_read_as_they_were_written() -> None:
