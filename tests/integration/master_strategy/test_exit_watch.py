@@ -149,7 +149,7 @@ async def test_an_old_price_sells_nothing_and_that_is_said_once(rig: Rig, run: R
 
 async def test_a_price_of_before_the_last_fill_sells_nothing(rig: Rig, run: Run) -> None:
     await run.trade(_buy())
-    await _look(rig, run, 50_000, age_ms=1_001)
+    assert await _look(rig, run, 50_000, age_ms=1_001) == []
     assert await _sizes(rig) == [(Kind.ENTRY, D("0.1"))]
     await _look(rig, run, 50_000)
     assert len(await _sizes(rig)) == 2

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from structlog.testing import capture_logs
@@ -14,10 +15,13 @@ from structlog.testing import capture_logs
 from services.master_strategy.plugins.needs import Needs
 from services.master_strategy.trading.cycle import Cycle
 from services.master_strategy.trading.modes import MASTER_MODE
+from services.master_strategy.trading.own_order import own_id
 from services.master_strategy.trading.trader import Trader
 from shared.bus.master_account import read_own_positions
+from shared.contracts import keys
+from shared.domain.account import MASTER
 from shared.domain.fault import FaultKind
-from shared.domain.order import Kind
+from shared.domain.order import Kind, Side
 from shared.strategies.exit_plan import ExitPlan
 from shared.strategies.port import Context, Enter, Exit, Intent
 from shared.strategies.settings import StrategySettings
@@ -97,15 +101,11 @@ async def test_positions_stay_with_their_strategies_over_a_restart(rig: Rig, run
 async def test_an_order_whose_record_is_lost_goes_to_the_strategy_that_its_id_names(
     rig: Rig, run: Run, names: Sequence[str], owner: str
 ) -> None:
-    gate = run.venue.hold("order")
-    async with asyncio.TaskGroup() as tasks:
-        own = run.trader(tasks).start(BTC, buy("0.1"), "second")
-        await until(lambda: rig.account.orders)
-        await rig.bus.do("DEL", f"shoal:order:{{master}}:{own.id}")
-        run.watcher._strategies = names
-        order = next(each for each in rig.account.orders if each.client_order_id == own.id)
-        found = await run.watcher._own(order)
-        gate.set()
+    own = replace(run.own(Side.BUY, "0.1"), id=own_id(str(uuid4()), "second"), strategy="second")
+    placed = await run.place(own)
+    await rig.bus.do("DEL", keys.order(MASTER, own.id))
+    run.watcher._strategies = names
+    found = await run.watcher._own(await run.venue.order(placed.venue_order_id))
     assert found is not None
     assert (found.strategy, found.record_lost) == (owner, True)
 
