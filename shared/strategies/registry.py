@@ -135,6 +135,7 @@ def _load(spelt: str, config: Path | None) -> type:
 
 def _imported(name: str) -> ModuleType:
     """Import a module without leaving compiled files in a folder that a person edits."""
+    importlib.invalidate_caches()  # the file may be seconds old
     before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     try:
         return importlib.import_module(name)

@@ -141,7 +141,7 @@ async def test_no_process_is_left_after_a_time_out(make: Maker) -> None:
     process = runner._process
     assert process is not None
     assert await runner.decide(_context()) is None
-    assert process.returncode == -9
+    assert process.returncode in {-9, -14}, "killed, or on a busy machine ended by its own timer before"
 
 
 @pytest.mark.parametrize(
