@@ -18,6 +18,7 @@ from services.master_strategy.trading.modes import MASTER_MODE
 from services.master_strategy.trading.trader import Trader
 from shared.bus.master_account import MasterRecords
 from shared.bus.records import Records
+from shared.domain.reason import ReasonCode
 from shared.domain.skip import Skip
 from shared.domain.values.money import Price
 from shared.domain.values.symbol import Symbol
@@ -95,7 +96,8 @@ class ExitWatch:
     async def _pass_over(self, own: OwnPosition, due: DueExit, price: Price, skip: Skip) -> None:
         """Let a target that is too small to be sold count as done, so that it moves the stop; a stop stays due."""
         self._log_once(own, f"no order: {skip.reason}: {due.reason}")
-        if due.targets_done and own.plan is not None:
+        too_small = skip.code is ReasonCode.DUST and not self._trader.refused_for_funds(own.symbol)
+        if too_small and due.targets_done and own.plan is not None:
             await self._change_plan(own, own.plan.after_exit(due, price.amount), now=True)
 
     async def _change_plan(self, own: OwnPosition, plan: ExitPlan, *, now: bool = False) -> None:

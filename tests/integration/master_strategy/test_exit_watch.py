@@ -10,6 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from services.master_strategy.trading.exit_watch import STALE_MS
+from services.master_strategy.trading.exits import Exits
 from services.master_strategy.trading.order_plan import OrderPlan
 from services.master_strategy.trading.own_order import OwnOrder
 from shared.bus.master_account import read_own_positions
@@ -177,6 +178,28 @@ async def test_nothing_more_is_sent_while_the_sale_at_a_stop_is_unknown(rig: Rig
         gate.set()
     assert run.venue.calls["place"] == 2
     assert await _sizes(rig) == [(Kind.ENTRY, D("0.1")), (Kind.EXIT, D("0.1"))]
+
+
+async def test_a_target_of_what_the_venue_does_not_list_is_not_done(rig: Rig, run: Run) -> None:
+    await run.trade(_buy())
+    run.mirror.instruments = {}
+    assert len(await _look(rig, run, 63_000)) == 1
+    [own] = await _recorded(rig)
+    assert own.plan == PLAN
+
+
+@pytest.mark.parametrize(("price", "limit"), [(56_000, None), (63_000, D("62874"))])
+async def test_at_a_stop_the_order_is_at_market_and_at_a_target_as_set(
+    rig: Rig, run: Run, price: int, limit: Decimal | None
+) -> None:
+    await run.trade(_buy())
+    async with asyncio.TaskGroup() as tasks:
+        trader = run.trader(tasks)
+        exits = Exits(book=run.book, mirror=run.mirror, trader=trader, slippage_bps=D(20))
+        await _price(rig, run, price)
+        await run.exit_watch(trader, exits).look()
+    found = run.venue.sent[-1].limit_price
+    assert (None if found is None else found.amount) == limit
 
 
 async def test_a_position_that_is_traded_during_a_look_is_left_to_the_next_one(rig: Rig, run: Run) -> None:

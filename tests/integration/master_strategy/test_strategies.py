@@ -234,6 +234,18 @@ async def test_the_caps_know_the_entries_of_before_a_restart(rig: Rig, run: Run)
         assert bool(await _held(rig)) == entered
 
 
+async def test_a_history_that_cannot_be_read_counts_as_an_entry_of_now(rig: Rig, run: Run) -> None:
+    enters = _Own([Enter(BTC, Decimal("0.05"), "up", ExitPlan(Decimal(1)))])
+    await rig.bus.do("HSET", keys.strategy_entries(MASTER, rig.at), "sma-cross", "{")
+    async with asyncio.TaskGroup() as tasks:
+        trader = run.trader(tasks)
+        cycle = _cycle_of(run, trader, enters, caps={"entry_gap_seconds": 60})
+        for minutes, entered in ((0, False), (1, True)):
+            rig.market.candles[BTC] = list(rising(first_at=NOW + minutes * MINUTE))
+            await _turn(rig, trader, cycle)
+            assert bool(await _held(rig)) == entered
+
+
 async def test_an_entry_under_way_is_not_entered_again_and_counts_as_a_position(rig: Rig, run: Run) -> None:
     enters = _Own([Enter(BTC, Decimal("0.05"), "up", ExitPlan(Decimal(1)))])
     rig.market.candles[BTC] = list(rising())

@@ -172,6 +172,7 @@ async def test_it_resumes_when_its_file_changes_and_not_before(make: Maker, faul
     runner = make("        raise ValueError('no idea')\n")
     for _ in range(3):
         assert await runner.decide(_context()) is None
+    assert faults.events[FaultKind.STRATEGY] == 1, "it was tried once"
     make(_ENTERS)  # rewrites the file
     intents = await runner.decide(_context())
     assert intents is not None
