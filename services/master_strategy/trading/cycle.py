@@ -23,7 +23,7 @@ from shared.domain.skip import Skip
 from shared.domain.values.money import Price
 from shared.domain.values.symbol import Symbol
 from shared.strategies.candle_window import Freshness, Hold, window
-from shared.strategies.port import Context, Enter, Exit, Holding, Intent, Strategy
+from shared.strategies.port import Context, Enter, Exit, Holding, Intent, Strategy, candles_needed
 from shared.strategies.settings import StrategySettings
 from shared.venues.errors import VenueError
 from shared.venues.port import Candle, PublicVenue
@@ -115,7 +115,8 @@ class Cycle:
             candles = await self._venue.candles(symbol, self._settings.interval_minutes)
         except VenueError as failure:
             return Hold(f"candles missing: {failure}")
-        verdict = window(candles, self._strategy.needs, self._settings.interval_minutes)
+        at_least = candles_needed(self._strategy, held=symbol in self._book.own.held())
+        verdict = window(candles, self._strategy.needs, self._settings.interval_minutes, at_least)
         if isinstance(verdict, Hold):
             return verdict
         stale = self._fresh[symbol].stale(verdict[-1], self._clock.now())
