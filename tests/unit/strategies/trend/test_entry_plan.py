@@ -134,6 +134,16 @@ def test_no_plan_in_a_market_that_does_not_move() -> None:
     assert exit_plan(reading(line(0))) is None
 
 
+def test_no_plan_with_a_stop_at_the_price() -> None:
+    assert exit_plan(reading(line(-1), stop_atr=0)) is None  # the last close is the swing low
+    assert exit_plan(reading(line(1), stop_atr=0)) is not None
+
+
+def test_no_plan_in_a_market_whose_moves_are_too_small_for_a_trail() -> None:
+    assert exit_plan(reading(window(["1000", "1000.000001"] * 50))) is None
+    assert exit_plan(reading(window(["1000", "1000.001"] * 50))) is not None
+
+
 def test_nothing_is_entered_without_a_plan() -> None:
     assert decide(line(0), min_adx=0, trend_conditions=0, trigger_conditions=0) is None
     assert decide(line(0, wick=1), min_adx=0, trend_conditions=0, trigger_conditions=0) is not None

@@ -99,3 +99,5 @@ def test_three_opposites_of_each_end_a_position() -> None:
     assert not decide(opposite(3, 3), held(), opposite_trigger_conditions=4)
     assert not decide(opposite(2, 3), held())
     assert not decide(opposite(3, 2), held())
+    assert decide(opposite(2, 3), held(), opposite_trend_conditions=0)
+    assert decide(opposite(3, 2), held(), opposite_trigger_conditions=0)

@@ -107,6 +107,8 @@ def test_what_cannot_be_computed_is_refused(fields: dict[str, Any], text: str) -
         {"volume_long": 90},
         {"trigger_volume": 89},
         {"swing_candles": 90},
+        {"opposite_trend_conditions": 0},
+        {"opposite_trigger_conditions": 0},
         {"sizes": []},
         {"targets": []},
     ],
