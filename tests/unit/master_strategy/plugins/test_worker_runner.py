@@ -53,7 +53,7 @@ class Mine:
     def decide(self, context):
 """
 _ENTERS = """
-        print("hello")
+        print("hello", flush=True)
         [(symbol, candles)] = context.candles.items()
         close = candles[-1].close
         plan = ExitPlan(close * Decimal("0.9"), (Target(close * 2, Decimal("0.5")),), close, trail=Decimal(100))
