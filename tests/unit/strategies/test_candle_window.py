@@ -69,6 +69,10 @@ def test_a_price_of_zero_is_a_hold() -> None:
     assert isinstance(window(candles(1, 1, 1, 1, 1, 1, 1, 0), 8, 1), Hold)
 
 
+def test_a_price_below_one_is_a_price() -> None:
+    assert window(candles(*["0.00001"] * 8), 8, 1) == candles(*["0.00001"] * 8)
+
+
 def test_live_candles_are_stale_once_the_next_is_half_a_minute_late() -> None:
     fresh = Freshness(1, market_time_is_wall_time=True)
     [candle] = candles(1, first_at=NOW)
