@@ -15,7 +15,6 @@ import structlog
 from services.master_strategy.account.account_mirror import AccountMirror
 from services.master_strategy.account.master_book import MasterBook
 from services.master_strategy.clock import Clock
-from services.master_strategy.trading.order_plan import OrderPlan, plan_entry, plan_exit
 from services.master_strategy.trading.trader import Trader
 from shared.domain.reason import ReasonCode
 from shared.domain.sizing import master_equity_unknown
@@ -23,6 +22,7 @@ from shared.domain.skip import Skip
 from shared.domain.values.money import Price
 from shared.domain.values.symbol import Symbol
 from shared.strategies.candle_window import Freshness, Hold, window
+from shared.strategies.order_plan import OrderPlan, plan_entry, plan_exit
 from shared.strategies.port import Context, Enter, Exit, Holding, Intent, Strategy
 from shared.strategies.settings import StrategySettings
 from shared.venues.errors import VenueError

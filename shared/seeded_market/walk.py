@@ -11,7 +11,7 @@ import math
 import random
 from typing import Final
 
-from services.paper_exchange.core.market.regimes import Crash, Regime
+from shared.seeded_market.regimes import Crash, Regime
 
 YEAR: Final = 365.25 * 86400
 
