@@ -1,0 +1,215 @@
+"""What stands between a strategy and its orders: its intents are checked, and entries beyond the caps are refused. Pure.
+
+Master and backtest run the same frame, so that a backtest refuses what the master would. Caps concern entries only: nothing here
+may ever hold back an exit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Final
+
+from shared.domain.values.money import ONE, ZERO
+from shared.domain.values.symbol import Symbol
+from shared.strategies.exit_plan import ExitPlan
+from shared.strategies.port import Context, Enter, Exit, Intent, Strategy
+
+DAY_MS: Final = 24 * 3600 * 1000
+_PER_CENT: Final = Decimal(100)
+
+
+class InvalidIntentError(ValueError):
+    """A strategy returned something that is no usable intent: an error in its code."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caps:
+    """Limits on the entries of one strategy; None: no limit. Times are market time, which candles count."""
+
+    max_positions: int | None = None
+    max_entries_per_day: int | None = None
+    """Entries per UTC day."""
+    entry_gap_seconds: int = 0
+    max_exposure_pct: Decimal | None = None
+    """What all its positions may be worth together, in per cent of its equity."""
+    one_entry_per_cycle: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class EntryHistory:
+    """What the caps need to know of earlier entries. Rebuild it with `entered` from the instants of recorded entries."""
+
+    last_entry: int | None = None
+    """Epoch ms of market time."""
+    day: int = 0
+    """The UTC day of the last entry, counted from 1970."""
+    entries: int = 0
+    """Entries of that day."""
+
+    def entered(self, at: int) -> EntryHistory:
+        """Return the history after an entry at an instant (epoch ms of market time)."""
+        day = at // DAY_MS
+        last = at if self.last_entry is None else max(at, self.last_entry)
+        if day < self.day:
+            return replace(self, last_entry=last)
+        return EntryHistory(last, day, self.entries + 1 if day == self.day else 1)
+
+    def entries_on(self, at: int) -> int:
+        """Return the number of entries on the UTC day of an instant."""
+        return self.entries if at // DAY_MS == self.day else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """An entry whose order is under way: it is in no holding yet. `share` is of the equity (0..1]."""
+
+    symbol: Symbol
+    share: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """An entry that a cap refused, and why."""
+
+    intent: Enter
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """The intents that may be executed, in the strategy's order, and the entries that may not."""
+
+    intents: tuple[Intent, ...]
+    refused: tuple[Refused, ...]
+    history: EntryHistory
+    """After every entry that is let through. If an order is not sent, call `entered` for those that are sent instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One strategy with its caps."""
+
+    strategy: Strategy
+    caps: Caps
+
+    def decide(self, context: Context, history: EntryHistory, pending: Collection[Pending] = ()) -> Decided:
+        """Call the strategy, and return what the caps let through.
+
+        Raises InvalidIntentError for what is no intent of this context, and whatever the strategy raises.
+        """
+        return self.admit(self.strategy.decide(context), context, history, pending)
+
+    def admit(
+        self, intents: Sequence[Intent], context: Context, history: EntryHistory, pending: Collection[Pending] = ()
+    ) -> Decided:
+        """Return what the caps let through of intents that the strategy has returned. Raises InvalidIntentError."""
+        _check(intents, context)
+        passed: list[Intent] = []
+        refused: list[Refused] = []
+        entered: list[Enter] = []
+        for intent in intents:
+            if isinstance(intent, Exit):
+                passed.append(intent)
+            elif reason := self._refusal(intent, entered, context, history, pending):
+                refused.append(Refused(intent, reason))
+            else:
+                passed.append(intent)
+                entered.append(intent)
+                history = history.entered(context.now)
+        return Decided(tuple(passed), tuple(refused), history)
+
+    def _refusal(
+        self,
+        intent: Enter,
+        entered: Sequence[Enter],
+        context: Context,
+        history: EntryHistory,
+        pending: Collection[Pending],
+    ) -> str:
+        """Return why an entry is refused; an empty text if it is not. `entered` are those of this cycle."""
+        caps, now = self.caps, context.now
+        taken = {*context.holdings, *(each.symbol for each in pending), *(each.symbol for each in entered)}
+        if intent.symbol in taken:
+            return "it is held already, or its entry is under way"
+        if entered and caps.one_entry_per_cycle:
+            return "one entry per cycle"
+        if caps.max_positions is not None and len(taken) >= caps.max_positions:
+            return f"{len(taken)} positions of at most {caps.max_positions}"
+        if caps.max_entries_per_day is not None and history.entries_on(now) >= caps.max_entries_per_day:
+            return f"{history.entries_on(now)} entries today of at most {caps.max_entries_per_day}"
+        if not entered and history.last_entry is not None and caps.entry_gap_seconds:
+            since = (now - history.last_entry) // 1000
+            if since < caps.entry_gap_seconds:
+                return f"{since} s since the last entry, at least {caps.entry_gap_seconds}"
+        return self._over_exposure(intent, entered, context, pending)
+
+    def _over_exposure(
+        self, intent: Enter, entered: Sequence[Enter], context: Context, pending: Collection[Pending]
+    ) -> str:
+        if self.caps.max_exposure_pct is None:
+            return ""
+        if context.equity.amount <= 0:
+            return "the equity is not known"
+        shares = sum((each.share for each in pending), sum((each.share for each in entered), intent.share))
+        pct = (_held_value(context) / context.equity.amount + shares) * _PER_CENT
+        limit = self.caps.max_exposure_pct
+        return f"exposure would be {pct:.1f} % of at most {limit} %" if pct > limit else ""
+
+
+def _held_value(context: Context) -> Decimal:
+    """Value the holdings by the newest candle, and by what they cost where there is none."""
+    total = ZERO
+    for symbol, held in context.holdings.items():
+        candles = context.candles.get(symbol)
+        total += held.size.amount * (candles[-1].close if candles else held.average_price.amount)
+    return total
+
+
+def _check(intents: Sequence[Intent], context: Context) -> None:
+    """Raise InvalidIntentError for what a strategy may not return. Strangers write strategies, so nothing is taken on trust."""
+    if not isinstance(intents, list | tuple):
+        raise InvalidIntentError(f"decide() must return a list of intents, not {type(intents).__name__}")
+    seen: set[Symbol] = set()
+    for intent in intents:
+        if not isinstance(intent, Enter | Exit):
+            raise InvalidIntentError(f"decide() must return Enter and Exit, not {type(intent).__name__}")
+        if not isinstance(intent.symbol, Symbol) or intent.symbol not in context.candles:
+            raise InvalidIntentError(f"{intent.symbol} has no candles in this context")
+        if intent.symbol in seen:
+            raise InvalidIntentError(f"{intent.symbol} has two intents")
+        if not isinstance(intent.reason, str):
+            raise InvalidIntentError(f"{intent.symbol}: reason must be a text, not {type(intent.reason).__name__}")
+        seen.add(intent.symbol)
+        if isinstance(intent, Exit):
+            _check_fraction(intent.symbol, "fraction", intent.fraction)
+            if intent.symbol not in context.holdings:
+                raise InvalidIntentError(f"{intent.symbol}: the strategy does not hold it, and cannot sell it")
+        else:
+            _check_fraction(intent.symbol, "share", intent.share)
+            _check_plan(intent.symbol, intent.plan, context.candles[intent.symbol][-1].close)
+
+
+def _check_fraction(symbol: Symbol, name: str, value: object) -> None:
+    if not isinstance(value, Decimal) or not value.is_finite() or not ZERO < value <= ONE:
+        raise InvalidIntentError(f"{symbol}: {name} must be a Decimal above 0 and at most 1, not {value!r}")
+
+
+def _check_plan(symbol: Symbol, plan: object, price: Decimal) -> None:
+    """Refuse a plan that would sell at once, or that could not be followed."""
+    if plan is None:
+        return
+    if not isinstance(plan, ExitPlan):
+        raise InvalidIntentError(f"{symbol}: plan must be an ExitPlan, not {type(plan).__name__}")
+    optional = [value for value in (plan.break_even, plan.trail, plan.highest) if value is not None]
+    prices = [plan.stop, *(target.price for target in plan.targets), *optional]
+    if not all(isinstance(value, Decimal) and value.is_finite() and value > 0 for value in prices):
+        raise InvalidIntentError(f"{symbol}: every price of the plan must be a Decimal above 0")
+    if plan.stop >= price:
+        raise InvalidIntentError(f"{symbol}: stop {plan.stop} is not below the price {price}")
+    ahead = [target.price for target in plan.targets]
+    if ahead and (ahead[0] <= price or sorted(set(ahead)) != ahead):
+        raise InvalidIntentError(f"{symbol}: targets must be above the price {price}, the nearest first")
+    for target in plan.targets:
+        _check_fraction(symbol, "the fraction of a target", target.fraction)
