@@ -91,7 +91,7 @@ def check_strategy(settings: Settings) -> Check:
         return Check(
             "strategy",
             CheckStatus.YELLOW,
-            f'{file} names none, so it is mirror only; write name = "none" to confirm that',
+            f'{file} names none, so it is mirror only; write strategy = "none" to confirm that',
         )
     if choice.name == MIRROR_ONLY:
         return Check("strategy", CheckStatus.GREEN, "mirror only: no strategy trades the master account")

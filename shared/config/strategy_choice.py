@@ -1,7 +1,7 @@
 """The strategy of the master account: the part of `config/strategy.toml` that decides whether a strategy may move real money.
 
-The sample strategy only demonstrates the machinery. It must never trade real money because a file was left as it was shipped:
-in live mode it needs two settings, its name and `trade_live = true`.
+No strategy must ever trade real money because a file was left as it was shipped: in live mode it needs two settings, its name and
+`trade_live = true`.
 """
 
 from __future__ import annotations
@@ -54,10 +54,20 @@ def read_strategy_file(config: Path) -> Mapping[str, Any]:
 def read_strategy_choice(config: Path, mode: Mode) -> StrategyChoice:
     """Return which strategy trades. Raises ConfigurationError if it may not trade in this mode."""
     fields = read_strategy_file(config)
-    name = fields.get("name", default_strategy(mode))
-    choice = StrategyChoice(str(name), "name" in fields, fields.get("trade_live") is True, str(fields.get("venue", "")))
+    named = _named(fields)
+    name = default_strategy(mode) if named is None else named
+    choice = StrategyChoice(name, named is not None, fields.get("trade_live") is True, str(fields.get("venue", "")))
     refuse_unwanted(config, choice.name, mode, trade_live=choice.trade_live)
     return choice
+
+
+def _named(fields: Mapping[str, Any]) -> str | None:
+    """Return what the file names as its strategy, or as its strategies; None if it names none."""
+    several = fields.get("strategies")
+    if isinstance(several, list) and several:
+        return ", ".join(str(each.get("name", each.get("strategy"))) for each in several if isinstance(each, Mapping))
+    found = fields.get("strategy", fields.get("name"))
+    return None if found is None else str(found)
 
 
 def strategy_venue(chosen: str | None, masters: Collection[str]) -> str:
@@ -74,7 +84,7 @@ def refuse_unwanted(config: Path, name: str, mode: Mode, *, trade_live: bool) ->
     """Raise ConfigurationError for a strategy that would trade real money without `trade_live = true`."""
     if mode is Mode.LIVE and name != MIRROR_ONLY and not trade_live:
         raise ConfigurationError(
-            f"{config / STRATEGY_FILE}: SHOAL_MODE is live and name is {name!r}, a sample strategy: it would trade real money. "
-            f'Set name = "none" to only mirror what is traded on the master account, '
+            f"{config / STRATEGY_FILE}: SHOAL_MODE is live and strategy is {name!r}: it would trade real money. "
+            f'Set strategy = "none" to only mirror what is traded on the master account, '
             f"or trade_live = true if the strategy shall trade it"
         )

@@ -37,6 +37,9 @@ class Caps:
     one_entry_per_cycle: bool = False
 
 
+NO_CAPS: Final = Caps()
+
+
 @dataclass(frozen=True, slots=True)
 class EntryHistory:
     """What the caps need to know of earlier entries. Rebuild it with `entered` from the instants of recorded entries."""

@@ -11,15 +11,15 @@ from shared.domain.values.money import Price, Quantity
 from shared.domain.values.symbol import Symbol
 from shared.strategies.indicators import sma
 from shared.strategies.port import Context, Enter, Exit, Holding, Intent
-from shared.strategies.sma_cross import SmaCross
+from shared.strategies.sma_cross import SmaCross, SmaCrossSettings
 from shared.venues.port import Candle
 from tests.unit.master_strategy.values import BTC, ETH, btc, candles, falling, rising, usd
 
-SHARES = {BTC: Decimal("0.06"), ETH: Decimal("0.04")}
+SETTINGS = SmaCrossSettings(fast=3, slow=8, entry_pct=Decimal(4), entry_pct_by_symbol={BTC: Decimal(6)})
 
 
 def _decide(seen: Mapping[Symbol, Sequence[Candle]], held: Mapping[Symbol, Quantity] | None = None) -> Sequence[Intent]:
-    strategy = SmaCross(fast=3, slow=8, shares=SHARES)
+    strategy = SmaCross(SETTINGS)
     holdings = {symbol: Holding(size, Price(Decimal(1), symbol), 0) for symbol, size in (held or {}).items()}
     return strategy.decide(Context(now=0, candles=seen, holdings=holdings, equity=usd("10000")))
 

@@ -11,8 +11,9 @@ from shared.config.errors import ConfigurationError
 from shared.config.settings import Mode
 from shared.config.strategy_choice import read_strategy_choice
 from shared.domain.master_account import Baseline
+from shared.strategies.frame import Caps
 from shared.strategies.settings import StrategySettings, load_strategy
-from shared.strategies.sma_cross import SmaCross
+from shared.strategies.sma_cross import SmaCross, SmaCrossSettings
 from tests.unit.master_strategy.values import BTC
 
 
@@ -24,19 +25,83 @@ def _write(folder: Path, text: str) -> Path:
 def test_a_missing_file_means_the_defaults(tmp_path: Path) -> None:
     settings = load_strategy(tmp_path)
     assert [str(symbol) for symbol in settings.symbols] == ["BTC/USD", "ETH/USD", "SOL/USD"]
-    strategy = settings.build()
+    [slot] = settings.slots()
+    strategy = slot.build()
     assert isinstance(strategy, SmaCross)
+    assert (slot.name, slot.share, slot.caps, slot.interval_minutes) == ("sma-cross", 1, Caps(), 1)
     assert strategy.needs == 8
 
 
 def test_the_file_that_ships_says_the_defaults() -> None:
-    assert load_strategy(Path(__file__).parents[3] / "config") == StrategySettings()
+    shipped, default = load_strategy(Path(__file__).parents[3] / "config"), StrategySettings()
+    assert [slot.settings for slot in shipped.slots()] == [slot.settings for slot in default.slots()]
+    same = {"settings": {}, "interval_minutes": None}
+    assert shipped.model_copy(update=same) == default
+    assert shipped.interval_minutes == default.slots()[0].interval_minutes
 
 
 def test_per_cent_are_exact(tmp_path: Path) -> None:
-    settings = load_strategy(_write(tmp_path, 'entry_pct = 0.1\n[entry_pct_by_symbol]\n"BTC/USD" = 2.5\n'))
-    assert settings.entry_pct == Decimal("0.1")
-    assert settings.entry_pct_by_symbol == {BTC: Decimal("2.5")}
+    text = (
+        '[settings]\nentry_pct = 0.1\n[settings.entry_pct_by_symbol]\n"BTC/USD" = 2.5\n[caps]\nmax_exposure_pct = 0.1\n'
+    )
+    [slot] = load_strategy(_write(tmp_path, text)).slots()
+    assert slot.settings == SmaCrossSettings(entry_pct=Decimal("0.1"), entry_pct_by_symbol={BTC: Decimal("2.5")})
+    assert slot.caps == Caps(max_exposure_pct=Decimal("0.1"))
+
+
+def test_a_file_of_before_the_tables_goes_on_working(tmp_path: Path) -> None:
+    former = 'name = "sma-cross"\nfast = 2\nslow = 5\nentry_pct = 8\n\n[entry_pct_by_symbol]\n"BTC/USD" = 12\n'
+    [slot] = load_strategy(_write(tmp_path, former)).slots()
+    assert slot.name == "sma-cross"
+    assert slot.settings == SmaCrossSettings(
+        fast=2, slow=5, entry_pct=Decimal(8), entry_pct_by_symbol={BTC: Decimal(12)}
+    )
+
+
+def test_the_settings_of_the_sample_do_not_disturb_a_file_that_mirrors_only(tmp_path: Path) -> None:
+    assert not load_strategy(_write(tmp_path, 'name = "none"\nfast = 3\nslow = 8\n')).trades
+
+
+_TWO = """
+symbols = ["BTC/USD", "ETH/USD"]
+
+[[strategies]]
+strategy = "sma-cross"
+equity_pct = 30
+symbols = ["SOL/USD"]
+interval_minutes = 15
+
+[[strategies]]
+strategy = "sma-cross"
+name = "slow"
+equity_pct = 70
+settings = {fast = 20, slow = 50}
+caps = {max_positions = 1, one_entry_per_cycle = true}
+"""
+
+
+def test_several_strategies_have_symbols_settings_caps_and_a_share_each(tmp_path: Path) -> None:
+    settings = load_strategy(_write(tmp_path, _TWO))
+    first, second = settings.slots()
+    assert (first.name, first.share, first.interval_minutes) == ("sma-cross", Decimal("0.3"), 15)
+    assert (second.name, second.share, second.interval_minutes) == ("slow", Decimal("0.7"), 1)
+    assert [[str(symbol) for symbol in slot.symbols] for slot in (first, second)] == [
+        ["SOL/USD"],
+        ["BTC/USD", "ETH/USD"],
+    ]
+    assert second.caps == Caps(max_positions=1, one_entry_per_cycle=True)
+    assert (first.build().needs, second.build().needs) == (8, 50)
+    assert settings.name == "sma-cross, slow"
+    assert {str(symbol) for symbol in settings.traded_symbols} == {"SOL/USD", "BTC/USD", "ETH/USD"}
+    assert read_strategy_choice(tmp_path, Mode.PAPER).name == "sma-cross, slow"
+
+
+def test_several_strategies_trade_real_money_only_if_that_is_confirmed(tmp_path: Path) -> None:
+    config = _write(tmp_path, _TWO)
+    for refusing in (load_strategy, read_strategy_choice):
+        with pytest.raises(ConfigurationError, match="trade_live"):
+            refusing(config, Mode.LIVE)
+    assert load_strategy(_write(tmp_path, "trade_live = true\n" + _TWO), Mode.LIVE).trades
 
 
 @pytest.mark.parametrize(
@@ -52,7 +117,7 @@ def test_the_strategy_trades_one_account_and_the_other_is_mirrored(
     tmp_path: Path, text: str, masters: list[str], traded: str
 ) -> None:
     settings = load_strategy(_write(tmp_path, text))
-    assert [venue for venue in masters if settings.at(venue, masters).build() is not None] == [traded]
+    assert [venue for venue in masters if settings.at(venue, masters).trades] == [traded]
 
 
 @pytest.mark.parametrize(
@@ -60,8 +125,28 @@ def test_the_strategy_trades_one_account_and_the_other_is_mirrored(
     [
         ('venue = "binance"', "venue"),
         ("fsat = 3", "fsat is not a known setting"),
-        ("fsat = 3", "did you mean fast?"),
-        ("periods = 3", "known: baseline, entry_freshness_seconds"),
+        ("[settings]\nfsat = 3", "settings.fsat is not a known setting (did you mean fast?)"),
+        ("[settings]\nfast = 0", "settings.fast: must be at least 1 and at most 500 (got 0)"),
+        ("[caps]\nmax_position = 3", "caps.max_position is not a known setting (did you mean max_positions?)"),
+        ("[caps]\nmax_positions = 0", "caps.max_positions: must be at least 1"),
+        ("settings = 3", "settings: must be a table"),
+        ("periods = 3", "known: baseline, budget_seconds, caps, entry_freshness_seconds"),
+        ('name = "sma-cross"\nstrategy = "none"', "name: leave it out, strategy is its present name"),
+        ("fast = 3\n[settings]\nfast = 4", "fast: it is under [settings] as well"),
+        ('strategy = "shared:Frame"\nfast = 3', "write those of shared:Frame under [settings]"),
+        ('strategy = "nowhere.at_all:Thing"', "strategy: there is no module nowhere.at_all in"),
+        ('strategy = "shared.strategies.frame:Nothing"', "shared.strategies.frame has no class Nothing"),
+        ('strategy = "shared.strategies.frame:Caps"', "has no method decide(context)"),
+        ('strategy = "shared.strategies.port:Strategy"', "Strategy(settings) failed: TypeError"),
+        ("fast = 3\n" + _TWO, "fast: write it in the tables [[strategies]]"),
+        ('strategy = "sma-cross"\n' + _TWO, "strategy: write it in the tables [[strategies]]"),
+        (_TWO.replace("70", "71"), "equity_pct are 101 together, more than 100"),
+        (_TWO.replace('name = "slow"', ""), "two have the same name"),
+        (_TWO.replace("equity_pct = 70", ""), "strategies.1.equity_pct: is missing"),
+        (_TWO.replace("fast = 20", "fast = 60"), "strategies.1.settings: fast must be below slow"),
+        (_TWO.replace("SOL/USD", "SOL/EUR"), "one quote currency"),
+        (_TWO.replace('"slow"', '"a b"'), "strategies.1.name"),
+        (_TWO.replace('strategy = "sma-cross"', 'strategy = "magic"'), "strategies.0.strategy: must be 'sma-cross'"),
         ('name = "magic"', "'sma-cross'"),
         ('symbols = ["BTCUSD"]', "BTCUSD"),
         ("symbols = []", "symbols"),
@@ -95,10 +180,10 @@ def test_the_baseline_is_one_of_two_and_separate_if_not_set(tmp_path: Path) -> N
 
 def test_none_is_a_strategy_that_trades_nothing_and_the_default_in_live_mode(tmp_path: Path) -> None:
     """Case N1: going live must not start the sample strategy."""
-    assert load_strategy(tmp_path, Mode.LIVE).build() is None
+    assert not load_strategy(tmp_path, Mode.LIVE).trades
     assert load_strategy(_write(tmp_path, "poll_seconds = 2\n"), Mode.LIVE).name == "none"
-    assert load_strategy(_write(tmp_path, 'name = "none"\n'), Mode.PAPER).build() is None
-    assert isinstance(load_strategy(_write(tmp_path, ""), Mode.PAPER).build(), SmaCross)
+    assert load_strategy(_write(tmp_path, 'strategy = "none"\n'), Mode.PAPER).slots() == ()
+    assert load_strategy(_write(tmp_path, ""), Mode.PAPER).trades
 
 
 def test_live_mode_refuses_the_sample_strategy_unless_it_is_wanted(tmp_path: Path) -> None:
@@ -106,12 +191,12 @@ def test_live_mode_refuses_the_sample_strategy_unless_it_is_wanted(tmp_path: Pat
     shipped = (Path(__file__).parents[3] / "config" / "strategy.toml").read_text()
     with pytest.raises(ConfigurationError) as refused:
         load_strategy(_write(tmp_path, shipped), Mode.LIVE)
-    assert all(words in str(refused.value) for words in ("strategy.toml", 'name = "none"', "trade_live = true"))
+    assert all(words in str(refused.value) for words in ("strategy.toml", 'strategy = "none"', "trade_live = true"))
     assert "\n" not in str(refused.value)
 
     wanted = load_strategy(_write(tmp_path, shipped.replace("trade_live = false", "trade_live = true")), Mode.LIVE)
 
-    assert isinstance(wanted.build(), SmaCross)
+    assert wanted.trades
 
 
 @pytest.mark.parametrize("word", ['"yes"', "1", '"true"'])
