@@ -137,7 +137,7 @@ class _Run:
         try:
             seat.decide(windows, now, ledger.equity.scaled(setup.share), ledger.cash)
         except Exception as error:
-            name, when = setup.frame.strategy.name, utc_minute(now)
+            name, when = setup.name, utc_minute(now)
             raise StrategyFailedError(f"{name} at {when}: {type(error).__name__}: {error}") from error
 
     def _copy(self, fill: MasterFill) -> None:

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from decimal import Context, Decimal
 from typing import Final
 
+from shared.backtest.accounts.entry_gap import EntryGap
 from shared.backtest.accounts.ledger import Ledger
 from shared.backtest.accounts.master_fill import MasterFill
 from shared.backtest.accounts.price_board import PriceBoard
-from shared.backtest.accounts.seat import Seat, StrategySetup
+from shared.backtest.accounts.seat import Seat
+from shared.backtest.accounts.strategy_setup import StrategySetup
 from shared.backtest.fill_model import FillModel
 from shared.domain.order import Kind, Side
 from shared.domain.signal import Signal, Source, signal_id
@@ -30,6 +32,7 @@ class MasterSetup:
     taker_fee: Decimal
     instruments: Mapping[Symbol, Instrument]
     strategies: Sequence[StrategySetup]
+    entry_gap_seconds: int = 0
 
 
 class MasterAccount:
@@ -43,6 +46,7 @@ class MasterAccount:
         self._board = board
         self._on_fill = on_fill
         self._orders = 0
+        self._gap = EntryGap(setup.entry_gap_seconds)
         self.ledger = Ledger(setup.cash, setup.taker_fee, board.prices)
         self.seats = tuple(self._seat(each, fills) for each in setup.strategies)
 
@@ -50,7 +54,7 @@ class MasterAccount:
         def trade(
             symbol: Symbol, side: Side, size: Quantity, price: Price, reference: Decimal, at: int, reason: str
         ) -> None:
-            self._trade(setup.frame.strategy.name, symbol, side, size, price, reference, at, reason)
+            self._trade(setup.name, symbol, side, size, price, reference, at, reason)
 
         return Seat(
             setup,
@@ -59,6 +63,7 @@ class MasterAccount:
             can_buy=self.ledger.can_buy,
             fill_price=fills.masters,
             taker_fee=self._setup.taker_fee,
+            gap=self._gap,
         )
 
     def _trade(

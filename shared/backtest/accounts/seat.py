@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
+from shared.backtest.accounts.entry_gap import EntryGap
 from shared.backtest.accounts.skip_counts import SkipCounts
+from shared.backtest.accounts.strategy_setup import StrategySetup
 from shared.domain.exits import ExitSize, size_exit
 from shared.domain.order import Kind, Side
 from shared.domain.position import Position
@@ -19,7 +21,7 @@ from shared.domain.values.instrument import Instrument
 from shared.domain.values.money import Money, Price, Quantity
 from shared.domain.values.symbol import Symbol
 from shared.strategies.exit_plan import ExitPlan
-from shared.strategies.frame import EntryHistory, Frame
+from shared.strategies.frame import EntryHistory
 from shared.strategies.order_plan import OrderPlan, plan_entry, plan_exit
 from shared.strategies.port import Context, Exit, Holding, Intent
 from shared.venues.port import Candle
@@ -28,18 +30,6 @@ FUNDS: Final = "venue_funds"
 NOT_REACHED: Final = "limit_not_reached"
 CAP: Final = "cap"
 GAP: Final = "no_candle"
-
-
-@dataclass(frozen=True, slots=True)
-class StrategySetup:
-    """A strategy as it trades: pairs, candle length, share of the equity (0..1], and how its orders are priced."""
-
-    frame: Frame
-    symbols: tuple[Symbol, ...]
-    minutes: int
-    share: Decimal
-    limit_slippage_bps: Decimal | None = None
-    """How far from the last close its immediate-or-cancel limit orders are; None: it sends market orders."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +57,9 @@ class Seat:
         can_buy: Callable[[Quantity, Price], bool],
         fill_price: Callable[[Side, Decimal, Instrument], Price],
         taker_fee: Decimal,
+        gap: EntryGap,
     ) -> None:
+        self._gap = gap
         self.setup = setup
         self._instruments = instruments
         self._trade = trade
@@ -96,8 +88,12 @@ class Seat:
 
     def _order(self, intent: Intent, close: Price, now: int, equity: Money, cash: Money) -> None:
         symbol, instrument, bps = intent.symbol, self._instruments[intent.symbol], self.setup.limit_slippage_bps
+        sized: OrderPlan | Skip
         if isinstance(intent, Exit):
             sized = plan_exit(intent, instrument, close, position=self.positions[symbol], free=None, slippage_bps=bps)
+        elif refused := self._gap.refusal(now):
+            self.skips.add(Kind.ENTRY, CAP, refused)
+            return
         else:
             sized = plan_entry(
                 intent, instrument, close, equity=equity, cash=cash, taker_fee=self._taker_fee, slippage_bps=bps
@@ -109,6 +105,7 @@ class Seat:
         else:
             self._orders[symbol] = WaitingOrder(sized, intent.plan)
             self._history = self._history.entered(now)
+            self._gap.entered(now)
 
     def open(self, symbol: Symbol, candle: Candle, *, on_time: bool) -> None:
         """Fill what waits for a candle at its open. An entry does not wait for a candle that is late; an exit does."""
