@@ -34,6 +34,7 @@ COMMANDS: Final = (
     "master",
     "track",
     "statement",
+    "backtest",
     "unknown",
     "resting",
     "resolve",
@@ -95,6 +96,8 @@ def _add(app: typer.Typer, name: str) -> None:
             app.add_typer(_module(name).build(), name=name)
         case "user":
             app.add_typer(_module("user.app").build(), name=name)
+        case "backtest":
+            app.command(name)(_module("backtest.command").backtest)
         case "health":
             app.command(name)(_health)
         case _:

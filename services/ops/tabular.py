@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, TextIO
 
 import typer
 
@@ -75,12 +75,17 @@ async def select_page(settings: Settings, bus: Bus, user: str, number: int = 1, 
 
 def print_csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print rows as comma-separated values with a header (none without columns); None becomes an empty cell."""
-    writer = csv.writer(sys.stdout, lineterminator="\n")
+    write_csv(sys.stdout, columns, rows)
+    sys.stdout.flush()
+
+
+def write_csv(file: TextIO, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Write rows as `print_csv` prints them."""
+    writer = csv.writer(file, lineterminator="\n")
     if columns:
         writer.writerow(columns)
     for row in rows:
         writer.writerow([_cell(cell) for cell in row])
-    sys.stdout.flush()
 
 
 def one_form(*, as_json: bool, as_csv: bool) -> None:
