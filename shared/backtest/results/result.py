@@ -95,7 +95,14 @@ def user_result(account: UserAccount, curve: EquityCurve, place: int) -> Account
     """Return the result of a user, whose curve is at `place`."""
     skips, venue = account.skips.listed(), account.setup.venue or ""
     return _result(
-        account.policy.user, venue, account.ledger, curve, place, skips, copied=account.copied, own=account.own_exits
+        account.policy.user,
+        venue,
+        account.ledger,
+        curve,
+        place,
+        skips,
+        copied={kind: account.copied[kind] for kind in Kind},
+        own=account.own_exits,
     )
 
 
