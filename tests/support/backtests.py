@@ -35,8 +35,7 @@ _Prices = str | int | Decimal
 
 def candle(number: int, opened: _Prices, high: _Prices, low: _Prices, close: _Prices) -> Candle:
     """Return the candle that begins `number` steps after the start."""
-    prices = (Decimal(each) for each in (opened, high, low, close))
-    return Candle(START + number * STEP, *prices, Decimal(1))
+    return Candle(START + number * STEP, Decimal(opened), Decimal(high), Decimal(low), Decimal(close), Decimal(1))
 
 
 def flat_candles(*closes: _Prices) -> list[Candle]:

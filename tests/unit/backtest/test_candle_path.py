@@ -17,6 +17,8 @@ from shared.venues.port import Candle
 from tests.support.backtests import BTC, START, STEP, Scripted, candle, scenario, user, with_settings
 
 D = Decimal
+Sale = tuple[int, object, object]
+"""Candle, price, share of the first purchase."""
 HALF = D("0.5")
 PLAN = ExitPlan(stop=D(90), targets=(Target(D(110), HALF), Target(D(120), ONE)), break_even=D(100), trail=D(5))
 
@@ -29,7 +31,7 @@ def run(plan: ExitPlan | None, *after: Candle, policy: UserPolicy | None = None)
     return tuple(run_backtest(scenario(entry, {BTC: candles}, users=users)).accounts)
 
 
-def sales(account: AccountResult) -> list[tuple[int, Decimal, Decimal]]:
+def sales(account: AccountResult) -> list[Sale]:
     """Return each sale as candle, price and share of the first purchase."""
     bought = account.fills[0].size.amount
     sold = [fill for fill in account.fills if fill.side is Side.SELL]
@@ -58,7 +60,7 @@ def sales(account: AccountResult) -> list[tuple[int, Decimal, Decimal]]:
         "a stop that a later high has raised, at the open below it",
     ],
 )  # fmt: skip
-def test_a_plan_within_candles(after: list[Candle], expected: list[tuple[int, int, Decimal]]) -> None:
+def test_a_plan_within_candles(after: list[Candle], expected: list[Sale]) -> None:
     master, alice = run(PLAN, *after)
     assert sales(master) == expected
     assert sales(alice) == expected  # each of the master's exits is copied, as the same fraction
@@ -79,9 +81,7 @@ def test_a_plan_within_candles(after: list[Candle], expected: list[tuple[int, in
         ({"max_hold": "10m"}, [candle(number, 100, 100, 100, 100) for number in (1, 2, 3)], [(3, 100, 1)], "max_hold"),
     ],
 )  # fmt: skip
-def test_a_users_own_exits(
-    exits: dict[str, object], after: list[Candle], expected: list[tuple[int, int, int]], rule: str
-) -> None:
+def test_a_users_own_exits(exits: dict[str, object], after: list[Candle], expected: list[Sale], rule: str) -> None:
     policy = with_settings("alice", exits={"stop_loss_pct": "off", **exits})
     master, alice = run(None, *after, policy=policy)
     assert sales(master) == []

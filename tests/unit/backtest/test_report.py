@@ -18,7 +18,7 @@ from shared.backtest.report.html_file import backtest_html
 from shared.backtest.report.views import COLUMNS, CSV_COLUMNS, as_json, csv_rows, figure_rows, fill_rows, skip_rows
 from shared.backtest.results.result import BacktestResult
 from shared.domain.values.money import ONE
-from shared.strategies.port import Enter, Exit
+from shared.strategies.port import Enter, Exit, Intent
 from tests.support.backtests import BTC, STEP, Scripted, flat_candles, scenario, user
 
 D = Decimal
@@ -51,7 +51,11 @@ class Checker(HTMLParser):
 @pytest.fixture(name="result")
 def of_three_days() -> BacktestResult:
     """Return a run of three days, with a user who copies and one who is too small."""
-    script = {0: [Enter(BTC, D("0.5"), "up")], 300: [Exit(BTC, ONE, "down")], 600: [Enter(BTC, D("0.1"), "up")]}
+    script: dict[int, list[Intent]] = {
+        0: [Enter(BTC, D("0.5"), "up")],
+        300: [Exit(BTC, ONE, "down")],
+        600: [Enter(BTC, D("0.1"), "up")],
+    }
     prices = [60_000 + 10 * number for number in range(864)]
     users = [user("alice", 5000), user("carol", 1)]
     return run_backtest(
