@@ -164,7 +164,7 @@ class MasterAccount:
             url=settings.venue_url(self._venue),
             key=key.fingerprint if isinstance(key, ApiKey) else str(key),
             strategy=strategy.name,
-            symbols=[str(symbol) for symbol in strategy.symbols],
+            symbols=[str(symbol) for symbol in strategy.traded_symbols],
         )
 
     def _table(self) -> Renames:
@@ -204,6 +204,7 @@ class MasterAccount:
                 clock=self._clock,
                 new_id=lambda: str(uuid4()),
                 live=settings.shoal_mode is Mode.LIVE,
+                config=settings.shoal_config,
                 table=self._table,
                 faults=self._faults,
                 health=self._health,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 import structlog
@@ -33,9 +34,9 @@ from services.master_strategy.fills.resting_orders import RestingOrders
 from services.master_strategy.fills.scan_health import ScanHealth
 from services.master_strategy.fills.signal_emitter import SignalEmitter
 from services.master_strategy.fills.stream_trust import StreamTrust
-from services.master_strategy.trading.cycle import Cycle
 from services.master_strategy.trading.own_order_records import OwnOrderRecords
 from services.master_strategy.trading.send_hooks import MasterHooks, OwnAccount
+from services.master_strategy.trading.strategies import Strategies
 from services.master_strategy.trading.trader import Trader
 from services.master_strategy.venue_state import VenueState
 from shared.bus.connection import Bus
@@ -57,6 +58,7 @@ from shared.execution.sender import Sender
 from shared.execution.timing import SECOND, timing_of
 from shared.runtime.crash_points import CrashPoints
 from shared.runtime.supervision import endless
+from shared.strategies.own_position import FIRST
 from shared.strategies.settings import StrategySettings
 from shared.venues.port import Venue
 from shared.venues.stream import ConnectPermit
@@ -64,7 +66,6 @@ from shared.venues.stream import ConnectPermit
 SEND_PATIENCE_MS: Final = 8_000
 """From the decision to the start of the send: enough to wait in the lane for one slow answer."""
 _RETRY_SCAN: Final = 2.0
-MIRROR_ONLY: Final = "MASTER (mirror only)"
 
 _log = structlog.get_logger(__name__)
 
@@ -83,6 +84,8 @@ class MasterSession:
     clock: Clock
     new_id: Callable[[], str]
     live: bool
+    config: Path | None = None
+    """The configuration folder, whose `strategies/` may hold the strategy."""
     faults: Faults = field(default_factory=Faults)
     health: ScanHealth | None = None
     table: Table = lambda: NO_RENAMES
@@ -110,13 +113,13 @@ class MasterSession:
             venue,
             records,
             clock,
-            symbols=settings.symbols,
+            symbols=settings.traded_symbols,
             currency=settings.currency,
             ignored=settings.ignore_assets,
             faults=self.faults,
             subject=self.subject,
         )
-        strategy = settings.build()
+        slots = settings.slots(self.config)
         doctor = MasterKeyDoctor(
             self.bus,
             venue,
@@ -124,7 +127,7 @@ class MasterSession:
             self.faults,
             currency=settings.currency,
             live=self.live,
-            trades=strategy is not None,
+            trades=settings.trades,
             offset=self.offset,
             subject=self.subject,
         )
@@ -187,7 +190,7 @@ class MasterSession:
             copies=copies,
             clock=clock,
             currency=settings.currency,
-            strategy=settings.name,
+            strategies=[slot.name for slot in slots] or [FIRST],
             faults=self.faults,
             health=self.health,
             resting=resting,
@@ -217,44 +220,43 @@ class MasterSession:
             clock=clock,
             tasks=tasks,
             new_id=self.new_id,
-            strategy=settings.name,
             hooks=hooks,
         )
         await trader.follow_unfinished()
         while not await watcher.scan_or_report():
             await clock.sleep(_RETRY_SCAN)
-        self.state.open(Phase.MIRROR if strategy is None else Phase.OPEN)
+        self.state.open(Phase.OPEN if settings.trades else Phase.MIRROR)
         self.faults.clear(FaultKind.REDIS, MASTER)
-        await self.state.publish("mirror only" if strategy is None else "trading")
+        await self.state.publish("trading" if settings.trades else "mirror only")
         results = MasterResults(self.bus, store, venue.name, clock, settings.currency)
         for loop in (mirror.run, watcher.run, doctor.run, resting.run, results.run):
             tasks.create_task(endless("a loop of the master's session", loop()))
         self._read_stream(tasks, watcher, mirror, trust, own, resting)
         tasks.create_task(endless("names", until_renamed(venue, self.table, names, clock)))
-        if strategy is None:
-            _log.info(
-                MIRROR_ONLY,
-                venue=venue.name,
-                does="signals what is traded on the account; no strategy, no orders of its own",
-            )
-            return
-        cycle = Cycle(
+        strategies = Strategies(
             venue=venue,
-            strategy=strategy,
+            slots=slots,
             settings=settings,
+            config=self.config,
             book=book,
             mirror=mirror,
             trader=trader,
+            records=records,
+            master=master,
             clock=clock,
             live=self.live,
+            faults=self.faults,
         )
+        strategies.log_start()
+        if not slots:
+            return
 
         async def trade() -> None:
             if self.nonces is None:
                 await _until_older_sends_are_seen(venue, watcher, clock, begun)
-            await cycle.run()
+            await strategies.run()
 
-        tasks.create_task(endless("the strategy's cycle", trade()))
+        tasks.create_task(endless("the strategies' cycles", trade()))
 
     def _read_stream(
         self,

@@ -6,7 +6,7 @@ records.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from shared.bus.connection import Bus
@@ -15,15 +15,19 @@ from shared.bus.lease import Lease
 from shared.bus.records import pairs
 from shared.bus.scripts import load
 from shared.contracts import keys
+from shared.contracts.entry_history_record import read_entry_history, write_entry_history
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.master_account import read_holding, read_uncopied, write_holding, write_uncopied
+from shared.contracts.own_position_record import own_position_field, read_own_position, write_own_position
 from shared.contracts.position_record import read_position, write_position
 from shared.domain.account import MASTER
 from shared.domain.master_account import MasterHolding, UncopiedOrder
 from shared.domain.position import Position
 from shared.domain.values.symbol import Symbol
+from shared.strategies.entry_history import EntryHistory
+from shared.strategies.own_position import OwnPosition
 
-_POSITIONS, _UNCOPIED, _HOLDINGS, _STRATEGY = "1", "2", "3", "4"
+_POSITIONS, _UNCOPIED, _HOLDINGS, _STRATEGY, _ENTRIES = "1", "2", "3", "4", "5"
 KEPT_MS: Final = 30 * 24 * 3600 * 1000
 """How long the record of an uncopied order is kept: longer than the venue is queried for ended orders."""
 
@@ -61,6 +65,30 @@ async def read_positions(bus: Bus, key: str) -> tuple[dict[Symbol, Position], di
     return found, unreadable
 
 
+async def read_own_positions(bus: Bus, venue: str) -> tuple[list[OwnPosition], dict[str, str]]:
+    """Read what the strategies hold; the second part of the result is what of it cannot be read and why, by its field.
+
+    A position whose plan alone cannot be read is in both.
+    """
+    found, unreadable = [], {}
+    for name, written in pairs(await bus.do("HGETALL", keys.strategy(MASTER, venue))).items():
+        try:
+            read = read_own_position(name, written)
+        except ValueError as error:  # MalformedMessageError is one
+            unreadable[name] = str(error)
+            continue
+        found.append(read.own)
+        if read.plan_error:
+            unreadable[name] = f"its exit plan: {read.plan_error}"
+    return found, unreadable
+
+
+async def read_entries_of(bus: Bus, venue: str, strategy: str) -> EntryHistory:
+    """Read when a strategy last entered; empty if that is not recorded. Raises MalformedMessageError."""
+    written = await bus.do("HGET", keys.strategy_entries(MASTER, venue), strategy)
+    return read_entry_history(written) if isinstance(written, str) else EntryHistory()
+
+
 class MasterRecords:
     """The records of the master's account at one venue, under one lease."""
 
@@ -73,6 +101,7 @@ class MasterRecords:
             keys.uncopied(MASTER, venue),
             keys.holdings(MASTER, venue),
             keys.strategy(MASTER, venue),
+            keys.strategy_entries(MASTER, venue),
         ]
 
     async def write(
@@ -81,14 +110,21 @@ class MasterRecords:
         positions: Iterable[Position] = (),
         uncopied: Iterable[UncopiedOrder] = (),
         holdings: Iterable[MasterHolding] = (),
-        strategy: Iterable[Position] = (),
+        strategy: Iterable[OwnPosition] = (),
+        entries: Mapping[str, EntryHistory] | None = None,
         forget: Iterable[str] = (),
     ) -> None:
-        """Write in one step; `forget` names old uncopied orders, whose records are removed. Raises LeaseLost, BusUnavailable."""
+        """Write in one step; `forget` names old uncopied orders, whose records are removed. Raises LeaseLost, BusUnavailable.
+
+        `entries` are the histories of strategies, by name.
+        """
         fields = [(_POSITIONS, str(each.symbol), _written(each)) for each in positions]
         fields += [(_UNCOPIED, each.id, write_uncopied(each)) for each in uncopied]
         fields += [(_HOLDINGS, each.coin, write_holding(each) if each.total.amount > 0 else "") for each in holdings]
-        fields += [(_STRATEGY, str(each.symbol), write_position(each)) for each in strategy]  # flat ones too
+        fields += [  # flat ones too
+            (_STRATEGY, own_position_field(each.strategy, each.symbol), write_own_position(each)) for each in strategy
+        ]
+        fields += [(_ENTRIES, name, write_entry_history(history)) for name, history in (entries or {}).items()]
         fields += [(_UNCOPIED, row_id, "") for row_id in forget]
         if not fields:
             return

@@ -190,8 +190,13 @@ def holdings(user: str, venue: str) -> str:
 
 
 def strategy(user: str, venue: str) -> str:
-    """What the built-in strategy bought and still holds, by symbol; by the master."""
+    """What the strategies bought and still hold with their exit plans, by symbol and strategy; by the master."""
     return f"shoal:strategy:{{{user}}}:{venue}"
+
+
+def strategy_entries(user: str, venue: str) -> str:
+    """When each strategy last entered and how often that day, for its caps, by its name; by the master."""
+    return f"shoal:strategy_entries:{{{user}}}:{venue}"
 
 
 def prices(venue: str) -> str:

@@ -32,6 +32,7 @@ class FaultKind(StrEnum):
     ORDER = "order"  # an order cannot be brought to a terminal outcome
     KEY = "key"  # an API key cannot be used, or is used twice
     SYMBOL = "symbol"  # the venue does not list a held asset under this name
+    STRATEGY = "strategy"  # a strategy is paused: it raised, or took too long
     NOTIFY = "notify"  # a message to people cannot be delivered
     TASK = "task"  # a background task has failed and was started again
 

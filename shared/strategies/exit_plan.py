@@ -72,6 +72,26 @@ class ExitPlan:
             left = replace(left, stop=max(left.stop, self.break_even))
         return _trailed(left)
 
+    def after_part(self, done: DueExit, sold: Decimal) -> ExitPlan:
+        """Return the plan after a due exit has filled only in part: `sold` (0 < sold < its fraction) of what was held.
+
+        The rest of its targets' sale is due again at the first of these prices; only with that are they done.
+        """
+        if not done.targets_done:
+            return self
+        rest = Target(self.targets[0].price, (done.fraction - sold) / (ONE - sold))
+        return replace(self, targets=(rest, *self.targets[done.targets_done :]))
+
+    def scaled(self, ratio: Decimal) -> ExitPlan:
+        """Return the plan with every price multiplied: the coin got another unit."""
+        return ExitPlan(
+            self.stop * ratio,
+            tuple(Target(target.price * ratio, target.fraction) for target in self.targets),
+            None if self.break_even is None else self.break_even * ratio,
+            None if self.trail is None else self.trail * ratio,
+            None if self.highest is None else self.highest * ratio,
+        )
+
 
 def _trailed(plan: ExitPlan) -> ExitPlan:
     if plan.trail is None or plan.highest is None:

@@ -7,16 +7,28 @@ may ever hold back an exit.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
 from shared.domain.values.money import ONE, ZERO
 from shared.domain.values.symbol import Symbol
+from shared.strategies.entry_history import EntryHistory
 from shared.strategies.exit_plan import ExitPlan
 from shared.strategies.port import Context, Enter, Exit, Intent, Strategy
 
-DAY_MS: Final = 24 * 3600 * 1000
+__all__ = [
+    "NO_CAPS",
+    "Caps",
+    "Decided",
+    "EntryHistory",
+    "Frame",
+    "InvalidIntentError",
+    "Pending",
+    "Refused",
+    "check_intents",
+]
+
 _PER_CENT: Final = Decimal(100)
 
 
@@ -38,30 +50,6 @@ class Caps:
 
 
 NO_CAPS: Final = Caps()
-
-
-@dataclass(frozen=True, slots=True)
-class EntryHistory:
-    """What the caps need to know of earlier entries. Rebuild it with `entered` from the instants of recorded entries."""
-
-    last_entry: int | None = None
-    """Epoch ms of market time."""
-    day: int = 0
-    """The UTC day of the last entry, counted from 1970."""
-    entries: int = 0
-    """Entries of that day."""
-
-    def entered(self, at: int) -> EntryHistory:
-        """Return the history after an entry at an instant (epoch ms of market time)."""
-        day = at // DAY_MS
-        last = at if self.last_entry is None else max(at, self.last_entry)
-        if day < self.day:
-            return replace(self, last_entry=last)
-        return EntryHistory(last, day, self.entries + 1 if day == self.day else 1)
-
-    def entries_on(self, at: int) -> int:
-        """Return the number of entries on the UTC day of an instant."""
-        return self.entries if at // DAY_MS == self.day else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,63 +90,66 @@ class Frame:
 
         Raises InvalidIntentError for what is no intent of this context, and whatever the strategy raises.
         """
-        return self.admit(self.strategy.decide(context), context, history, pending)
+        return admit(self.strategy.decide(context), context, self.caps, history, pending)
 
-    def admit(
-        self, intents: Sequence[Intent], context: Context, history: EntryHistory, pending: Collection[Pending] = ()
-    ) -> Decided:
-        """Return what the caps let through of intents that the strategy has returned. Raises InvalidIntentError."""
-        _check(intents, context)
-        passed: list[Intent] = []
-        refused: list[Refused] = []
-        entered: list[Enter] = []
-        for intent in intents:
-            if isinstance(intent, Exit):
-                passed.append(intent)
-            elif reason := self._refusal(intent, entered, context, history, pending):
-                refused.append(Refused(intent, reason))
-            else:
-                passed.append(intent)
-                entered.append(intent)
-                history = history.entered(context.now)
-        return Decided(tuple(passed), tuple(refused), history)
 
-    def _refusal(
-        self,
-        intent: Enter,
-        entered: Sequence[Enter],
-        context: Context,
-        history: EntryHistory,
-        pending: Collection[Pending],
-    ) -> str:
-        """Return why an entry is refused; an empty text if it is not. `entered` are those of this cycle."""
-        caps, now = self.caps, context.now
-        taken = {*context.holdings, *(each.symbol for each in pending), *(each.symbol for each in entered)}
-        if intent.symbol in taken:
-            return "it is held already, or its entry is under way"
-        if entered and caps.one_entry_per_cycle:
-            return "one entry per cycle"
-        if caps.max_positions is not None and len(taken) >= caps.max_positions:
-            return f"{len(taken)} positions of at most {caps.max_positions}"
-        if caps.max_entries_per_day is not None and history.entries_on(now) >= caps.max_entries_per_day:
-            return f"{history.entries_on(now)} entries today of at most {caps.max_entries_per_day}"
-        if not entered and history.last_entry is not None and caps.entry_gap_seconds:
-            since = (now - history.last_entry) // 1000
-            if since < caps.entry_gap_seconds:
-                return f"{since} s since the last entry, at least {caps.entry_gap_seconds}"
-        return self._over_exposure(intent, entered, context, pending)
+def admit(
+    intents: Sequence[Intent], context: Context, caps: Caps, history: EntryHistory, pending: Collection[Pending] = ()
+) -> Decided:
+    """Return what the caps let through of intents that a strategy has returned. Raises InvalidIntentError."""
+    check_intents(intents, context)
+    passed: list[Intent] = []
+    refused: list[Refused] = []
+    entered: list[Enter] = []
+    for intent in intents:
+        if isinstance(intent, Exit):
+            passed.append(intent)
+        elif reason := _refusal(intent, entered, context, caps, history, pending):
+            refused.append(Refused(intent, reason))
+        else:
+            passed.append(intent)
+            entered.append(intent)
+            history = history.entered(context.now)
+    return Decided(tuple(passed), tuple(refused), history)
 
-    def _over_exposure(
-        self, intent: Enter, entered: Sequence[Enter], context: Context, pending: Collection[Pending]
-    ) -> str:
-        if self.caps.max_exposure_pct is None:
-            return ""
-        if context.equity.amount <= 0:
-            return "the equity is not known"
-        shares = sum((each.share for each in pending), sum((each.share for each in entered), intent.share))
-        pct = (_held_value(context) / context.equity.amount + shares) * _PER_CENT
-        limit = self.caps.max_exposure_pct
-        return f"exposure would be {pct:.1f} % of at most {limit} %" if pct > limit else ""
+
+def _refusal(
+    intent: Enter,
+    entered: Sequence[Enter],
+    context: Context,
+    caps: Caps,
+    history: EntryHistory,
+    pending: Collection[Pending],
+) -> str:
+    """Return why an entry is refused; an empty text if it is not. `entered` are those of this cycle."""
+    now = context.now
+    taken = {*context.holdings, *(each.symbol for each in pending), *(each.symbol for each in entered)}
+    if intent.symbol in taken:
+        return "it is held already, or its entry is under way"
+    if entered and caps.one_entry_per_cycle:
+        return "one entry per cycle"
+    if caps.max_positions is not None and len(taken) >= caps.max_positions:
+        return f"{len(taken)} positions of at most {caps.max_positions}"
+    if caps.max_entries_per_day is not None and history.entries_on(now) >= caps.max_entries_per_day:
+        return f"{history.entries_on(now)} entries today of at most {caps.max_entries_per_day}"
+    if not entered and history.last_entry is not None and caps.entry_gap_seconds:
+        since = (now - history.last_entry) // 1000
+        if since < caps.entry_gap_seconds:
+            return f"{since} s since the last entry, at least {caps.entry_gap_seconds}"
+    return _over_exposure(intent, entered, context, caps, pending)
+
+
+def _over_exposure(
+    intent: Enter, entered: Sequence[Enter], context: Context, caps: Caps, pending: Collection[Pending]
+) -> str:
+    limit = caps.max_exposure_pct
+    if limit is None:
+        return ""
+    if context.equity.amount <= 0:
+        return "the equity is not known"
+    shares = sum((each.share for each in pending), sum((each.share for each in entered), intent.share))
+    pct = (_held_value(context) / context.equity.amount + shares) * _PER_CENT
+    return f"exposure would be {pct:.1f} % of at most {limit} %" if pct > limit else ""
 
 
 def _held_value(context: Context) -> Decimal:
@@ -170,7 +161,7 @@ def _held_value(context: Context) -> Decimal:
     return total
 
 
-def _check(intents: Sequence[Intent], context: Context) -> None:
+def check_intents(intents: Sequence[Intent], context: Context) -> None:
     """Raise InvalidIntentError for what a strategy may not return. Strangers write strategies, so nothing is taken on trust."""
     if not isinstance(intents, list | tuple):
         raise InvalidIntentError(f"decide() must return a list of intents, not {type(intents).__name__}")
@@ -205,8 +196,10 @@ def _check_plan(symbol: Symbol, plan: object, price: Decimal) -> None:
         return
     if not isinstance(plan, ExitPlan):
         raise InvalidIntentError(f"{symbol}: plan must be an ExitPlan, not {type(plan).__name__}")
+    if not isinstance(plan.stop, Decimal) or not plan.stop.is_finite():
+        raise InvalidIntentError(f"{symbol}: stop must be a Decimal, not {plan.stop!r}")
     optional = [value for value in (plan.break_even, plan.trail, plan.highest) if value is not None]
-    prices = [plan.stop, *(target.price for target in plan.targets), *optional]
+    prices = [*(target.price for target in plan.targets), *optional]
     if not all(isinstance(value, Decimal) and value.is_finite() and value > 0 for value in prices):
         raise InvalidIntentError(f"{symbol}: every price of the plan must be a Decimal above 0")
     if plan.stop >= price:

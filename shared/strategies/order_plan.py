@@ -17,6 +17,7 @@ from shared.domain.sizing import entry_limit
 from shared.domain.skip import Skip
 from shared.domain.values.instrument import Instrument
 from shared.domain.values.money import ONE, Money, Price, Quantity
+from shared.strategies.exit_plan import DueExit, ExitPlan
 from shared.strategies.port import Enter, Exit
 
 
@@ -28,6 +29,12 @@ class OrderPlan:
     size: Quantity
     limit_price: Price | None
     reason: str
+    entered_at: int = 0
+    """Of an entry: the end of its candle, epoch ms of market time."""
+    exit_plan: ExitPlan | None = None
+    """Of an entry: how what it buys ends by price."""
+    exit_step: DueExit | None = None
+    """Of an exit: the step of the position's plan that it carries out, if it is one."""
 
 
 def plan_entry(
@@ -39,6 +46,7 @@ def plan_entry(
     cash: Money,
     taker_fee: Decimal,
     slippage_bps: Decimal | None,
+    entered_at: int = 0,
 ) -> OrderPlan | Skip:
     """Size an entry at the present price; a limit order `slippage_bps` above it, a market order for None."""
     limit = None if slippage_bps is None else entry_limit(price, Side.BUY, slippage_bps, instrument.tick)
@@ -49,7 +57,11 @@ def plan_entry(
         wanted, reason = spendable, f"{reason}; cut to the free cash"
     size = (wanted / (limit or price)).floored(instrument.lot_step)
     missed = instrument.below_minimum(size, price)
-    return Skip(missed, ReasonCode.BELOW_MINIMUM) if missed else OrderPlan(Side.BUY, size, limit, reason)
+    return (
+        Skip(missed, ReasonCode.BELOW_MINIMUM)
+        if missed
+        else OrderPlan(Side.BUY, size, limit, reason, entered_at, intent.plan)
+    )
 
 
 def plan_exit(
@@ -60,10 +72,11 @@ def plan_exit(
     position: Position,
     free: Quantity | None,
     slippage_bps: Decimal | None,
+    step: DueExit | None = None,
 ) -> OrderPlan | Skip:
     """Size an exit; `free` is given only after the venue refused the whole for insufficient funds."""
     sized = size_exit(position, intent.fraction, instrument, price, has=free)
     if not isinstance(sized, ExitSize):
         return sized
     limit = None if slippage_bps is None else entry_limit(price, Side.SELL, slippage_bps, instrument.tick)
-    return OrderPlan(Side.SELL, sized.size, limit, intent.reason)
+    return OrderPlan(Side.SELL, sized.size, limit, intent.reason, exit_step=step)

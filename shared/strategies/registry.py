@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Final, cast
 
 from pydantic import BaseModel, ConfigDict
@@ -46,6 +47,8 @@ class StrategyKind:
     make: Callable[[BaseModel], Strategy]
     interval_minutes: int = 1
     caps: Caps = NO_CAPS
+    settle_seconds: int = 0
+    """How long after a candle's end, on the wall clock, it is acted upon."""
     shipped: bool = True
     """Whether its code is Shoal's: other code runs in a process of its own."""
 
@@ -57,6 +60,7 @@ class _Shipped:
     settings: str
     interval_minutes: int = 1
     caps: Caps = NO_CAPS
+    settle_seconds: int = 0
 
 
 SHIPPED: Final = {
@@ -73,6 +77,7 @@ SHIPPED: Final = {
             max_exposure_pct=Decimal(80),
             one_entry_per_cycle=True,
         ),
+        settle_seconds=6,
     ),
 }
 """By the name in the file."""
@@ -91,6 +96,7 @@ def find_kind(spelt: str, config: Path | None = None) -> StrategyKind:
             getattr(module, shipped.strategy),
             shipped.interval_minutes,
             shipped.caps,
+            shipped.settle_seconds,
         )
     if not _SPELT.fullmatch(spelt):
         raise UnusableStrategyError(f"must be {choices()}")
@@ -114,7 +120,7 @@ def _load(spelt: str, config: Path | None) -> type:
         sys.path.append(folder)  # last: a file there must not hide a module of Python or Shoal
     where = "an installed package" if folder is None else f"{config}/{FOLDER} or an installed package"
     try:
-        module = importlib.import_module(name)
+        module = _imported(name)
     except ModuleNotFoundError as error:
         if error.name is not None and (name == error.name or name.startswith(f"{error.name}.")):
             raise UnusableStrategyError(f"there is no module {name} in {where}") from None
@@ -125,6 +131,15 @@ def _load(spelt: str, config: Path | None) -> type:
     if not isinstance(found, type):
         raise UnusableStrategyError(f"{name} has no class {attribute}")
     return found
+
+
+def _imported(name: str) -> ModuleType:
+    """Import a module without leaving compiled files in a folder that a person edits."""
+    before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+    try:
+        return importlib.import_module(name)
+    finally:
+        sys.dont_write_bytecode = before
 
 
 def _of_class(spelt: str, found: type) -> StrategyKind:

@@ -133,6 +133,11 @@ class StrategySettings(BaseModel):
         return self.traded_symbols[0].quote
 
     @property
+    def slippage_bps(self) -> Decimal | None:
+        """How far from the price a limit order goes, in basis points; None: market orders."""
+        return self.limit_slippage_bps if self.order_type == "limit" else None
+
+    @property
     def name(self) -> str:
         """Return the names of the strategies, or `none`."""
         return ", ".join(table.label for table in self.strategies) or self.strategy

@@ -26,6 +26,7 @@ from shared.domain.position import Position
 from shared.domain.signal import Signal, Source, signal_id
 from shared.domain.values.money import ONE, ZERO, Price, Quantity
 from shared.domain.values.symbol import Symbol
+from shared.strategies.own_position import OwnPosition
 from shared.venues.port import OrderList, TradeKind, VenueOrder
 
 _LEFT: Final = Decimal("0.5")
@@ -110,12 +111,13 @@ class AccountCheck:
             if allocation is not None:
                 positions += self._lowered(coin, allocation)
             holdings.append(self._holding(coin))
-        strategy = [each for coin in coins for each in self._own_lowered(coin)]
-        await self._records.write(positions=positions, holdings=holdings, strategy=strategy)
+        async with self._book.own.changing:
+            strategy = [each for coin in coins for each in self._own_lowered(coin)]
+            await self._records.write(positions=positions, holdings=holdings, strategy=strategy)
+            for own in strategy:
+                self._book.own.put(own)
         for position in positions:
             self._book.put(position)
-        for own in strategy:
-            self._book.own.put(own)
         return flat
 
     async def flat_after(self, signal: Signal, price: Price) -> bool:
@@ -245,7 +247,7 @@ class AccountCheck:
         )
         return found
 
-    def _own_lowered(self, coin: str) -> list[Position]:
+    def _own_lowered(self, coin: str) -> list[OwnPosition]:
         if not self._true_up.confirmed(coin, self._reading(coin, ()), self._read_at):
             return []
         return self._book.own.lowered(self._mirror.total(coin), self._clock.now())

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import structlog
 
 from services.master_strategy.account.master_book import MasterBook
 from services.master_strategy.account.own_positions import OwnPositions, from_reports
-from services.master_strategy.account.renamed import signals_renamed
+from services.master_strategy.account.renamed import own_renamed, signals_renamed
 from shared.bus.connection import Bus
-from shared.bus.master_account import KEPT_MS, MasterRecords, read_all_uncopied, read_positions
+from shared.bus.master_account import KEPT_MS, MasterRecords, read_all_uncopied, read_own_positions, read_positions
 from shared.bus.signals import SignalLog
 from shared.bus.streams import read_entries
 from shared.contracts import keys
@@ -18,10 +19,8 @@ from shared.contracts.fields import MalformedMessageError
 from shared.contracts.messages import ReportMessage, SignalMessage
 from shared.domain.account import MASTER
 from shared.domain.fault import FaultKind, Faults
-from shared.domain.position import Position
 from shared.domain.rename import NO_RENAMES, Renames
 from shared.domain.signal import Signal
-from shared.domain.values.symbol import Symbol
 
 _TAIL: Final = 5_000
 """Signals that the book is read from: weeks of a busy strategy; the positions hash covers what is older."""
@@ -47,13 +46,16 @@ async def open_book(
             faults.count(FaultKind.STREAM)
             _log.warning("an entry of the signal stream cannot be read", entry_id=entry.id, error=str(error))
     emitted = signals_renamed(names, venue, emitted)
-    recorded = await _positions(master, keys.positions(MASTER, venue), faults)
-    mine = await _positions(master, keys.strategy(MASTER, venue), faults)
+    recorded, unreadable = await read_positions(master.bus, keys.positions(MASTER, venue))
+    _report_unreadable(keys.positions(MASTER, venue), unreadable, faults)
+    mine, unreadable = await read_own_positions(master.bus, venue)
+    _report_unreadable(keys.strategy(MASTER, venue), unreadable, faults)
     own = OwnPositions(mine)
-    if not mine:  # never recorded: derive it from the reports of the strategy's orders
-        reported = from_reports(await _reports(master.bus, venue, faults))
-        own = OwnPositions(names.positions(reported.held()))
-        await master.write(strategy=own.held().values())
+    if not mine:  # never recorded: derive it from the reports of the strategies' orders
+        reports = await _reports(master.bus, venue, faults)
+        reported = from_reports(reports, await _strategies_of(master.bus, reports))
+        own = OwnPositions(own_renamed(names, reported.held()))
+        await master.write(strategy=own.held())
     uncopied = await read_all_uncopied(master.bus, venue)
     old = [row.id for row in uncopied.values() if row.at < now - KEPT_MS]
     await master.write(forget=old)
@@ -61,8 +63,7 @@ async def open_book(
     return MasterBook(venue, recorded, emitted, uncopied=kept, own=own)
 
 
-async def _positions(master: MasterRecords, key: str, faults: Faults) -> dict[Symbol, Position]:
-    found, unreadable = await read_positions(master.bus, key)
+def _report_unreadable(key: str, unreadable: Mapping[str, str], faults: Faults) -> None:
     before = [each for each in faults.standing if each.kind is FaultKind.RECORD and each.subject.startswith(f"{key} ")]
     for fault in before:  # reported by a former session; cleared unless it is reported again
         if fault.subject.removeprefix(f"{key} ") not in unreadable:
@@ -70,7 +71,13 @@ async def _positions(master: MasterRecords, key: str, faults: Faults) -> dict[Sy
     for name, why in unreadable.items():
         faults.report(FaultKind.RECORD, f"{key} {name}", why)
         _log.error("a position's record cannot be read", key=key, symbol=name, error=why)
-    return found
+
+
+async def _strategies_of(bus: Bus, reports: Sequence[ReportMessage]) -> dict[str, str]:
+    """Read which strategy sent the orders of some reports, by the order's id, as far as their records still exist."""
+    answers = await bus.do_all([("HGET", keys.order(MASTER, each.order_id), "strategy") for each in reports])
+    known = zip(reports, answers, strict=True)
+    return {report.order_id: answer for report, answer in known if isinstance(answer, str)}
 
 
 async def _reports(bus: Bus, venue: str, faults: Faults) -> list[ReportMessage]:

@@ -51,7 +51,7 @@ class MasterBook:
         """The latest signals, newest first."""
         self.uncopied: dict[str, UncopiedOrder] = dict(uncopied or {})
         self.own = own or OwnPositions()
-        """What the built-in strategy bought itself."""
+        """What the strategies bought themselves."""
         self.under_way: set[Symbol] = set()
         """Symbols in which the strategy has an order whose end is not known yet."""
         self.newest_fill: int | None = None

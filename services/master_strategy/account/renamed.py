@@ -12,14 +12,15 @@ from typing import Final
 import structlog
 
 from services.master_strategy.clock import Clock
-from shared.bus.master_account import MasterRecords, read_positions
+from shared.bus.master_account import MasterRecords, read_own_positions, read_positions
 from shared.contracts import keys
 from shared.domain.account import MASTER
 from shared.domain.position import Position
-from shared.domain.rename import Renames
+from shared.domain.rename import Renames, merged
 from shared.domain.signal import Signal
 from shared.domain.values.money import Price, Quantity
 from shared.domain.values.symbol import Symbol
+from shared.strategies.own_position import OwnPosition
 from shared.venues.errors import Unavailable, VenueError
 from shared.venues.port import Venue
 
@@ -64,18 +65,41 @@ async def move_recorded(master: MasterRecords, venue: str, renames: Renames) -> 
     """Move the recorded positions of the master to present names, in one step. Raises LeaseLost, BusUnavailable."""
     if not renames.table:
         return
-    changed = []
-    for key in (keys.positions(MASTER, venue), keys.strategy(MASTER, venue)):
-        held, _ = await read_positions(master.bus, key)
-        present = renames.positions(held)
-        old = [symbol for symbol, position in held.items() if symbol not in present and position.size.amount > 0]
-        new = [position for symbol, position in present.items() if held.get(symbol) != position] if old else []
-        changed.append([*(Position.flat(symbol, 0) for symbol in old), *new])
-        for symbol in old:
-            _log.warning(
-                "the master's position moves to the asset's new name", old=str(symbol), new=str(renames.symbol(symbol))
-            )
-    await master.write(positions=changed[0], strategy=changed[1])
+    held, _ = await read_positions(master.bus, keys.positions(MASTER, venue))
+    present = renames.positions(held)
+    old = [symbol for symbol, position in held.items() if symbol not in present and position.size.amount > 0]
+    new = [position for symbol, position in present.items() if held.get(symbol) != position] if old else []
+    for symbol in old:
+        _log.warning(
+            "the master's position moves to the asset's new name", old=str(symbol), new=str(renames.symbol(symbol))
+        )
+    own, _ = await read_own_positions(master.bus, venue)
+    moved = [each for each in own if renames.symbol(each.symbol) != each.symbol and each.size.amount > 0]
+    merged_own = [each for each in own_renamed(renames, own) if each not in own] if moved else []
+    await master.write(
+        positions=[*(Position.flat(symbol, 0) for symbol in old), *new],
+        strategy=[*(OwnPosition.flat(each.strategy, each.symbol, 0) for each in moved), *merged_own],
+    )
+
+
+def own_renamed(renames: Renames, held: Iterable[OwnPosition]) -> list[OwnPosition]:
+    """Return what strategies hold under present names, their plans in present units; the plan of the larger part is kept."""
+    found: dict[tuple[str, Symbol], OwnPosition] = {}
+    for each in held:
+        symbol = renames.symbol(each.symbol)
+        own = each if symbol == each.symbol else _own_under(renames, each, symbol)
+        other = found.get((own.strategy, symbol))
+        if other is not None:
+            larger = own if other.size < own.size else other
+            own = replace(larger, position=merged(other.position, own.position))
+        found[own.strategy, symbol] = own
+    return list(found.values())
+
+
+def _own_under(renames: Renames, own: OwnPosition, symbol: Symbol) -> OwnPosition:
+    ratio = renames.ratio(own.symbol, symbol)
+    plan = None if own.plan is None else own.plan.scaled(1 / ratio)
+    return replace(own, position=renames.position(own.position, symbol), plan=plan)
 
 
 def former_names(renames: Renames) -> frozenset[str]:

@@ -26,7 +26,7 @@ from services.master_strategy.fills.scan_health import ScanHealth
 from services.master_strategy.fills.signal_emitter import EmitResult, SignalEmitter
 from services.master_strategy.fills.stream_trust import StreamTrust
 from services.master_strategy.fills.unread_rows import UnreadRows
-from services.master_strategy.trading.own_order import OwnOrder, is_own_id
+from services.master_strategy.trading.own_order import OwnOrder, is_own_id, strategy_of
 from shared.bus.master_account import MasterRecords
 from shared.bus.orders import OrderStore
 from shared.bus.signals import SignalLog
@@ -49,7 +49,10 @@ _log = structlog.get_logger(__name__)
 
 
 class FillWatcher:
-    """Scans one account. `currency` is the one in which it is copied, `strategy` the name for own orders without a record."""
+    """Scans one account. `currency` is the one in which it is copied.
+
+    `strategies` are the names for own orders without a record, at least one.
+    """
 
     def __init__(
         self,
@@ -64,7 +67,7 @@ class FillWatcher:
         copies: OwnCopies,
         clock: Clock,
         currency: str,
-        strategy: str,
+        strategies: Sequence[str],
         faults: Faults,
         health: ScanHealth | None = None,
         resting: RestingOrders | None = None,
@@ -80,7 +83,7 @@ class FillWatcher:
         self._copies = copies
         self._clock = clock
         self._currency = currency
-        self._strategy = strategy
+        self._strategies = strategies
         self._faults = faults
         self._health = health
         self._resting = resting
@@ -201,7 +204,8 @@ class FillWatcher:
     async def _own(self, order: VenueOrder) -> OwnOrder | None:
         fields = await self._store.load(order.client_order_id) if order.client_order_id else {}
         if not fields and is_own_id(order.client_order_id):
-            return OwnOrder.lost(order, self._venue.name, self._strategy)
+            strategy = strategy_of(order.client_order_id, self._strategies)
+            return OwnOrder.lost(order, self._venue.name, strategy)
         try:
             return OwnOrder.read(order.client_order_id, fields) if fields else None
         except (KeyError, ValueError, ArithmeticError) as error:

@@ -142,14 +142,15 @@ class SignalEmitter:
             return EmitResult.NOTHING_NEW
         await self._emit(await self._whole_if_flat(signal), own)
         if own is not None and own.record_lost:
-            await self._book_lost(replace(copied, filled=signal.base_size, cost=signal.quote_size), now)
+            await self._book_lost(replace(copied, filled=signal.base_size, cost=signal.quote_size), own, now)
         return EmitResult.EMITTED
 
-    async def _book_lost(self, traded: VenueOrder, now: int) -> None:
-        """Add an own order whose record Redis lost to the strategy's positions: no end of it will be recorded."""
-        mine = self._book.own.after(traded, now)
-        await self._master.write(strategy=[mine])
-        self._book.own.put(mine)
+    async def _book_lost(self, traded: VenueOrder, own: OwnOrder, now: int) -> None:
+        """Add an own order whose record Redis lost to its strategy's positions: no end of it will be recorded."""
+        async with self._book.own.changing:
+            mine = self._book.own.after(traded, own, now)
+            await self._master.write(strategy=[mine])
+            self._book.own.put(mine)
 
     async def _why_not(self, order: VenueOrder, leg: Leg, own: OwnOrder | None, now: int) -> Reason | None:
         if own is not None:
@@ -191,7 +192,7 @@ class SignalEmitter:
         for position in positions:
             self._book.put(position)
         if own is not None and own.record_lost:  # not copied, but bought by the strategy all the same
-            await self._book_lost(replace(order, filled=new, cost=order.cost - emitted.cost), now)
+            await self._book_lost(replace(order, filled=new, cost=order.cost - emitted.cost), own, now)
         self._faults.count(FaultKind.MASTER_ROW)
         _log.warning(
             "fill is not told to the users",

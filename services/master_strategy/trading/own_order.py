@@ -2,25 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Final
+from typing import Final, TypeVar
 
+import structlog
+
+from shared.contracts.exit_plan_record import read_due_exit, read_exit_plan, write_due_exit, write_exit_plan
 from shared.domain.account import MASTER
 from shared.domain.order import Kind, Side
 from shared.domain.values.money import Price, Quantity
 from shared.domain.values.symbol import Symbol
 from shared.execution.leg import Leg, TrackedOrder
+from shared.strategies.exit_plan import DueExit, ExitPlan
 from shared.venues.port import VenueOrder
 
+_log = structlog.get_logger(__name__)
+_Part = TypeVar("_Part")
 _MARK: Final = "5a0a1005"
-"""Prefix of the strategy's client order ids: at the venue they identify its orders even if Redis lost the records."""
+"""Prefix of the strategies' client order ids: at the venue they identify own orders even if Redis lost the records."""
 
 
-def own_id(random_id: str) -> str:
-    """Return a UUID with the prefix of the strategy's orders."""
-    return _MARK + random_id[len(_MARK) :]
+def own_id(random_id: str, strategy: str) -> str:
+    """Return a UUID with the prefix of own orders, and a mark of the strategy in its second group."""
+    return f"{_MARK}-{_mark_of(strategy)}-{random_id[14:]}"
+
+
+def strategy_of(client_order_id: str, strategies: Sequence[str]) -> str:
+    """Return which of some strategies placed an order; the first for an order without a mark, as earlier ones are."""
+    mark = client_order_id[len(_MARK) + 1 :][:4]
+    return next((each for each in strategies if _mark_of(each) == mark), strategies[0])
+
+
+def _mark_of(strategy: str) -> str:
+    return hashlib.sha256(strategy.encode()).hexdigest()[:4]
 
 
 def is_own_id(client_order_id: str) -> bool:
@@ -41,6 +58,12 @@ class OwnOrder:
     begun_at: int
     strategy: str
     reason: str = ""
+    entered_at: int = 0
+    """Of an entry: the end of the candle at which it was decided, epoch ms of market time."""
+    exit_plan: ExitPlan | None = None
+    """Of an entry: how what it buys ends by price."""
+    exit_step: DueExit | None = None
+    """Of an exit: the step of the position's plan that it carries out, if it is one."""
     venue_order_id: str = ""
     record_lost: bool = False
     """Whether Redis has lost the record, and only the venue knows the order."""
@@ -52,7 +75,13 @@ class OwnOrder:
 
     def tracked(self) -> TrackedOrder:
         """Return it in the form that `shared/execution` takes."""
-        more = {"strategy": self.strategy, "plan": self.reason}
+        more = {
+            "strategy": self.strategy,
+            "plan": self.reason,
+            "entered_at": str(self.entered_at or ""),
+            "exit_plan": write_exit_plan(self.exit_plan),
+            "exit_step": write_due_exit(self.exit_step),
+        }
         return TrackedOrder(
             self.id, MASTER, self.venue, self.symbol, self.side, self.kind, decided_at=self.begun_at, more=more
         )
@@ -92,5 +121,18 @@ class OwnOrder:
             begun_at=int(fields["sent_at"]),
             strategy=fields.get("strategy", ""),
             reason=fields.get("plan", ""),
+            entered_at=int(fields.get("entered_at") or 0),
+            exit_plan=_readable(order_id, read_exit_plan, fields.get("exit_plan", "")),
+            exit_step=_readable(order_id, read_due_exit, fields.get("exit_step", "")),
             venue_order_id=fields.get("venue_order_id", ""),
         )
+
+
+def _readable(order_id: str, read: Callable[[str], _Part | None], written: str) -> _Part | None:
+    """Return a part of a record; None if it cannot be read: the order has to be followed to its end all the same."""
+    try:
+        return read(written)
+    except (ValueError, ArithmeticError) as error:
+        words = "an order's exit plan cannot be read: its position is sold by the strategy alone"
+        _log.error(words, order_id=order_id, error=str(error))
+        return None

@@ -22,7 +22,7 @@ from services.master_strategy.trading.own_order_records import OwnOrderRecords
 from services.master_strategy.trading.send_hooks import MasterHooks
 from shared.bus.orders import PositionChange
 from shared.bus.records import Records
-from shared.contracts.position_record import write_position
+from shared.contracts.own_position_record import own_position_field, write_own_position
 from shared.domain.account import MASTER
 from shared.domain.control import refusal
 from shared.domain.exits import credited_short
@@ -60,7 +60,6 @@ class Trader:
         clock: Clock,
         tasks: asyncio.TaskGroup,
         new_id: Callable[[], str],
-        strategy: str,
         hooks: MasterHooks,
     ) -> None:
         self._sender = sender
@@ -72,7 +71,6 @@ class Trader:
         self._clock = clock
         self._tasks = tasks
         self._new_id = new_id
-        self._strategy = strategy
         self._hooks = hooks
         self._under_way = book.under_way
         self._under_way.clear()
@@ -87,18 +85,21 @@ class Trader:
         """Return whether the last sale of a symbol was refused for insufficient funds."""
         return symbol in self._short_of
 
-    def start(self, symbol: Symbol, plan: OrderPlan) -> OwnOrder:
-        """Send an order in the background and follow it to its end."""
+    def start(self, symbol: Symbol, plan: OrderPlan, strategy: str) -> OwnOrder:
+        """Send an order of a strategy in the background and follow it to its end."""
         own = OwnOrder(
-            id=own_id(self._new_id()),
+            id=own_id(self._new_id(), strategy),
             venue=self._sender.venue.name,
             symbol=symbol,
             side=plan.side,
             size=plan.size,
             limit_price=plan.limit_price,
             begun_at=self._clock.now(),
-            strategy=self._strategy,
+            strategy=strategy,
             reason=plan.reason,
+            entered_at=plan.entered_at,
+            exit_plan=plan.exit_plan,
+            exit_step=plan.exit_step,
         )
         self._begin(own)
         self._tasks.create_task(self._send(own))
@@ -158,7 +159,8 @@ class Trader:
         self._hooks.raise_refused_key()
         if outcome.refusal is Refusal.FUNDS and (left := await self._without_crumb(own)) is not None:
             words = f"{own.reason}; less {own.size - left} that the venue never credited"
-            self.start(own.symbol, OrderPlan(own.side, left, own.limit_price, words))
+            again = OrderPlan(own.side, left, own.limit_price, words, exit_step=own.exit_step)
+            self.start(own.symbol, again, own.strategy)
 
     async def _without_crumb(self, own: OwnOrder) -> Quantity | None:
         """Return what of a refused sale can be sold if the account lacks only a rounding difference; else None."""
@@ -188,15 +190,19 @@ class Trader:
         self._short_of.discard(own.symbol)
 
     async def _end(self, own: OwnOrder, outcome: OrderState, why: str, *, found: VenueOrder | None = None) -> None:
-        """Settle the record; what the strategy itself holds changes in the same step."""
+        """Settle the record; what the strategy itself holds and how that ends change in the same step."""
         self._hooks.before_settle()
         filled = found if found and found.filled.amount > 0 else None
-        mine = self._book.own.after(filled, self._clock.now()) if filled else None
-        # A flat position is recorded too: no record means that none was ever written.
-        change = PositionChange(str(own.symbol), write_position(mine)) if mine else None
-        settled = await self._own_records.settle(own, outcome, why, found=found, change=change, at=self._clock.now())
-        if settled and mine:
-            self._book.own.put(mine)
+        async with self._book.own.changing:
+            mine = self._book.own.after(filled, own, self._clock.now()) if filled else None
+            # A flat position is recorded too: no record means that none was ever written.
+            field = own_position_field(own.strategy, own.symbol)
+            change = PositionChange(field, write_own_position(mine)) if mine else None
+            settled = await self._own_records.settle(
+                own, outcome, why, found=found, change=change, at=self._clock.now()
+            )
+            if settled and mine:
+                self._book.own.put(mine)
         log = _log.info if filled else _log.warning
         emitted_as = signal_id(own.venue, filled.venue_order_id, filled.filled) if filled else ""
         log("order settled", outcome=outcome.value, why=why, signal_id=emitted_as, **_named(own, found))
@@ -218,4 +224,5 @@ def _named(own: OwnOrder, found: VenueOrder | None = None) -> dict[str, str]:
         "symbol": str(own.symbol),
         "side": own.side.value,
         "size": str(own.size),
+        "strategy": own.strategy,
     }

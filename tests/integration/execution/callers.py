@@ -146,7 +146,7 @@ class MasterCaller(Caller):
 
         async def process() -> None:
             async with asyncio.TaskGroup() as tasks:
-                sent.set_result(self._process.trader(tasks).start(BTC, buy(SIZE)).id)
+                sent.set_result(self._process.trader(tasks).start(BTC, buy(SIZE), "sma-cross").id)
 
         self.began_at = self.time.steady
         self.task = asyncio.create_task(process())
@@ -167,7 +167,7 @@ class MasterCaller(Caller):
         await self.restart()
 
     async def held(self) -> Decimal:
-        return self._process.book.own.position(BTC).size.amount
+        return self._process.book.own.position("sma-cross", BTC).size.amount
 
 
 CALLERS: Final[Mapping[str, Callable[[Bus], Caller]]] = {"executor": ExecutorCaller, "master": MasterCaller}

@@ -21,8 +21,11 @@ from services.master_strategy.fills.own_copies import OwnCopies
 from services.master_strategy.fills.scan_health import ScanHealth
 from services.master_strategy.fills.signal_emitter import SignalEmitter
 from services.master_strategy.fills.stream_trust import StreamTrust
+from services.master_strategy.plugins.runner import open_runner
 from services.master_strategy.session import SEND_PATIENCE_MS
 from services.master_strategy.trading.cycle import Cycle
+from services.master_strategy.trading.exit_watch import ExitWatch
+from services.master_strategy.trading.exits import Exits
 from services.master_strategy.trading.own_order import OwnOrder, own_id
 from services.master_strategy.trading.own_order_records import OwnOrderRecords
 from services.master_strategy.trading.send_hooks import MasterHooks, OwnAccount
@@ -73,6 +76,7 @@ class Run:
     emitter: SignalEmitter
     store: OrderStore
     records: Records
+    master: MasterRecords
     time: SteppedTime
     faults: Faults
     crash_points: CrashPoints
@@ -106,7 +110,7 @@ class Run:
     def own(self, side: Side, size: str) -> OwnOrder:
         """An order of the strategy, not sent yet."""
         return OwnOrder(
-            id=own_id(str(uuid4())),
+            id=own_id(str(uuid4()), "sma-cross"),
             venue=self.venue.name,
             symbol=BTC,
             side=side,
@@ -138,7 +142,7 @@ class Run:
         for plan in plans:
             async with asyncio.TaskGroup() as tasks:
                 trader = self.trader(tasks)
-                trader.start(BTC, plan)
+                trader.start(BTC, plan, "sma-cross")
         return trader
 
     async def resume(self) -> None:
@@ -173,24 +177,41 @@ class Run:
             clock=clock,
             tasks=tasks,
             new_id=lambda: str(uuid4()),
-            strategy="sma-cross",
             hooks=hooks,
         )
 
     def cycle(self, trader: Trader, *, live: bool = False, **settings: object) -> Cycle:
-        """A cycle of the default strategy on bitcoin alone."""
+        """A cycle of the first strategy, by default the sample on bitcoin alone."""
         chosen = StrategySettings.model_validate({"symbols": ["BTC/USD"], **settings})
-        strategy = chosen.build()
-        assert strategy is not None
+        slot = chosen.slots()[0]
         return Cycle(
             venue=self.venue,
-            strategy=strategy,
+            slot=slot,
+            runner=open_runner(slot, config=None, budget=1.0, faults=self.faults),
             settings=chosen,
             book=self.book,
             mirror=self.mirror,
             trader=trader,
+            exits=self.exits(trader),
+            records=self.master,
             clock=self.time.clock(),
             live=live,
+        )
+
+    def exits(self, trader: Trader) -> Exits:
+        """The sales of a trader, at market."""
+        return Exits(book=self.book, mirror=self.mirror, trader=trader, slippage_bps=None)
+
+    def exit_watch(self, trader: Trader) -> ExitWatch:
+        """The watch over the exit plans of all that is held."""
+        return ExitWatch(
+            venue=self.venue.name,
+            book=self.book,
+            trader=trader,
+            exits=self.exits(trader),
+            records=self.records,
+            master=self.master,
+            clock=self.time.clock(),
         )
 
 
@@ -266,7 +287,7 @@ class Rig:
             copies=copies,
             clock=clock,
             currency="USD",
-            strategy="sma-cross",
+            strategies=["sma-cross"],
             faults=self.faults,
             health=ScanHealth(self.faults, clock, at),
             trust=trust,
@@ -281,6 +302,7 @@ class Rig:
             emitter,
             store,
             records,
+            master,
             self.time,
             self.faults,
             self.crash_points,

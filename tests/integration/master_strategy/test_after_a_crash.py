@@ -44,7 +44,7 @@ async def test_a_crash_between_signal_and_settlement_gives_no_second_signal(rig:
     for _ in range(2):
         run = await rig.start()
         await run.resume()
-        assert run.book.own.position(BTC).size == btc("0.1"), "the strategy holds what it bought once"
+        assert run.book.own.position("sma-cross", BTC).size == btc("0.1"), "the strategy holds what it bought once"
     assert len(await rig.signals()) == 1
     assert [report.outcome for report in await rig.reports()] == [OrderState.FILLED]
 
@@ -52,20 +52,22 @@ async def test_a_crash_between_signal_and_settlement_gives_no_second_signal(rig:
 async def test_what_the_strategy_no_longer_holds_does_not_come_back_with_a_restart(rig: Rig) -> None:
     run = await rig.start()
     await run.trade(buy("0.1"))
-    assert run.book.own.position(BTC).size == btc("0.1")
+    assert run.book.own.position("sma-cross", BTC).size == btc("0.1")
     await run.trade(sell("0.1"))
     await rig.someone_trades(run, Side.BUY, "0.3")
 
     run = await rig.start()
     await run.resume()
-    assert run.book.own.position(BTC).size == btc("0"), "what somebody else bought is not the strategy's to sell"
+    assert run.book.own.position("sma-cross", BTC).size == btc("0"), (
+        "what somebody else bought is not the strategy's to sell"
+    )
 
 
 async def test_a_master_that_never_recorded_its_own_positions_takes_them_from_its_reports(rig: Rig) -> None:
     run = await rig.start()
     await run.trade(buy("0.1"), sell("0.04"))
     await rig.bus.do("DEL", keys.strategy(MASTER, rig.at))
-    assert (await rig.start()).book.own.position(BTC).size == btc("0.06")
+    assert (await rig.start()).book.own.position("sma-cross", BTC).size == btc("0.06")
 
 
 async def test_a_crash_between_write_ahead_and_send_ends_the_order_as_failed_and_sends_nothing(rig: Rig) -> None:

@@ -264,7 +264,7 @@ async def test_a_lost_order_of_a_predecessor_that_arrives_late_is_not_bought_aga
     account = FakeAccount({"USD": Decimal(100_000)}, replays=True)
     market.candles[BTC] = list(rising())
     predecessor = FakeVenue(market, account, clock=time, name=COINBASE)
-    sent = OrderRequest(own_id(str(uuid4())), BTC, Side.BUY, btc("0.05"), None, 0)
+    sent = OrderRequest(own_id(str(uuid4()), "sma-cross"), BTC, Side.BUY, btc("0.05"), None, 0)
     time.at(time.steady + arrives, lambda: predecessor._accept(sent))
     heartbeat = Heartbeat(Records(bus), "master-strategy", "one")
     session = MasterSession(

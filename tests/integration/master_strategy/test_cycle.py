@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 from structlog.testing import capture_logs
 
-from services.master_strategy.trading.cycle import MODE
+from services.master_strategy.trading.modes import MASTER_MODE
 from shared.domain.order import Kind
 from shared.venues.errors import Unavailable
 from shared.venues.port import Candle
@@ -34,7 +34,7 @@ async def _turns(rig: Rig, run: Run, *seen: Sequence[Candle]) -> list[str]:
                 await cycle.turn()
                 await until(lambda: trader.available(BTC))
                 rig.time.now += 20_000
-    return [line["does"] for line in logs if line["event"] == MODE and line["log_level"] == "warning"]
+    return [line["does"] for line in logs if line["event"] == MASTER_MODE and line["log_level"] == "warning"]
 
 
 async def test_a_trend_is_entered_and_left_with_one_signal_each(rig: Rig, run: Run) -> None:

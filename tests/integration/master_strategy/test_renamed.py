@@ -28,6 +28,8 @@ from shared.domain.rename import Rename, Renames
 from shared.domain.signal import Signal
 from shared.domain.values.money import Price, Quantity
 from shared.domain.values.symbol import Symbol
+from shared.strategies.exit_plan import ExitPlan, Target
+from shared.strategies.own_position import OwnPosition
 from shared.venues.errors import Unavailable
 from shared.venues.fake import FakeAccount, FakeMarket, FakeVenue
 from tests.integration.execution.stepped_time import SteppedTime
@@ -82,13 +84,17 @@ async def test_the_position_is_known_under_the_new_name_after_any_number_of_star
     await SignalLog(bus).emit(bought())
     at = bought().emitted_at
     held = Position.flat(DOT, at).bought(Quantity(Decimal(100), "DOT"), usd(600), at)
-    await master.write(positions=[held], strategy=[held])
+    plan = ExitPlan(Decimal(5), (Target(Decimal(7), Decimal(1)),), Decimal(6), Decimal("0.5"), Decimal("6.5"))
+    await master.write(positions=[held], strategy=[OwnPosition("sma-cross", held), OwnPosition("trend", held, plan)])
     for _ in range(3):
         await move_recorded(master, "kraken", TENFOLD)
         book = await open_book(master, SignalLog(bus), "kraken", faults=Faults(), now=NOW, names=TENFOLD)
-        for position in (book.position(NDOT), book.own.position(NDOT)):
+        trend = book.own.position("trend", NDOT)
+        assert trend.plan == plan.scaled(Decimal("0.1"))
+        for position in (book.position(NDOT), book.own.position("sma-cross", NDOT).position, trend.position):
             assert position.size == Quantity(Decimal(1000), "NDOT")
         assert book.position(DOT).size.amount == 0
+        assert [(own.strategy, own.symbol) for own in book.own.held()] == [("sma-cross", NDOT), ("trend", NDOT)]
         assert list(await records.positions(MASTER, "kraken")) == [NDOT]
 
 

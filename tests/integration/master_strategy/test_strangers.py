@@ -77,7 +77,7 @@ async def test_what_somebody_else_sold_of_the_strategys_coins_is_not_its_any_mor
     await _settle(run, 3)
     await rig.someone_trades(run, Side.SELL, "0.06")
     await _settle(run)
-    assert run.book.own.position(BTC).size.amount == Decimal("0.04")
+    assert run.book.own.position("sma-cross", BTC).size.amount == Decimal("0.04")
 
 
 async def test_a_flat_account_is_told_once_across_a_restart(rig: Rig) -> None:
@@ -261,7 +261,7 @@ async def test_an_own_order_that_redis_has_forgotten_is_still_the_strategys(rig:
     (signal,) = await rig.signals()
     assert (signal.source, signal.strategy) == (Source.STRATEGY, "sma-cross")
     run = await rig.start()
-    assert run.book.own.position(BTC).size == btc("0.1")
+    assert run.book.own.position("sma-cross", BTC).size == btc("0.1")
 
 
 async def test_an_own_order_that_is_forgotten_and_too_old_to_be_copied_is_still_the_strategys(rig: Rig) -> None:
@@ -274,7 +274,7 @@ async def test_an_own_order_that_is_forgotten_and_too_old_to_be_copied_is_still_
     for _ in range(2):
         await run.watcher.scan()
         assert await rig.signals() == []
-        assert run.book.own.position(BTC).size == btc("0.1")
+        assert run.book.own.position("sma-cross", BTC).size == btc("0.1")
         run = await rig.start()
 
 

@@ -39,7 +39,7 @@ async def test_nothing_else_is_sent_for_a_symbol_while_an_order_is_unknown(rig: 
     gate = run.venue.hold(question)
     async with asyncio.TaskGroup() as tasks:
         trader = run.trader(tasks)
-        own = trader.start(BTC, buy())
+        own = trader.start(BTC, buy(), "sma-cross")
         await until(lambda: run.venue.calls[question])
         assert not trader.available(BTC)
         assert (await rig.record(own.id))["state"] == "unknown"
@@ -107,7 +107,7 @@ async def test_a_master_that_was_replaced_sends_nothing_and_tells_nothing(rig: R
 async def _named_and_lost(rig: Rig, run: Run, tasks: asyncio.TaskGroup) -> OwnOrder:
     """Have the venue take an order, name it, and show it in no list for ten minutes and more."""
     rig.account.hidden_lookups = 1_000_000
-    own = run.trader(tasks).start(BTC, buy())
+    own = run.trader(tasks).start(BTC, buy(), "sma-cross")
     began = rig.time.now
     await until(lambda: rig.time.now > began + 600_000)
     assert await rig.reports() == []

@@ -24,6 +24,7 @@ def test_keys_are_spelt_as_the_design_says() -> None:
     assert keys.uncopied("master", "kraken") == "shoal:uncopied:{master}:kraken"
     assert keys.holdings("master", "kraken") == "shoal:holdings:{master}:kraken"
     assert keys.strategy("master", "kraken") == "shoal:strategy:{master}:kraken"
+    assert keys.strategy_entries("master", "kraken") == "shoal:strategy_entries:{master}:kraken"
     assert keys.prices("kraken") == "shoal:prices:kraken"
     assert keys.lease("alice") == "shoal:lease:{alice}"
     assert keys.fence("alice") == "shoal:fence:{alice}"

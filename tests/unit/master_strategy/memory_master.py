@@ -161,7 +161,7 @@ class MemoryMaster:
             copies=cast("OwnCopies", _NoCopies()),
             clock=clock,
             currency="USD",
-            strategy="sma-cross",
+            strategies=["sma-cross"],
             faults=self.faults,
             health=self.health,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -46,6 +47,19 @@ def test_no_high_raises_the_stop_before_the_first_target() -> None:
 
 def test_a_stop_leaves_the_plan_as_it_is_for_what_did_not_fill() -> None:
     assert PLAN.after_exit(DueExit(D(1), 0, ""), D(80)) == PLAN
+
+
+def test_the_rest_of_a_target_that_filled_in_part_is_due_again_and_only_then_is_it_done() -> None:
+    due = PLAN.due(D(115))
+    assert due is not None
+    part = PLAN.after_part(due, D("0.25"))  # 0.75 was due: of the 0.75 that is left, two thirds are still to be sold
+    assert part == replace(PLAN, targets=(Target(D(110), D("0.5") / D("0.75")), PLAN.targets[2]))
+    rest = part.due(D(112))
+    assert rest is not None
+    assert part.after_exit(rest, D(112)).stop == 104
+    stop = PLAN.due(D(80))
+    assert stop is not None
+    assert PLAN.after_part(stop, HALF) == PLAN
 
 
 def test_a_far_trail_leaves_the_stop_at_the_entry() -> None:

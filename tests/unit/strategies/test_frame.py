@@ -11,8 +11,9 @@ import pytest
 
 from shared.domain.values.money import ONE, Price
 from shared.domain.values.symbol import Symbol
+from shared.strategies.entry_history import DAY_MS, EntryHistory
 from shared.strategies.exit_plan import ExitPlan, Target
-from shared.strategies.frame import DAY_MS, Caps, Decided, EntryHistory, Frame, InvalidIntentError, Pending
+from shared.strategies.frame import Caps, Decided, Frame, InvalidIntentError, Pending
 from shared.strategies.port import Context, Enter, Exit, Holding, Intent
 from tests.unit.master_strategy.values import BTC, ETH, btc, rising, usd
 
@@ -157,7 +158,7 @@ def _plan(stop: object = Decimal(1), *targets: Target, **more: Any) -> ExitPlan:
         ([Exit(SOL, ONE, "")], "cannot sell it"),
         ([Exit(BTC, Decimal(2), "")], "fraction"),
         ([Enter(SOL, SHARE, "", "stop")], "must be an ExitPlan"),  # type: ignore[arg-type]
-        (_enter(SOL, plan=_plan(Decimal("NaN"))), "every price"),
+        (_enter(SOL, plan=_plan(Decimal("NaN"))), "stop must be a Decimal"),
         (_enter(SOL, plan=_plan(rising()[-1].close)), "not below the price"),
         (_enter(SOL, plan=_plan(Decimal(1), Target(Decimal(2), ONE))), "targets must be above"),
         (_enter(SOL, plan=_plan(Decimal(1), Target(Decimal(10**9), Decimal(2)))), "fraction of a target"),

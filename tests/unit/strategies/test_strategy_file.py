@@ -28,14 +28,14 @@ def test_a_missing_file_means_the_defaults(tmp_path: Path) -> None:
     [slot] = settings.slots()
     strategy = slot.build()
     assert isinstance(strategy, SmaCross)
-    assert (slot.name, slot.share, slot.caps, slot.interval_minutes) == ("sma-cross", 1, Caps(), 1)
+    assert (slot.name, slot.share, slot.caps, slot.interval_minutes) == ("sma-cross", Decimal(1), Caps(), 1)
     assert strategy.needs == 8
 
 
 def test_the_file_that_ships_says_the_defaults() -> None:
     shipped, default = load_strategy(Path(__file__).parents[3] / "config"), StrategySettings()
     assert [slot.settings for slot in shipped.slots()] == [slot.settings for slot in default.slots()]
-    same = {"settings": {}, "interval_minutes": None}
+    same: dict[str, object] = {"settings": {}, "interval_minutes": None}
     assert shipped.model_copy(update=same) == default
     assert shipped.interval_minutes == default.slots()[0].interval_minutes
 
