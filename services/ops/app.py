@@ -1,14 +1,13 @@
 """The root of the command line: every command by name, and one way to report failures.
 
 A command's module is imported when that command is run: people and scripts run these commands one by one, and most of the time of
-a process would go into importing the other twenty.
+a process would go into importing the others.
 """
 
 from __future__ import annotations
 
 import sys
 from importlib import import_module
-from types import ModuleType
 from typing import Final
 
 import typer
@@ -17,49 +16,49 @@ from services.ops.output import AsJson
 from services.ops.runner import run_command
 from shared.domain.control import ControlMode
 
-COMMANDS: Final = (
-    "status",
-    "positions",
-    "pnl",
-    "orders",
-    "watch",
-    "audit",
-    "preflight",
-    "doctor",
-    "why",
-    "streams",
-    "stopouts",
-    "stages",
-    "drift",
-    "master",
-    "track",
-    "statement",
-    "backtest",
-    "unknown",
-    "resting",
-    "resolve",
-    "reconcile",
-    "rebuild",
-    "reload",
-    "pause",
-    "close-only",
-    "halt",
-    "flatten",
-    "resume",
-    "lift",
-    "control",
-    "log",
-    "dead",
-    "notify",
-    "user",
-    "passwd",
-    "link",
-    "token",
-    "paper-accounts",
-    "redis-users",
-    "health",
-)
-"""In the order of the help text. Each stands in the module of its name, unless `_add` says otherwise."""
+COMMANDS: Final = {
+    "status": "system.status",
+    "positions": "money.positions",
+    "pnl": "money.pnl",
+    "orders": "orders.orders",
+    "watch": "money.watch",
+    "audit": "checks.audit",
+    "preflight": "checks.preflight",
+    "doctor": "checks.doctor",
+    "why": "orders.why",
+    "streams": "system.streams",
+    "stopouts": "switches.stopouts",
+    "stages": "system.stages",
+    "drift": "checks.drift",
+    "master": "system.master",
+    "track": "money.track",
+    "statement": "money.statement",
+    "backtest": "backtest.command",
+    "unknown": "orders.unknown",
+    "resting": "orders.resting",
+    "resolve": "orders.resolve",
+    "reconcile": "checks.reconcile",
+    "rebuild": "checks.rebuild",
+    "reload": "system.reload",
+    "pause": "switches.control",
+    "close-only": "switches.control",
+    "halt": "switches.control",
+    "flatten": "switches.flatten",
+    "resume": "switches.control",
+    "lift": "switches.lift",
+    "control": "switches.control",
+    "log": "switches.log",
+    "dead": "orders.dead",
+    "notify": "system.notify",
+    "user": "user.app",
+    "passwd": "access.passwd",
+    "link": "access.link",
+    "token": "access.token",
+    "paper-accounts": "system.paper_accounts",
+    "redis-users": "access.redis_users",
+    "health": "health",
+}
+"""The module of each command, in the order of the help text."""
 
 
 def main() -> None:
@@ -84,30 +83,20 @@ def build(asked_for: str = "") -> typer.Typer:
 
 
 def _add(app: typer.Typer, name: str) -> None:
-    function = name.replace("-", "_")
+    module = import_module(f"services.ops.{COMMANDS[name]}")
     match name:
         case "pause":
-            app.command(name)(_module("control").command(ControlMode.PAUSE, "Stop entries; exits go on."))
+            app.command(name)(module.command(ControlMode.PAUSE, "Stop entries; exits go on."))
         case "halt":
-            app.command(name)(_module("control").command(ControlMode.HALT, "Stop everything, exits included."))
-        case "close-only" | "resume":
-            app.command(name)(getattr(_module("control"), function))
-        case "dead":
-            app.add_typer(_module(name).build(), name=name)
-        case "user":
-            app.add_typer(_module("user.app").build(), name=name)
-        case "backtest":
-            app.command(name)(_module("backtest.command").backtest)
+            app.command(name)(module.command(ControlMode.HALT, "Stop everything, exits included."))
+        case "dead" | "user":
+            app.add_typer(module.build(), name=name)
         case "health":
             app.command(name)(_health)
         case _:
-            app.command(name)(getattr(_module(function), function))
-
-
-def _module(name: str) -> ModuleType:
-    return import_module(f"services.ops.{name}")
+            app.command(name)(getattr(module, name.replace("-", "_")))
 
 
 def _health(service: str, here: bool = False, as_json: AsJson = False) -> None:
     """Exit 0 if a service is healthy (for health checks); --here counts processes of this host only."""
-    _module("health").check(service, here=here, as_json=as_json)
+    import_module("services.ops.health").check(service, here=here, as_json=as_json)

@@ -12,7 +12,7 @@ import redis
 from services.api.access.sessions import Sessions
 from services.api.access.sign_in.desk import Admitted, Refused, SignIn, create_first_operator
 from services.api.access.sign_in.verifier import PasswordVerifier
-from services.ops.redis_users import write_users
+from services.ops.access.redis_users import write_users
 from shared.bus.connection import open_bus
 from shared.bus.errors import BusForbidden
 from shared.contracts import keys

@@ -12,7 +12,7 @@ from random import Random
 from typing import Final
 
 from services.executor.account.faults import AccountFaults
-from services.executor.account.trade_sums import sums_after, sums_after_end
+from services.executor.account.performance.trade_sums import sums_after, sums_after_end
 from services.executor.mirroring.leg_parts import LegParts
 from services.paper_exchange.core.account import Account
 from services.paper_exchange.core.exchange import Exchange

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from services.executor.account.balances.keeper import AccountKeeper
+from services.executor.account.books.positions import AccountPositions
+from services.executor.account.books.renaming import Renamer
 from services.executor.account.faults import AccountFaults
-from services.executor.account.keeper import AccountKeeper
-from services.executor.account.key_doctor import KeyDoctor
+from services.executor.account.keys.key_doctor import KeyDoctor
 from services.executor.account.names import AssetNames
-from services.executor.account.positions import AccountPositions
-from services.executor.account.renaming import Renamer
 from services.executor.account.risk_keeper import RiskKeeper
 from services.executor.mirroring.gate import MirrorGate
 from services.executor.orders.set_aside import SetAside

@@ -13,14 +13,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
+from services.executor.account.balances.keeper import AccountKeeper
+from services.executor.account.books.funds_mark import NoBooks, WrongFunds, check_funds_kind
+from services.executor.account.books.lost_books import BooksGate
 from services.executor.account.context import AccountContext
 from services.executor.account.faults import AccountFaults
-from services.executor.account.funds_mark import NoBooks, WrongFunds, check_funds_kind
-from services.executor.account.gates import Gate, KeyGate, subject
-from services.executor.account.keeper import AccountKeeper
-from services.executor.account.key_doctor import CheckedKey, KeyDoctor
-from services.executor.account.key_memory import KeyMemory
-from services.executor.account.lost_books import BooksGate
+from services.executor.account.keys.gates import Gate, KeyGate, subject
+from services.executor.account.keys.key_doctor import CheckedKey, KeyDoctor
+from services.executor.account.keys.key_memory import KeyMemory
 from services.executor.account.names import AssetNames
 from services.executor.orders.send_hooks import ExecutorHooks
 from services.executor.orders.set_aside import SetAside

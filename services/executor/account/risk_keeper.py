@@ -15,9 +15,9 @@ from typing import Final
 
 import structlog
 
+from services.executor.account.balances.traded_prices import TradedPrices
+from services.executor.account.books.positions import AccountPositions
 from services.executor.account.faults import AccountFaults
-from services.executor.account.positions import AccountPositions
-from services.executor.account.traded_prices import TradedPrices
 from shared.bus.orders import OrderStore
 from shared.bus.records import Records, risk_fields
 from shared.contracts.fields import MalformedMessageError

@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final
 
-from services.executor.account.keeper import AccountKeeper
-from services.executor.account.key_doctor import KeyDoctor
-from services.executor.account.positions import AccountPositions
+from services.executor.account.balances.keeper import AccountKeeper
+from services.executor.account.books.positions import AccountPositions
+from services.executor.account.keys.key_doctor import KeyDoctor
 from shared.bus.records import Records
 from shared.contracts.fields import MalformedMessageError
 from shared.domain.account import Account

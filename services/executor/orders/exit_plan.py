@@ -12,9 +12,9 @@ from typing import Final
 
 import structlog
 
+from services.executor.account.books.positions import AccountPositions
+from services.executor.account.books.renaming import is_unlisted
 from services.executor.account.faults import AccountFaults
-from services.executor.account.positions import AccountPositions
-from services.executor.account.renaming import is_unlisted
 from services.executor.orders.exit_price import bound
 from services.executor.orders.exit_progress import ExitProgress
 from services.executor.orders.set_aside import Postponement, SetAside

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import structlog
 
 from services.executor.account.context import AccountContext
-from services.executor.account.trade_sums import sums_after, sums_after_end
+from services.executor.account.performance.trade_sums import sums_after, sums_after_end
 from shared.bus.orders import PositionChange, TotalsChange
 from shared.contracts.messages import ReportMessage
 from shared.contracts.position_record import read_position, write_position

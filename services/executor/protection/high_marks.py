@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Final
 
-from services.executor.account.positions import AccountPositions
+from services.executor.account.books.positions import AccountPositions
 from shared.domain.position import Position
 from shared.domain.values.money import Price
 from shared.domain.values.symbol import Symbol

@@ -16,12 +16,12 @@ from typing import Final
 
 import structlog
 
+from services.executor.account.books.rebuilder import Rebuilder
+from services.executor.account.books.renaming import Renamer
 from services.executor.account.context import AccountContext
-from services.executor.account.equity_sampler import EquitySampler
-from services.executor.account.key_doctor import REQUEST as KEY_CHECK
-from services.executor.account.rebuilder import Rebuilder
-from services.executor.account.renaming import Renamer
-from services.executor.account.sums_builder import SumsBuilder
+from services.executor.account.keys.key_doctor import REQUEST as KEY_CHECK
+from services.executor.account.performance.equity_sampler import EquitySampler
+from services.executor.account.performance.sums_builder import SumsBuilder
 from services.executor.protection.reconciler import Findings, Reconciler
 from services.executor.stages.stage_keeper import StageKeeper
 from services.executor.turn.symbol_queues import SymbolQueues

@@ -12,9 +12,9 @@ from functools import partial
 
 import structlog
 
+from services.executor.account.books.positions import AccountPositions
 from services.executor.account.faults import AccountFaults
 from services.executor.account.names import AssetNames
-from services.executor.account.positions import AccountPositions
 from services.executor.orders.dispatcher import Dispatcher
 from services.executor.protection.housekeeper import Task
 from services.executor.turn.symbol_queues import SymbolQueues

@@ -13,11 +13,11 @@ from typing import Final
 
 import structlog
 
+from services.executor.account.balances.keeper import AccountKeeper
+from services.executor.account.books.positions import AccountPositions
+from services.executor.account.books.renaming import is_unlisted
 from services.executor.account.faults import AccountFaults
-from services.executor.account.keeper import AccountKeeper
 from services.executor.account.names import AssetNames
-from services.executor.account.positions import AccountPositions
-from services.executor.account.renaming import is_unlisted
 from shared.domain.position import Position
 from shared.domain.reconcile import Difference, at_rest, compare, lowered
 from shared.domain.values.money import ZERO, Quantity

@@ -12,7 +12,7 @@ from typing import Final
 
 import structlog
 
-from services.executor.account.keeper import AccountKeeper
+from services.executor.account.balances.keeper import AccountKeeper
 from services.executor.streams.orders_lately import OrdersLately
 from services.executor.streams.stream_places import StreamPlaces
 from shared.bus.connection import Bus

@@ -15,7 +15,7 @@ from typing import Final
 import structlog
 
 from services.executor.account.context_factory import AccountContextFactory
-from services.executor.account.gates import subject
+from services.executor.account.keys.gates import subject
 from services.executor.turn.user_turn import UserTurn
 from shared.domain.fault import FaultKind, Faults
 from shared.domain.limits.policy import UserPolicy

@@ -13,8 +13,8 @@ from typing import Final
 
 import structlog
 
+from services.executor.account.balances.keeper import AccountKeeper
 from services.executor.account.context import AccountContext
-from services.executor.account.keeper import AccountKeeper
 from services.executor.mirroring.mirror_reader import MirrorReader
 from services.executor.mirroring.mirrors import Mirrors
 from services.executor.orders.dispatcher import Dispatcher

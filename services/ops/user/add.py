@@ -14,8 +14,8 @@ from typing import Annotated, Final
 import typer
 
 from services.ops.output import AsJson, print_json
-from services.ops.paper_accounts import ACCOUNTS_FILE
 from services.ops.runner import run_with_bus
+from services.ops.system.paper_accounts import ACCOUNTS_FILE
 from services.ops.user.key_files import secrets_of
 from services.ops.user.names import Who, check_new_name, names_with_file
 from services.ops.user.paper import ASSET, PaperAccount, note_balances, open_accounts

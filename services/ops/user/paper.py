@@ -12,8 +12,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
-from services.ops.paper_accounts import ACCOUNTS_FILE, AccountsFile, load_accounts
-from services.ops.paper_exchange import PaperExchange, open_paper_exchange
+from services.ops.system.paper_accounts import ACCOUNTS_FILE, AccountsFile, load_accounts
+from services.ops.system.paper_exchange import PaperExchange, open_paper_exchange
 from services.ops.user.key_files import require_secrets, write_key
 from services.ops.user.user_file import replace_text
 from shared.config.errors import ConfigurationError

@@ -10,13 +10,13 @@ from decimal import Decimal
 from typing import Any, ClassVar
 from uuid import uuid4
 
+from services.executor.account.balances.keeper import AccountKeeper
+from services.executor.account.books.rebuilder import Rebuilder
 from services.executor.account.context import AccountContext
 from services.executor.account.context_factory import LANE_PATIENCE_MS
 from services.executor.account.faults import AccountFaults
-from services.executor.account.keeper import AccountKeeper
-from services.executor.account.key_memory import KeyMemory
+from services.executor.account.keys.key_memory import KeyMemory
 from services.executor.account.names import AssetNames
-from services.executor.account.rebuilder import Rebuilder
 from services.executor.orders.dispatcher import Dispatcher
 from services.executor.orders.send_hooks import ExecutorHooks
 from services.executor.orders.set_aside import SetAside

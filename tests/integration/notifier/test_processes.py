@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from services.ops.redis_users import write_users
+from services.ops.access.redis_users import write_users
 from shared.bus.connection import Bus, open_bus
 from shared.contracts import keys
 from shared.domain.account import AccountState

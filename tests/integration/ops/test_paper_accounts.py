@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from services.ops.paper_accounts import load_accounts
+from services.ops.system.paper_accounts import load_accounts
 from shared.config.errors import ConfigurationError
 from tests.integration.ops.command import exchange, ops
 from tests.support.processes import ROOT

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from services.ops import rebuild
+from services.ops.checks import rebuild
 from shared.bus.connection import Bus
 from shared.bus.venue_time import VenueTimeWriter
 from shared.contracts import keys

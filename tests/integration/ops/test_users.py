@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from services.ops.paper_accounts import load_accounts
+from services.ops.system.paper_accounts import load_accounts
 from shared.bus.connection import Bus
 from shared.bus.records import Records
 from shared.bus.users.last_settings import LastSettings

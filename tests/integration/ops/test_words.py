@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.ops.reconcile import describe
+from services.ops.checks.reconcile import describe
 from shared.bus.connection import Bus
 from shared.bus.records import Records
 from shared.contracts import keys

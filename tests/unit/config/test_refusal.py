@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from services.ops.paper_accounts import AccountsFile as PaperAccountsFile
+from services.ops.system.paper_accounts import AccountsFile as PaperAccountsFile
 from services.paper_exchange.market_file import PaperFile
 from shared.config.refusal import in_one_line
 from shared.config.settings import Settings

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 from hypothesis import given, strategies as st
 
-from services.executor.account.carried_balances import CarriedBalances, carried
+from services.executor.account.balances.carried_balances import CarriedBalances, carried
 from shared.domain.order import Side
 from shared.domain.values.money import Money, Quantity
 from shared.domain.values.symbol import Symbol

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from services.ops.resolve import build_verdict
+from services.ops.orders.resolve import build_verdict
 from shared.contracts.verdict import VerdictKind, VerdictRecord
 
 LIMITED = {"user": "alice", "state": "unknown", "base_size": "0.5", "limit_price": "60300"}

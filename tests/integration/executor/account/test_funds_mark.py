@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from services.executor.account.funds_mark import NoBooks, WrongFunds, check_funds_kind
+from services.executor.account.books.funds_mark import NoBooks, WrongFunds, check_funds_kind
 from shared.bus.connection import Bus
 from shared.bus.errors import LeaseLost
 from shared.bus.orders import OrderStore

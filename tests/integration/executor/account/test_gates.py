@@ -8,10 +8,10 @@ from uuid import uuid4
 
 import pytest
 
-from services.executor.account.gates import GateRefusal, KeyGate
-from services.executor.account.keeper import AccountKeeper
-from services.executor.account.key_memory import KeyMemory
-from services.executor.account.lost_books import BooksGate, sum_up
+from services.executor.account.balances.keeper import AccountKeeper
+from services.executor.account.books.lost_books import BooksGate, sum_up
+from services.executor.account.keys.gates import GateRefusal, KeyGate
+from services.executor.account.keys.key_memory import KeyMemory
 from shared.bus.connection import Bus
 from shared.bus.interventions import ask_for_rebuilding
 from shared.bus.lease import Lease

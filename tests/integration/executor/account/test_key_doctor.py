@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 
-from services.executor.account.key_doctor import REQUEST, CheckedKey, KeyDoctor
+from services.executor.account.keys.key_doctor import REQUEST, CheckedKey, KeyDoctor
 from services.executor.orders.dispatcher import Dispatcher
 from shared.bus.records import Records, pairs
 from shared.contracts import keys

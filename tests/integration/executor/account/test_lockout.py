@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from services.executor.account.keeper import AccountKeeper
+from services.executor.account.balances.keeper import AccountKeeper
 from services.executor.turn.send_priority import SendPriority
 from shared.venues.errors import Refusal
 from tests.integration.executor.rig import Owner, Rig, crash

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from services.executor.account.sums_builder import SumsBuilder
+from services.executor.account.performance.sums_builder import SumsBuilder
 from shared.contracts import keys
 from shared.contracts.trade_totals import CONTENTS, read_totals
 from shared.domain.fault import FaultKind

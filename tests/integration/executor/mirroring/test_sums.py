@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from services.executor.account.sums_builder import SumsBuilder
+from services.executor.account.performance.sums_builder import SumsBuilder
 from shared.ledger.performance.check import check_sums
 from shared.ledger.performance.read_results import read_results
 from shared.ledger.performance.results import SymbolResult

@@ -11,7 +11,7 @@ import typer
 from services.ops.operator import Yes, confirm, operator_name
 from services.ops.output import AsJson, clock, console, print_json, table
 from services.ops.runner import refuse, run_with_bus
-from services.ops.streams import newest
+from services.ops.system.streams import newest
 from shared.bus.connection import Bus
 from shared.bus.streams import Entry, entry_ms
 from shared.config.settings import Settings

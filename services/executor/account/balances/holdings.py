@@ -13,8 +13,8 @@ from typing import Final
 
 import structlog
 
+from services.executor.account.balances.traded_prices import TradedPrices
 from services.executor.account.faults import AccountFaults
-from services.executor.account.traded_prices import TradedPrices
 from shared.bus.records import Records
 from shared.domain.fault import FaultKind
 from shared.domain.valuation import PRICE_SERVES_MS, Valuation, route, smallest_orders, value

@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from services.ops.control import Reason
 from services.ops.operator import Yes, confirm, operator_name
 from services.ops.output import AsJson, print_json
 from services.ops.runner import refuse, run_with_bus
+from services.ops.switches.control import Reason
 from services.ops.users import read_policies_if_possible, select_users
 from shared.bus.connection import Bus
 from shared.config.settings import Settings

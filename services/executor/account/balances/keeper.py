@@ -17,12 +17,12 @@ from uuid import uuid4
 
 import structlog
 
-from services.executor.account.carried_balances import CarriedBalances
+from services.executor.account.balances.carried_balances import CarriedBalances
+from services.executor.account.balances.holdings import HoldingsValuer
+from services.executor.account.balances.traded_prices import TradedPrices
 from services.executor.account.faults import AccountFaults
-from services.executor.account.gates import RETRY, Gate, GateRefusal
-from services.executor.account.holdings import HoldingsValuer
-from services.executor.account.key_memory import KeyMemory
-from services.executor.account.traded_prices import TradedPrices
+from services.executor.account.keys.gates import RETRY, Gate, GateRefusal
+from services.executor.account.keys.key_memory import KeyMemory
 from services.executor.turn.send_priority import SendPriority
 from shared.bus.errors import ENDS_A_TURN, BusRefused
 from shared.bus.records import Records

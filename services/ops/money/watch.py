@@ -19,9 +19,9 @@ from rich.live import Live
 from rich.text import Text
 
 from services.ops.amounts import cents, signed_cents
-from services.ops.orders import outcome_table, read_rows
+from services.ops.money.pnl_rows import ResultPage, answer, sum_accounts
+from services.ops.orders.orders import outcome_table, read_rows
 from services.ops.output import AsJson, console, table
-from services.ops.pnl_rows import ResultPage, answer, sum_accounts
 from services.ops.runner import run_with_bus
 from services.ops.tabular import AsCsv, OfUser, Page, UserPage, one_form, print_csv, select_page
 from shared.bus.client.wire import hgetall

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from services.ops.doctor_here import check_here
+from services.ops.checks.doctor_here import check_here
 from services.ops.output import AsJson, console, print_json
 from services.ops.runner import run_with_bus
 from services.ops.users import read_policies, require_known

@@ -16,11 +16,11 @@ from typing import Annotated, Final
 
 import typer
 
-from services.ops.control import Reason, SymbolName, User
 from services.ops.operator import Yes, confirm, operator_name
 from services.ops.output import AsJson, console, print_json, table
 from services.ops.runner import run_with_bus
-from services.ops.switches import scope_of
+from services.ops.switches.control import Reason, SymbolName, User
+from services.ops.switches.scope import scope_of
 from services.ops.users import read_policies_if_possible
 from shared.bus.connection import Bus
 from shared.bus.streams import read_entries

@@ -12,9 +12,9 @@ from decimal import Decimal
 
 import structlog
 
+from services.executor.account.books.positions import AccountPositions
 from services.executor.account.faults import AccountFaults
 from services.executor.account.names import AssetNames
-from services.executor.account.positions import AccountPositions
 from shared.bus.records import Records
 from shared.domain.fault import FaultKind
 from shared.domain.rename import RenameAction, rename_action

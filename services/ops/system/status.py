@@ -7,9 +7,9 @@ from typing import Final
 
 from rich.console import Console
 
+from services.ops.orders.unknown import show_unknown
 from services.ops.output import AsJson, clock, console, money, print_json, table
 from services.ops.runner import run_with_bus
-from services.ops.unknown import show_unknown
 from services.ops.users import read_policies
 from shared.bus.connection import Bus
 from shared.config.settings import Settings

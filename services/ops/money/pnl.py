@@ -14,9 +14,9 @@ import typer
 from rich.console import Console
 
 from services.ops.amounts import cents, exact, signed_cents
+from services.ops.money.pnl_rows import COLUMNS, STEP, ResultPage, answer, row, sum_accounts
+from services.ops.money.positions import show_gaps
 from services.ops.output import AsJson, console, print_json, table
-from services.ops.pnl_rows import COLUMNS, STEP, ResultPage, answer, row, sum_accounts
-from services.ops.positions import show_gaps
 from services.ops.runner import run_with_bus
 from services.ops.tabular import PER_PAGE, AsCsv, OfUser, Page, PerPage, UserPage, one_form, print_csv, select_page
 from shared.bus.connection import Bus

@@ -12,8 +12,8 @@ from typing import Final
 
 import structlog
 
-from services.executor.account.keeper import AccountKeeper
-from services.executor.account.lost_books import CopiedHoldings, read_copied_holdings
+from services.executor.account.balances.keeper import AccountKeeper
+from services.executor.account.books.lost_books import CopiedHoldings, read_copied_holdings
 from shared.bus.connection import Bus
 from shared.bus.orders import OrderStore
 from shared.bus.records import pairs

@@ -17,9 +17,9 @@ from typing import Final
 
 import structlog
 
+from services.executor.account.balances.keeper import AccountKeeper
 from services.executor.account.faults import AccountFaults
-from services.executor.account.gates import GateRefusal
-from services.executor.account.keeper import AccountKeeper
+from services.executor.account.keys.gates import GateRefusal
 from shared.bus.connection import Bus
 from shared.bus.records import Records, pairs
 from shared.bus.streams import flatten

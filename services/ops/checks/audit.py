@@ -47,7 +47,7 @@ async def read(settings: Settings, bus: Bus, grace: float, *, ask_venue: bool) -
     unmarked = settings.funds(paper=False)
     if not ask_venue or not await _has_paper_users(bus, unmarked):
         return await run_audit(bus, _audit_time(grace), None, 0, unmarked)
-    from services.ops.paper_exchange import open_paper_exchange  # noqa: PLC0415  # an HTTP client that nothing else here needs
+    from services.ops.system.paper_exchange import open_paper_exchange  # noqa: PLC0415  # an HTTP client that nothing else here needs
 
     async with open_paper_exchange(settings.paper_url, read_paper_token(settings)) as exchange:
         moment = _audit_time(grace)  # before the journal is read: orders that end later are not compared with it

@@ -15,7 +15,7 @@ import typer
 from services.ops.operator import operator_name
 from services.ops.output import AsJson, clock, console, print_json, table
 from services.ops.runner import run_with_bus
-from services.ops.switches import scope_of
+from services.ops.switches.scope import scope_of
 from shared.bus.connection import Bus
 from shared.config.settings import Settings
 from shared.domain.control import Control, ControlMode

@@ -15,7 +15,7 @@ from typing import Annotated, Final
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.ops.output import AsJson, print_json
-from services.ops.paper_exchange import PaperExchange, open_paper_exchange
+from services.ops.system.paper_exchange import PaperExchange, open_paper_exchange
 from services.ops.users import warn
 from shared.config.errors import ConfigurationError
 from shared.config.paper_token import read_paper_token

@@ -15,7 +15,7 @@ from uuid import UUID
 
 import structlog
 
-from services.executor.account.gates import GateRefusal, subject
+from services.executor.account.keys.gates import GateRefusal, subject
 from shared.bus.orders import OrderStore
 from shared.bus.records import Records
 from shared.contracts.fields import MalformedMessageError

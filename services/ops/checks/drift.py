@@ -12,10 +12,10 @@ from typing import Annotated, Final
 
 import typer
 
-from services.ops.flatten import PATIENCE, FlattenResult, wait_until_closed
 from services.ops.operator import Yes, confirm, operator_name
 from services.ops.output import AsJson, console, print_json, table
 from services.ops.runner import run_with_bus
+from services.ops.switches.flatten import PATIENCE, FlattenResult, wait_until_closed
 from services.ops.users import read_policies, select_users
 from shared.bus.connection import Bus
 from shared.bus.records import pairs

@@ -1,0 +1,1 @@
+"""Commands about who may see and do what: people, followers, programs, and the services' own Redis users."""

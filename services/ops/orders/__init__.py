@@ -1,0 +1,1 @@
+"""Commands about signals, orders and their outcomes, and about those without one."""

@@ -1,0 +1,1 @@
+"""Commands about the installation: its services and streams, the master, the settings, the paper exchange."""
