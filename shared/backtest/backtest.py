@@ -130,7 +130,8 @@ class _Run:
         windows = {
             market.symbol: window
             for market in markets
-            if market.symbol in setup.symbols and (window := market.window(needs)) is not None
+            if market.symbol in setup.symbols
+            and (window := market.window(needs, seat.candles_needed(market.symbol))) is not None
         }
         if not windows:
             return

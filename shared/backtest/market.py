@@ -34,9 +34,10 @@ class PairMarket:
         self._next += 1
         return candle
 
-    def window(self, needs: int) -> Sequence[Candle] | None:
-        """Return the newest `needs` candles, the present one last; None if there are fewer, or a gap among them.
+    def window(self, needs: int, at_least: int) -> Sequence[Candle] | None:
+        """Return the newest `needs` candles without a gap, the present one last; None if there are fewer than `at_least`.
 
         This is `shared.strategies.candle_window.window`, without looking at each candle again.
         """
-        return self._candles[self._next - needs : self._next] if self._unbroken >= needs else None
+        there = min(needs, self._unbroken)
+        return self._candles[self._next - there : self._next] if there >= at_least else None

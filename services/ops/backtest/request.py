@@ -108,9 +108,7 @@ def _one_interval(file: Path, slots: Sequence[StrategySlot]) -> int:
 
 
 def _setup(settings: StrategySettings, slot: StrategySlot) -> StrategySetup:
-    limited = settings.order_type == "limit"
-    bps = settings.limit_slippage_bps if limited else None
-    return StrategySetup(slot.name, slot.frame(), slot.symbols, slot.share, bps)
+    return StrategySetup(slot.name, slot.frame(), slot.symbols, slot.share, settings.slippage_bps)
 
 
 def _source(request: Request) -> FromFolder | FromSeed:

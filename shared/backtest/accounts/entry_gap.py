@@ -1,10 +1,10 @@
-"""`entry_gap_seconds` of the strategy file: one clock for the entries of all strategies of the master."""
+"""`entry_gap_seconds` of the strategy file, which the live master counts on the wall clock: here in market time."""
 
 from __future__ import annotations
 
 
 class EntryGap:
-    """The least time between two entries of all strategies, as the live master keeps it; here by market time."""
+    """The least time between two entries of one strategy."""
 
     def __init__(self, seconds: int) -> None:
         self._gap = seconds * 1000

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from decimal import Context, Decimal
 from typing import Final
 
-from shared.backtest.accounts.entry_gap import EntryGap
 from shared.backtest.accounts.ledger import Ledger
 from shared.backtest.accounts.master_fill import MasterFill
 from shared.backtest.accounts.price_board import PriceBoard
@@ -46,7 +45,6 @@ class MasterAccount:
         self._board = board
         self._on_fill = on_fill
         self._orders = 0
-        self._gap = EntryGap(setup.entry_gap_seconds)
         self.ledger = Ledger(setup.cash, setup.taker_fee, board.prices)
         self.seats = tuple(self._seat(each, fills) for each in setup.strategies)
 
@@ -63,7 +61,7 @@ class MasterAccount:
             can_buy=self.ledger.can_buy,
             fill_price=fills.masters,
             taker_fee=self._setup.taker_fee,
-            gap=self._gap,
+            entry_gap_seconds=self._setup.entry_gap_seconds,
         )
 
     def _trade(

@@ -88,7 +88,16 @@ def test_a_window_is_the_live_masters(present: list[bool], needs: int) -> None:
     for end in range(1, len(candles) + 1):
         market.advance()
         live = window(candles[:end], needs, 5)
-        assert market.window(needs) == (None if isinstance(live, Hold) else live)
+        assert market.window(needs, needs) == (None if isinstance(live, Hold) else live)
+
+
+def test_what_is_held_is_looked_after_with_fewer_candles_where_the_strategy_says_so() -> None:
+    candles = [*flat_candles(1, 2, 3, 3), *(candle(number, 3, 3, 3, 3) for number in (7, 8, 9, 10))]
+    strategy = Scripted({2: [BUY]}, needs=3)
+    setattr(strategy, "needs_held", 2)  # noqa: B010  # an attribute that a strategy may have
+    run_backtest(scenario(strategy, {BTC: candles}))
+    seen = [((context.now - START) // STEP, len(context.candles[BTC])) for context in strategy.seen]
+    assert seen == [(3, 3), (4, 3), (9, 2), (10, 3), (11, 3)]
 
 
 @given(

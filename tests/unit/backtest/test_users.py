@@ -124,7 +124,7 @@ def test_a_daily_loss_stops_entries_until_the_next_day() -> None:
 
 
 def test_a_stop_out_that_closes_all_sells_at_the_next_open() -> None:
-    script = {0: [Enter(BTC, ONE, "all in")]}
+    script: Script = {0: [Enter(BTC, ONE, "all in")]}
     prices = [*flat_candles(100, 100, 100), candle(3, 90, 90, 90, 90), candle(4, 88, 88, 88, 88)]
     limits = {"daily_loss_pct": 5, "on_stop_out": "close_all"}
     policy = with_settings("alice", limits=limits, exits={"stop_loss_pct": "off"})
