@@ -108,7 +108,7 @@ def test_positions_count_for_a_limit_on_them() -> None:
 
 
 def test_a_daily_loss_stops_entries_until_the_next_day() -> None:
-    script = {
+    script: Script = {
         0: [Enter(BTC, ONE, "all in")],
         2: [Exit(BTC, ONE, "out")],
         4: [BUY],
