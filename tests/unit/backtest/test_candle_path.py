@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -98,3 +99,10 @@ def test_a_users_stop_above_the_masters_comes_first_and_one_below_is_overtaken()
     master, alice = run(PLAN, candle(1, 100, 100, 70, 70), policy=wide)
     assert (sales(master), sales(alice)) == ([(1, 90, 1)], [(1, 90, 1)])
     assert alice.own_exits == {}
+
+
+def test_a_target_too_small_to_be_sold_counts_as_done_and_moves_the_stop() -> None:
+    small = replace(PLAN, targets=(Target(D(110), D("0.0000001")), Target(D(120), ONE)), trail=None)
+    master, _ = run(small, candle(1, 100, 112, 105, 110), candle(2, 110, 110, 95, 96))
+    assert sales(master) == [(2, 100, 1)]  # at the entry's price, to which the target has moved the stop
+    assert [(skip.kind, skip.code) for skip in master.skips] == [(Kind.EXIT, "dust")]

@@ -136,14 +136,36 @@ def test_a_stop_out_that_closes_all_sells_at_the_next_open() -> None:
 
 
 def test_triggers_are_whole_ticks_at_which_the_rule_really_applies() -> None:
-    policy = with_settings("alice", exits={"stop_loss_pct": 5, "take_profit_pct": 7, "trailing_pct": 3})
     board = PriceBoard({BTC: (BTC,)})
-    alice = UserAccount(user("alice", 5000, policy, D("0.0026")), FillModel(D(0), D(0)), board, START)
     board.set(BTC, D("59999.9"))
-    price = board.prices[BTC]
-    alice.ledger.buy(BTC, Quantity(D("0.00123457"), "BTC"), price, START, "")
-    low, high = alice.low_trigger(BTC), alice.high_trigger(BTC)
-    assert low == D("58199.9")  # the trailing stop: 3 % below the price, above 5 % below the cost
+
+    def bought(**exits: object) -> UserAccount:
+        policy = with_settings("alice", exits={"stop_loss_pct": "off", **exits})
+        alice = UserAccount(user("alice", 5000, policy, D("0.0026")), FillModel(D(0), D(0)), board, START)
+        alice.ledger.buy(BTC, Quantity(D("0.00123457"), "BTC"), board.prices[BTC], START, "")
+        return alice
+
+    tick = D("0.1")
+    for exits in ({"stop_loss_pct": 5}, {"trailing_pct": 3}):
+        alice = bought(**exits)
+        low = alice.low_trigger(BTC)
+        assert low is not None
+        assert low % tick == 0
+        assert not alice.hit(BTC, low + tick, START)
+        assert alice.hit(BTC, low, START)
+    alice = bought(take_profit_pct=7)
+    high = alice.high_trigger(BTC)
     assert high is not None
-    assert not alice.hit(BTC, high - D("0.1"), START)
+    assert not alice.hit(BTC, high - tick, START)
     assert alice.hit(BTC, high, START)
+
+
+def test_a_copy_is_in_proportion_to_the_masters_whole_equity_before_the_fill() -> None:
+    """The master's cash is 5,000 by then and its equity 10,000: a tenth of that for a user with a tenth of it."""
+    script: Script = {0: [Enter(BTC, D("0.5"), "up")], 2: [Enter(ETH, D("0.1"), "up")]}
+    candles = {BTC: flat_candles(50_000, 50_000, 50_000, 50_000), ETH: flat_candles(2000, 2000, 2000, 2000)}
+    alice = run_backtest(scenario(Scripted(script), candles, users=[user("alice", 1000)])).accounts[1]
+    assert [(str(fill.symbol), fill.size.amount) for fill in alice.fills] == [
+        ("BTC/USD", D("0.01")),
+        ("ETH/USD", D("0.05")),
+    ]
