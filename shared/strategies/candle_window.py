@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Final
 
 from shared.venues.port import Candle
@@ -21,19 +20,30 @@ class Hold:
     reason: str
 
 
-def window(candles: Sequence[Candle], needs: int, minutes: int) -> Sequence[Candle] | Hold:
-    """Return the newest `needs` candles, or why they cannot be used: too few, a gap, a price of zero."""
+def window(candles: Sequence[Candle], needs: int, minutes: int, at_least: int | None = None) -> Sequence[Candle] | Hold:
+    """Return the newest `needs` candles, or why they cannot be used: too few, a gap, a price of zero.
+
+    With `at_least`, fewer than `needs` will do where there are no more without a gap: down to that number.
+    """
+    least = needs if at_least is None else min(at_least, needs)
     if not candles:
         return Hold("candles missing: the venue gave none")
-    if len(candles) < needs:
-        return Hold(f"candles missing: {len(candles)} of {needs}")
-    newest = candles[-needs:]
-    step = minutes * _MINUTE
-    if any(later.opened_at - earlier.opened_at != step for earlier, later in pairwise(newest)):
-        return Hold(f"candles missing: a gap among the last {needs}")
+    if len(candles) < least:
+        return Hold(f"candles missing: {len(candles)} of {least}")
+    newest = _without_gap(candles[-needs:], minutes * _MINUTE)
+    if len(newest) < least:
+        return Hold(f"candles missing: a gap among the last {least}")
     if any(candle.close <= 0 for candle in newest):
         return Hold("candles unusable: a price of zero")
     return newest
+
+
+def _without_gap(candles: Sequence[Candle], step: int) -> Sequence[Candle]:
+    """Return those after the last gap. `step` in ms."""
+    for index in range(len(candles) - 1, 0, -1):
+        if candles[index].opened_at - candles[index - 1].opened_at != step:
+            return candles[index:]
+    return candles
 
 
 class Freshness:

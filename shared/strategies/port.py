@@ -71,8 +71,17 @@ class Strategy(Protocol):
 
     name: str
     needs: int
-    """How many committed candles of a symbol it must be given."""
+    """How many committed candles of a symbol it must be given. For one with `needs_held` see `candles_needed`."""
 
     def decide(self, context: Context) -> Sequence[Intent]:
         """Return intents, the most wanted entry first; at most one per symbol, none for a symbol without candles in `context`."""
         ...
+
+
+def candles_needed(strategy: Strategy, *, held: bool) -> int:
+    """Return with how many candles of a symbol a strategy can do its work: `needs`, or fewer if it holds the symbol.
+
+    A strategy with an attribute `needs_held` looks after what it holds with as few as that, and is given `needs` where there are
+    as many. So what is held is never left alone for want of a candle that only an entry needs.
+    """
+    return min(strategy.needs, getattr(strategy, "needs_held", strategy.needs)) if held else strategy.needs

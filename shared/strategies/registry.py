@@ -135,6 +135,7 @@ def _load(spelt: str, config: Path | None) -> type:
 
 def _imported(name: str) -> ModuleType:
     """Import a module without leaving compiled files in a folder that a person edits."""
+    importlib.invalidate_caches()  # the file may be seconds old
     before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     try:
         return importlib.import_module(name)
@@ -174,4 +175,7 @@ def _made(spelt: str, found: Any, chosen: BaseModel) -> Strategy:  # Any: a clas
     needs = getattr(strategy, "needs", None)
     if not isinstance(needs, int) or isinstance(needs, bool) or not 1 <= needs <= 700:
         raise UnusableStrategyError(f"{spelt}.needs must be a number of candles from 1 to 700, not {needs!r}")
+    held = getattr(strategy, "needs_held", needs)
+    if not isinstance(held, int) or isinstance(held, bool) or not 1 <= held <= needs:
+        raise UnusableStrategyError(f"{spelt}.needs_held must be a number of candles from 1 to {needs}, not {held!r}")
     return cast("Strategy", strategy)

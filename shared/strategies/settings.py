@@ -27,9 +27,9 @@ from shared.config.strategy_choice import (
 from shared.domain.master_account import Baseline
 from shared.domain.values.symbol import Symbol
 from shared.domain.values.venue import VenueName
-from shared.strategies.caps_table import CapsTable
-from shared.strategies.file_values import Exact, Percent, SymbolName
-from shared.strategies.former_keys import with_present_keys
+from shared.strategies.file.caps_table import CapsTable
+from shared.strategies.file.former_keys import with_present_keys
+from shared.strategies.file.values import Exact, Percent, SymbolName
 from shared.strategies.registry import UnusableStrategyError, find_kind
 from shared.strategies.slot import StrategySlot
 

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from shared.domain.values.money import ONE, plain
 from shared.domain.values.symbol import Symbol
-from shared.strategies.file_values import Percent, SymbolName
+from shared.strategies.file.values import Percent, SymbolName
 from shared.strategies.indicators import sma
 from shared.strategies.port import Context, Enter, Exit, Holding, Intent
 from shared.venues.port import Candle

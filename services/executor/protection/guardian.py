@@ -16,7 +16,7 @@ import structlog
 
 from services.executor.account.context import AccountContext
 from services.executor.protection.high_marks import HighMarks
-from services.executor.protection.own_exits import OwnExits
+from services.executor.protection.own_exits import USER_MODE, OwnExits
 from services.executor.protection.price_alarm import PriceAlarm
 from shared.bus.errors import ENDS_A_TURN, BusRefused
 from shared.bus.watch import Watch, WatchedHoldings, WatchedMarket
@@ -90,6 +90,12 @@ class Guardian:
 
     async def _run(self) -> None:
         name = f"guardian of {self._context.user}"
+        log.info(
+            USER_MODE,
+            user=self._context.user,
+            venue=self._context.venue.name,
+            does="closes what is held from copying by the user's own settings",
+        )
         while True:
             try:
                 async with self._context.priority.look():

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Final
 
 import structlog
 
@@ -25,6 +26,9 @@ from shared.domain.order import Decision
 from shared.domain.own_exit import own_exit
 from shared.domain.position import Position
 from shared.domain.values.symbol import Symbol
+
+USER_MODE: Final = "USER (position management only)"
+"""Names a user's cycle in the log: it looks after what is held from copying, and never scans or enters."""
 
 log = structlog.get_logger()
 
@@ -107,6 +111,7 @@ class OwnExits:
             return
         log.warning(
             "own exit",
+            mode=USER_MODE,
             user=self._positions.user,
             symbol=str(position.symbol),
             order_id=decision.id,

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
+from services.master_strategy.plugins.needs import Needs
 from services.master_strategy.plugins.pauses import Pause
 from services.master_strategy.plugins.worker_runner import WorkerRunner
 from shared.domain.fault import Faults
@@ -21,8 +22,7 @@ from shared.strategies.slot import StrategySlot
 class Runner(Protocol):
     """Runs one strategy."""
 
-    needs: int
-    """How many candles of a symbol it must be given."""
+    needs: Needs
     pause: Pause
 
     async def decide(self, context: Context) -> Sequence[Intent] | None:
@@ -47,7 +47,7 @@ class ThreadRunner:
 
     def __init__(self, slot: StrategySlot, pause: Pause) -> None:
         self._strategy = slot.build()
-        self.needs = self._strategy.needs
+        self.needs = Needs.of(self._strategy)
         self.pause = pause
 
     async def decide(self, context: Context) -> Sequence[Intent] | None:

@@ -6,8 +6,8 @@ kernel's timer, so that no process is left over even if the master died. Nothing
 
 from __future__ import annotations
 
+import json
 import os
-import pickle  # the requests are written by our own parent
 import signal
 import sys
 import traceback
@@ -17,7 +17,8 @@ from typing import Any, BinaryIO, Final
 
 from pydantic import ValidationError
 
-from services.master_strategy.plugins.wire import LENGTH_BYTES, Hello, describe_intents, write_reply
+from services.master_strategy.plugins.needs import Needs
+from services.master_strategy.plugins.wire import BEGUN, LENGTH_BYTES, Hello, describe_intents, pack, read_context
 from shared.config.refusal import in_one_line
 from shared.strategies.frame import check_intents
 from shared.strategies.port import Context, Strategy
@@ -34,14 +35,17 @@ def main() -> None:
     requests = sys.stdin.buffer
     replies = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    hello = _read(requests)
-    if not isinstance(hello, Hello):
+    message = _read(requests)
+    if message is None:
         return
+    hello = Hello(**message)
     signal.setitimer(signal.ITIMER_REAL, _START)
     strategy, said = _made(hello)
     signal.setitimer(signal.ITIMER_REAL, 0)
     _write(replies, said)
-    while strategy is not None and isinstance(context := _read(requests), Context):
+    while strategy is not None and (message := _read(requests)) is not None:
+        context = read_context(message)
+        _write(replies, BEGUN)
         signal.setitimer(signal.ITIMER_REAL, hello.seconds * _PATIENCE)
         reply = _decided(strategy, context)
         signal.setitimer(signal.ITIMER_REAL, 0)
@@ -56,7 +60,8 @@ def _made(hello: Hello) -> tuple[Strategy | None, Mapping[str, Any]]:
         return None, {"error": f"settings: {in_one_line(error)}"}
     except UnusableStrategyError as error:
         return None, {"error": str(error)}
-    return strategy, {"needs": strategy.needs}
+    needs = Needs.of(strategy)
+    return strategy, {"needs": needs.entry, "needs_held": needs.held}
 
 
 def _decided(strategy: Strategy, context: Context) -> Mapping[str, Any]:
@@ -70,16 +75,17 @@ def _decided(strategy: Strategy, context: Context) -> Mapping[str, Any]:
         return {"error": f"{type(error).__name__}: {error}{where}"}
 
 
-def _read(requests: BinaryIO) -> object:
+def _read(requests: BinaryIO) -> dict[str, Any] | None:
     """Read a request; None if the master has closed the pipe."""
     head = requests.read(LENGTH_BYTES)
     if len(head) < LENGTH_BYTES:
         return None
-    return pickle.loads(requests.read(int.from_bytes(head, "big")))  # noqa: S301  # written by our own parent
+    message: dict[str, Any] = json.loads(requests.read(int.from_bytes(head, "big")))
+    return message
 
 
 def _write(replies: BinaryIO, reply: Mapping[str, Any]) -> None:
-    replies.write(write_reply(reply))
+    replies.write(pack(reply))
     replies.flush()
 
 

@@ -16,15 +16,18 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
+from services.master_strategy.plugins.needs import Needs
 from services.master_strategy.plugins.pauses import Pause
 from services.master_strategy.plugins.wire import (
     LENGTH_BYTES,
     LONGEST,
     BadReplyError,
     Hello,
+    describe_context,
+    describe_hello,
+    pack,
     read_intents,
     read_reply,
-    write_request,
 )
 from shared.strategies.port import Context, Intent
 from shared.strategies.registry import FOLDER
@@ -34,6 +37,8 @@ _WORKER: Final = "services.master_strategy.plugins.worker"
 _ROOT: Final = str(Path(__file__).resolve().parents[3])
 _START: Final = 30.0
 """Seconds for the start of a process, on a busy machine, with the imports of the strategy."""
+_READING: Final = 15.0
+"""Seconds until the process has read a context; only then the time of the strategy begins, however busy the machine is."""
 _PASSED_ON: Final = ("PATH", "PYTHONPATH", "LANG", "LC_ALL", "TZ")
 """The variables of this process that the strategy's may know: no other, since keys and the address of Redis are among them."""
 
@@ -44,7 +49,7 @@ class WorkerRunner:
     """Runs one strategy; `budget` is seconds for a decision."""
 
     def __init__(self, slot: StrategySlot, pause: Pause, *, config: Path | None, budget: float) -> None:
-        self.needs = slot.build().needs
+        self.needs = Needs.of(slot.build())
         self.pause = pause
         self._budget = budget
         self._hello = Hello(str(config or ""), slot.kind.spelt, slot.written, budget)
@@ -62,7 +67,8 @@ class WorkerRunner:
         try:
             if self._process is None:
                 await self._start()
-            return read_intents(await self._ask(context, self._budget))
+            await self._ask(describe_context(context), _READING)
+            return read_intents(await self._reply(self._budget))
         except BadReplyError as failure:
             self.pause.begin(str(failure))
         except TimeoutError:
@@ -93,20 +99,29 @@ class WorkerRunner:
             env={**kept, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"},
         )
         try:
-            said = await self._ask(self._hello, _START)
+            said = await self._ask(describe_hello(self._hello), _START)
         except TimeoutError:
             raise BadReplyError(f"it took longer than {_START:g} s to start") from None
-        self.needs = int(said.get("needs", self.needs))
+        self.needs = Needs(int(said["needs"]), int(said["needs_held"]))
 
-    async def _ask(self, request: Hello | Context, seconds: float) -> Mapping[str, Any]:
-        """Send a request and return its reply. Raises TimeoutError, BadReplyError."""
+    async def _ask(self, message: Mapping[str, Any], seconds: float) -> Mapping[str, Any]:
+        """Send a message and return the reply to it. Raises TimeoutError, BadReplyError."""
         process = self._process
-        if process is None or process.stdin is None or process.stdout is None:
+        if process is None or process.stdin is None:
+            raise BadReplyError("its process has no pipes")
+        async with asyncio.timeout(seconds):
+            with suppress(ConnectionError):  # it has ended, which the reply will say
+                process.stdin.write(pack(message))
+                await process.stdin.drain()
+        return await self._reply(seconds)
+
+    async def _reply(self, seconds: float) -> Mapping[str, Any]:
+        """Return the next reply. Raises TimeoutError, BadReplyError."""
+        process = self._process
+        if process is None or process.stdout is None:
             raise BadReplyError("its process has no pipes")
         async with asyncio.timeout(seconds):
             try:
-                process.stdin.write(write_request(request))
-                await process.stdin.drain()
                 length = int.from_bytes(await process.stdout.readexactly(LENGTH_BYTES), "big")
                 if length > LONGEST:
                     raise BadReplyError(f"its reply has {length} bytes")

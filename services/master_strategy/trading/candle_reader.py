@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Collection, Mapping, Sequence
 
 from services.master_strategy.clock import Clock
+from services.master_strategy.plugins.needs import Needs
 from shared.domain.values.symbol import Symbol
 from shared.strategies.candle_window import Freshness, Hold, window
 from shared.venues.errors import VenueError
@@ -40,12 +41,13 @@ class CandleReader:
         return self._left > 0
 
     async def read(
-        self, needs: int, *, listed: Collection[Symbol], held: Collection[Symbol]
+        self, needs: Needs, *, listed: Collection[Symbol], held: Collection[Symbol]
     ) -> Mapping[Symbol, Sequence[Candle] | Hold]:
         """Read the next batch and what is held, as far as the venue lists it; each is its candles, or why it is left alone."""
         due = {*self._next_batch(), *(symbol for symbol in held if symbol in self._fresh)}
         symbols = [symbol for symbol in self._fresh if symbol in due and symbol in listed]
-        found = await asyncio.gather(*(self._window(symbol, needs) for symbol in symbols))
+        least = {symbol: needs.held if symbol in held else needs.entry for symbol in symbols}
+        found = await asyncio.gather(*(self._window(symbol, needs.entry, least[symbol]) for symbol in symbols))
         return dict(zip(symbols, found, strict=True))
 
     def next_due(self) -> int:
@@ -61,12 +63,12 @@ class CandleReader:
         self._queue.rotate(-size)
         return found
 
-    async def _window(self, symbol: Symbol, needs: int) -> Sequence[Candle] | Hold:
+    async def _window(self, symbol: Symbol, needs: int, at_least: int) -> Sequence[Candle] | Hold:
         try:
             candles = await self._venue.candles(symbol, self._minutes)
         except VenueError as failure:
             return Hold(f"candles missing: {failure}")
-        verdict = window(candles, needs, self._minutes)
+        verdict = window(candles, needs, self._minutes, at_least)
         if isinstance(verdict, Hold):
             return verdict
         stale = self._fresh[symbol].stale(verdict[-1], self._clock.now())

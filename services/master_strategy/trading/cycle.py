@@ -21,6 +21,7 @@ from services.master_strategy.trading.exits import Exits
 from services.master_strategy.trading.modes import MASTER_MODE
 from services.master_strategy.trading.trader import Trader
 from shared.bus.master_account import MasterRecords, read_entries_of
+from shared.contracts.fields import MalformedMessageError
 from shared.domain.reason import ReasonCode
 from shared.domain.sizing import master_equity_unknown
 from shared.domain.skip import Skip
@@ -134,9 +135,9 @@ class Cycle:
 
     async def _decide(self, new: Mapping[Symbol, Sequence[Candle]]) -> Decided | None:
         """Let the strategy decide, within its caps; None if it is paused."""
-        if self._history is None:
-            self._history = await read_entries_of(self._records.bus, self._venue, self._slot.name)
         now = max(candles[-1].opened_at for candles in new.values()) + self._candle_ms
+        if self._history is None:
+            self._history = await self._read_history(now)
         equity = self._mirror.worth.scaled(self._slot.share)
         context = Context(now=now, candles=new, holdings=self._holdings(), equity=equity)
         pending = self._pending()
@@ -148,6 +149,14 @@ class Cycle:
         except InvalidIntentError as error:
             self._runner.pause.begin(f"InvalidIntentError: {error}")
             return None
+
+    async def _read_history(self, now: int) -> EntryHistory:
+        """Read when the strategy last entered; a record that cannot be read counts as an entry of now."""
+        try:
+            return await read_entries_of(self._records.bus, self._venue, self._slot.name)
+        except MalformedMessageError as error:
+            _log.error("the record of a strategy's entries cannot be read", strategy=self._slot.name, error=str(error))
+            return EntryHistory().entered(now)
 
     def _pending(self) -> list[Pending]:
         """Return the symbols with an order under way; it counts as an entry until its fill is a holding."""

@@ -6,7 +6,6 @@ raised is written every few seconds, and with every fill.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -19,6 +18,7 @@ from services.master_strategy.trading.modes import MASTER_MODE
 from services.master_strategy.trading.trader import Trader
 from shared.bus.master_account import MasterRecords
 from shared.bus.records import Records
+from shared.domain.reason import ReasonCode
 from shared.domain.skip import Skip
 from shared.domain.values.money import Price
 from shared.domain.values.symbol import Symbol
@@ -70,9 +70,9 @@ class ExitWatch:
         planned = [own for own in self._book.own.held() if own.plan is not None]
         prices = await self._records.prices_of(self._venue, list({own.symbol for own in planned}))
         for own in planned:
-            price = self._usable(own, prices)
-            if price is None:
-                self._log_once(own, "holding: no fresh price, so its exit plan does nothing")
+            price, at = prices.get(own.symbol) or (None, 0)
+            if price is None or not self._is_usable(own, at):
+                self._note_no_price(own, at)
             elif own.symbol not in self._book.under_way:  # its fill changes the plan
                 await self._follow(own, price)
 
@@ -96,7 +96,8 @@ class ExitWatch:
     async def _pass_over(self, own: OwnPosition, due: DueExit, price: Price, skip: Skip) -> None:
         """Let a target that is too small to be sold count as done, so that it moves the stop; a stop stays due."""
         self._log_once(own, f"no order: {skip.reason}: {due.reason}")
-        if due.targets_done and own.plan is not None:
+        too_small = skip.code is ReasonCode.DUST and not self._trader.refused_for_funds(own.symbol)
+        if too_small and due.targets_done and own.plan is not None:
             await self._change_plan(own, own.plan.after_exit(due, price.amount), now=True)
 
     async def _change_plan(self, own: OwnPosition, plan: ExitPlan, *, now: bool = False) -> None:
@@ -112,10 +113,14 @@ class ExitWatch:
                 self._written_at[key] = at
                 await self._master.write(strategy=[changed])
 
-    def _usable(self, own: OwnPosition, prices: Mapping[Symbol, tuple[Price, int]]) -> Price | None:
-        price, at = prices.get(own.symbol) or (None, 0)
-        fresh = self._clock.now() - at <= STALE_MS and at >= own.position.updated_at
-        return price if fresh else None
+    def _is_usable(self, own: OwnPosition, at: int) -> bool:
+        """Return whether a price of an instant is fresh, and not older than the position's last fill."""
+        return self._clock.now() - at <= STALE_MS and at >= own.position.updated_at
+
+    def _note_no_price(self, own: OwnPosition, at: int) -> None:
+        """Log that a plan does nothing for want of a price, unless one is only due since the last fill."""
+        if self._clock.now() - max(at, own.position.updated_at) > STALE_MS:
+            self._log_once(own, "holding: no fresh price, so its exit plan does nothing")
 
     def _log_once(self, own: OwnPosition, what: str) -> None:
         """Log why a plan does nothing, once per reason."""

@@ -28,7 +28,10 @@ _log = structlog.get_logger(__name__)
 
 
 class Exits:
-    """The sales of one session. `slippage_bps` is how far below the price a limit order goes; None: market orders."""
+    """The sales of one session. `slippage_bps` is how far below the price a limit order goes; None: market orders.
+
+    At a stop the order is always one at market: in a falling market a limit may fill nothing.
+    """
 
     def __init__(
         self, *, book: MasterBook, mirror: AccountMirror, trader: Trader, slippage_bps: Decimal | None
@@ -55,6 +58,7 @@ class Exits:
     def sell(self, own: OwnPosition, intent: Exit, price: Price, step: DueExit | None = None) -> OrderPlan | Skip:
         """Start a sale of a position now, or return why not; `step` is the step of its plan that the sale carries out."""
         symbol = own.symbol
+        at_the_stop = step is not None and not step.targets_done
         if not self._trader.available(symbol):
             return Skip("another order of the symbol is under way", ReasonCode.NOTHING_HELD)
         instrument = self._mirror.instruments.get(symbol)
@@ -66,7 +70,7 @@ class Exits:
             price,
             position=own.position,
             free=self._mirror.free(symbol.base) if self._trader.refused_for_funds(symbol) else None,
-            slippage_bps=self._slippage,
+            slippage_bps=None if at_the_stop else self._slippage,
             step=step,
         )
         if isinstance(plan, Skip):

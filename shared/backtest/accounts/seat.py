@@ -23,7 +23,7 @@ from shared.strategies.exit_plan import ExitPlan
 from shared.strategies.frame import EntryHistory
 from shared.strategies.order_plan import OrderPlan, plan_entry, plan_exit
 from shared.strategies.own_position import OwnPosition
-from shared.strategies.port import Context, Exit, Holding, Intent
+from shared.strategies.port import Context, Exit, Holding, Intent, candles_needed
 from shared.venues.port import Candle
 
 FUNDS: Final = "venue_funds"
@@ -66,9 +66,7 @@ class Seat:
 
     def candles_needed(self, symbol: Symbol) -> int:
         """Return with how many candles the strategy can do its work: with fewer for what it holds, if it says so."""
-        strategy = self.setup.frame.strategy
-        least: int = getattr(strategy, "needs_held", strategy.needs) if symbol in self._own else strategy.needs
-        return min(strategy.needs, least)
+        return candles_needed(self.setup.frame.strategy, held=symbol in self._own)
 
     def decide(self, candles: Mapping[Symbol, Sequence[Candle]], now: int, equity: Money, cash: Money) -> None:
         """Let the strategy decide at the close of candles; `equity` is its share, `cash` the account's.

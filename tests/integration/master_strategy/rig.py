@@ -180,10 +180,12 @@ class Run:
             hooks=hooks,
         )
 
-    def cycle(self, trader: Trader, *, live: bool = False, **settings: object) -> Cycle:
-        """A cycle of the first strategy, by default the sample on bitcoin alone."""
+    def cycle(
+        self, trader: Trader, *, live: bool = False, number: int = 0, exits: Exits | None = None, **settings: object
+    ) -> Cycle:
+        """A cycle of one of the strategies, by default the sample on bitcoin alone."""
         chosen = StrategySettings.model_validate({"symbols": ["BTC/USD"], **settings})
-        slot = chosen.slots()[0]
+        slot = chosen.slots()[number]
         return Cycle(
             venue=self.venue,
             slot=slot,
@@ -192,7 +194,7 @@ class Run:
             book=self.book,
             mirror=self.mirror,
             trader=trader,
-            exits=self.exits(trader),
+            exits=exits or self.exits(trader),
             records=self.master,
             clock=self.time.clock(),
             live=live,
@@ -202,13 +204,13 @@ class Run:
         """The sales of a trader, at market."""
         return Exits(book=self.book, mirror=self.mirror, trader=trader, slippage_bps=None)
 
-    def exit_watch(self, trader: Trader) -> ExitWatch:
+    def exit_watch(self, trader: Trader, exits: Exits | None = None) -> ExitWatch:
         """The watch over the exit plans of all that is held."""
         return ExitWatch(
             venue=self.venue.name,
             book=self.book,
             trader=trader,
-            exits=self.exits(trader),
+            exits=exits or self.exits(trader),
             records=self.records,
             master=self.master,
             clock=self.time.clock(),

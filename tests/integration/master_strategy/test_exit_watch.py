@@ -10,6 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from services.master_strategy.trading.exit_watch import STALE_MS
+from services.master_strategy.trading.exits import Exits
 from services.master_strategy.trading.own_order import OwnOrder
 from shared.bus.master_account import read_own_positions
 from shared.contracts import keys
@@ -149,7 +150,7 @@ async def test_an_old_price_sells_nothing_and_that_is_said_once(rig: Rig, run: R
 
 async def test_a_price_of_before_the_last_fill_sells_nothing(rig: Rig, run: Run) -> None:
     await run.trade(_buy())
-    await _look(rig, run, 50_000, age_ms=1_001)
+    assert await _look(rig, run, 50_000, age_ms=1_001) == []
     assert await _sizes(rig) == [(Kind.ENTRY, D("0.1"))]
     await _look(rig, run, 50_000)
     assert len(await _sizes(rig)) == 2
@@ -177,6 +178,46 @@ async def test_nothing_more_is_sent_while_the_sale_at_a_stop_is_unknown(rig: Rig
         gate.set()
     assert run.venue.calls["place"] == 2
     assert await _sizes(rig) == [(Kind.ENTRY, D("0.1")), (Kind.EXIT, D("0.1"))]
+
+
+async def test_a_target_of_what_the_venue_does_not_list_is_not_done(rig: Rig, run: Run) -> None:
+    await run.trade(_buy())
+    run.mirror.instruments = {}
+    assert len(await _look(rig, run, 63_000)) == 1
+    [own] = await _recorded(rig)
+    assert own.plan == PLAN
+
+
+@pytest.mark.parametrize(("price", "limit"), [(56_000, None), (63_000, D("62874"))])
+async def test_at_a_stop_the_order_is_at_market_and_at_a_target_as_set(
+    rig: Rig, run: Run, price: int, limit: Decimal | None
+) -> None:
+    await run.trade(_buy())
+    async with asyncio.TaskGroup() as tasks:
+        trader = run.trader(tasks)
+        exits = Exits(book=run.book, mirror=run.mirror, trader=trader, slippage_bps=D(20))
+        await _price(rig, run, price)
+        await run.exit_watch(trader, exits).look()
+    found = run.venue.sent[-1].limit_price
+    assert (None if found is None else found.amount) == limit
+
+
+async def test_a_position_that_is_traded_during_a_look_is_left_to_the_next_one(rig: Rig, run: Run) -> None:
+    """The look waits for a settlement that sells what the look was about to sell."""
+    await run.trade(_buy())
+    await _look(rig, run, 63_000)
+    held = run.book.own
+    async with asyncio.TaskGroup() as tasks:
+        watch = run.exit_watch(run.trader(tasks))
+        await _price(rig, run, 66_000)
+        async with held.changing:
+            looking = tasks.create_task(watch.look())
+            await asyncio.sleep(0.05)  # it waits at the latest here, whatever the machine does; less only proves less
+            own = held.position("sma-cross", BTC)
+            assert own.plan is not None
+            held.put(replace(own, plan=replace(own.plan, targets=())))
+        await looking
+    assert len(await _sizes(rig)) == 2
 
 
 async def test_a_stop_that_was_refused_is_tried_again(rig: Rig, run: Run) -> None:

@@ -63,6 +63,14 @@ def test_what_is_still_held_at_the_end_is_valued_at_the_last_close() -> None:
     adds_up(master)
 
 
+def test_a_days_equity_is_that_of_its_last_close_whatever_the_next_day_opens_with() -> None:
+    flat = flat_candles(*[100] * 288)
+    prices = [*flat, candle(288, 200, 200, 200, 200), candle(289, 200, 200, 200, 200)]
+    result = run_backtest(scenario(Scripted({0: [BUY]}), {BTC: prices}))
+    assert result.accounts[0].equity == [10_000, 10_000, 15_000]
+    assert [instant - START for instant in result.instants] == [0, 288 * STEP, 290 * STEP]
+
+
 def test_an_entry_does_not_wait_for_a_late_candle_and_an_exit_does() -> None:
     late = [candle(0, 100, 100, 100, 100), candle(3, 100, 100, 100, 100)]
     (master,) = run_backtest(scenario(Scripted({0: [BUY]}), {BTC: late})).accounts
@@ -81,14 +89,14 @@ def test_a_strategy_is_shown_no_window_with_a_gap_and_none_before_the_start() ->
     assert [each.opened_at for each in strategy.seen[0].candles[BTC]] == [START + STEP, START + 2 * STEP]
 
 
-@given(present=st.lists(st.booleans(), min_size=1, max_size=40), needs=st.integers(1, 6))
-def test_a_window_is_the_live_masters(present: list[bool], needs: int) -> None:
+@given(present=st.lists(st.booleans(), min_size=1, max_size=40), needs=st.integers(1, 6), at_least=st.integers(1, 6))
+def test_a_window_is_the_live_masters(present: list[bool], needs: int, at_least: int) -> None:
     candles = [candle(number, 1, 1, 1, 1) for number, there in enumerate(present) if there]
     market = PairMarket(BTC, candles, 5)
     for end in range(1, len(candles) + 1):
         market.advance()
-        live = window(candles[:end], needs, 5)
-        assert market.window(needs, needs) == (None if isinstance(live, Hold) else live)
+        live = window(candles[:end], needs, 5, at_least)
+        assert market.window(needs, min(needs, at_least)) == (None if isinstance(live, Hold) else live)
 
 
 def test_what_is_held_is_looked_after_with_fewer_candles_where_the_strategy_says_so() -> None:

@@ -11,7 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+import grimp
 import pytest
+
+from services.executor.protection.own_exits import USER_MODE
 
 ROOT: Final = Path(__file__).resolve().parents[3]
 SOURCES: Final = (ROOT / "services" / "executor", ROOT / "shared" / "execution")
@@ -28,6 +31,10 @@ _MAKERS: Final = {
 }
 """Names that make a decision or what leads to one; the executor only has the types of the first three, for annotations."""
 _ANNOTATIONS: Final = {"Decision", "Copy", "EntryTerms"}
+_DYNAMIC: Final = {"import_module", "__import__", "eval", "exec", "compile"}
+"""Calls by which code that no import shows could run."""
+_DECIDING: Final = ("shared.strategies", "shared.domain.copying", "services.master_strategy", "services.copy_engine")
+"""Packages whose code decides what is entered: users' cycles may not even load them."""
 _FORBIDDEN_MODULES: Final = (
     "services.master_strategy",
     "services.copy_engine",
@@ -73,6 +80,8 @@ def _wrong_calls(tree: ast.AST) -> Iterator[str]:
             continue
         name = _name(node.func)
         arguments = {each.arg: ast.unparse(each.value) for each in node.keywords}
+        if name in _DYNAMIC:
+            yield f"line {node.lineno} can reach any code by {name}"
         if name in _MAKERS or (name in {"OrderMessage", "from_domain"} and "Order" in ast.unparse(node.func)):
             yield f"line {node.lineno} makes a {name}"
         if (
@@ -116,6 +125,28 @@ def test_users_never_enter_on_their_own(path: Path) -> None:
     assert violations(path.read_text(encoding="utf-8")) == []
 
 
+def _deciding_modules(service: str) -> list[str]:
+    """Return what a service loads, directly or through others, of the packages that decide."""
+    graph = grimp.build_graph("shared", "services", cache_dir=None)
+    loaded = graph.find_upstream_modules(service, as_package=True)
+    return sorted(each for each in loaded if each.startswith(_DECIDING))
+
+
+def test_nothing_that_a_users_process_loads_however_far_away_decides_about_entries() -> None:
+    assert _deciding_modules("services.executor") == []
+    assert "shared.strategies.registry" in _deciding_modules("services.master_strategy"), (
+        "the check finds what is there"
+    )
+    assert "shared.domain.copying.decision_plan" in _deciding_modules("services.copy_engine")
+
+
+def test_the_log_names_the_mode_of_each_kind_of_cycle_and_a_users_is_never_the_masters() -> None:
+    texts = {path: path.read_text(encoding="utf-8") for path in _sources()}
+    assert [path.name for path, text in texts.items() if "MASTER (" in text] == []
+    naming = [path.name for path, text in texts.items() if f'"{USER_MODE}"' in text]
+    assert naming == ["own_exits.py"]
+
+
 def _calls(name: str) -> list[str]:
     found = []
     for path in _sources():
@@ -154,6 +185,8 @@ def test_decisions_only_come_out_of_stream_entries() -> None:
         "request = OrderRequest(symbol=symbol, side=leg.order.side)",
         "order = TrackedOrder(id, user, venue, symbol, Side.SELL, decision.kind, 0)",
         "side = Side.BUY",
+        "importlib.import_module('shared.strategies.registry')",
+        "exec(code)",
         "trade(context, side='buy')",
         "client.add_order('BUY')",
     ],

@@ -118,6 +118,14 @@ def test_the_table_shows_accounts_skips_and_assumptions(monkeypatch: pytest.Monk
         assert text in shown
 
 
+def test_a_user_on_another_venue_has_the_minimums_of_that_venue() -> None:
+    """Bob copies on Coinbase with half the size: his 1.8 USD of BTC are enough there, and too little at Kraken."""
+    bob = as_json("--seed", "7", "--days", "2", "--user", "bob=60")["accounts"][1]
+    assert bob["venue"] == "coinbase"
+    assert bob["copied"]["entry"] > 3
+    assert bob["copied"]["exit"] > 3
+
+
 def test_fees_and_slippage_only_cost(tmp_path: Path) -> None:
     folder = write_candles(tmp_path / "candles")
     ends = [

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from shared.strategies.candle_window import Freshness, Hold, window
+from shared.strategies.port import candles_needed
+from shared.strategies.sma_cross import SmaCross, SmaCrossSettings
 from tests.unit.master_strategy.values import MINUTE, NOW, candles, rising
 
 
@@ -27,6 +29,32 @@ def test_a_gap_among_those_that_count_is_a_hold() -> None:
 def test_a_gap_before_those_that_count_does_not_matter() -> None:
     torn = [*rising(4), *rising(8, first_at=NOW + 5 * MINUTE)]
     assert window(torn, 8, 1) == torn[-8:]
+
+
+def test_fewer_candles_than_needed_will_do_where_that_is_allowed() -> None:
+    seen = rising(12)
+    assert window(seen, 10, 1, 8) == seen[-10:]
+    assert window(seen[-9:], 10, 1, 8) == seen[-9:]
+    assert window(seen[-8:], 10, 1, 8) == seen[-8:]
+    assert window(seen[-7:], 10, 1, 8) == Hold("candles missing: 7 of 8")
+    assert window(seen[-9:], 10, 1) == Hold("candles missing: 9 of 10")
+    assert window(seen, 8, 1, 10) == seen[-8:]
+
+
+def test_candles_before_a_gap_are_not_given() -> None:
+    torn = [*rising(4), *rising(8, first_at=NOW + 5 * MINUTE)]
+    assert window(torn, 10, 1, 8) == torn[-8:]
+    assert window(torn, 10, 1, 9) == Hold("candles missing: a gap among the last 9")
+    assert window(torn, 10, 1) == Hold("candles missing: a gap among the last 10")
+
+
+def test_a_strategy_may_look_after_what_it_holds_with_fewer_candles() -> None:
+    strategy = SmaCross(SmaCrossSettings(fast=3, slow=8))
+    assert (candles_needed(strategy, held=True), candles_needed(strategy, held=False)) == (8, 8)
+    strategy.needs_held = 5  # type: ignore[attr-defined]  # as a strategy may have it
+    assert (candles_needed(strategy, held=True), candles_needed(strategy, held=False)) == (5, 8)
+    strategy.needs_held = 9  # type: ignore[attr-defined]
+    assert candles_needed(strategy, held=True) == 8
 
 
 def test_a_price_of_zero_is_a_hold() -> None:

@@ -12,8 +12,10 @@ from shared.config.settings import Mode
 from shared.config.strategy_choice import read_strategy_choice
 from shared.domain.master_account import Baseline
 from shared.strategies.frame import Caps
+from shared.strategies.port import candles_needed
 from shared.strategies.settings import StrategySettings, load_strategy
 from shared.strategies.sma_cross import SmaCross, SmaCrossSettings
+from shared.strategies.trend import Trend, TrendSettings
 from tests.unit.master_strategy.values import BTC
 
 
@@ -60,6 +62,24 @@ def test_a_file_of_before_the_tables_goes_on_working(tmp_path: Path) -> None:
 
 def test_the_settings_of_the_sample_do_not_disturb_a_file_that_mirrors_only(tmp_path: Path) -> None:
     assert not load_strategy(_write(tmp_path, 'name = "none"\nfast = 3\nslow = 8\n')).trades
+
+
+def test_the_strategy_trend_has_its_own_candles_caps_and_settings(tmp_path: Path) -> None:
+    text = 'strategy = "trend"\n[settings]\nmin_adx = 25\n[caps]\nmax_positions = 5\n'
+    [slot] = load_strategy(_write(tmp_path, text)).slots()
+    assert slot.settings == TrendSettings(min_adx=25)
+    assert slot.interval_minutes == 5
+    assert slot.kind.settle_seconds == 6
+    assert slot.caps == Caps(
+        max_positions=5,
+        max_entries_per_day=30,
+        entry_gap_seconds=300,
+        max_exposure_pct=Decimal(80),
+        one_entry_per_cycle=True,
+    )
+    strategy = slot.build()
+    assert isinstance(strategy, Trend)
+    assert (candles_needed(strategy, held=False), candles_needed(strategy, held=True)) == (100, 90)
 
 
 _TWO = """

@@ -15,7 +15,7 @@ import structlog
 from services.executor.protection import guardian as guardian_module
 from services.executor.protection.guardian import STALE_MS, Guardian
 from services.executor.protection.housekeeper import Task
-from services.executor.protection.own_exits import OwnExits
+from services.executor.protection.own_exits import USER_MODE, OwnExits
 from services.executor.turn.symbol_queues import SymbolQueues
 from shared.bus.records import Records
 from shared.bus.watch import Watch
@@ -110,6 +110,20 @@ async def test_a_price_of_before_the_purchase_closes_nothing(rig: Rig) -> None:
         await _price(rig, "57000")
         await guardian.look()
         await _one_report(rig)
+
+
+async def test_the_log_names_the_mode_of_a_users_cycle(rig: Rig) -> None:
+    owner = await rig.start()
+    await _hold(rig)
+    await _price(rig, "57000")
+    with structlog.testing.capture_logs() as logs:
+        async with guarding(rig, owner) as guardian:
+            running = asyncio.create_task(guardian.run())
+            await _one_report(rig)
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+    assert [line["user"] for line in logs if line["event"] == USER_MODE] == [owner.context.user]
+    assert [line["mode"] for line in logs if line["event"] == "own exit"] == [USER_MODE]
 
 
 async def test_with_nothing_held_it_rests_until_something_changes(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
-from shared.strategies.file_values import Percent
+from shared.strategies.file.values import Percent
 from shared.strategies.frame import Caps
 
 

@@ -1,4 +1,4 @@
-"""Indicators over candles, in plain `Decimal`. Pure functions; too little data is the caller's to notice."""
+"""The simple moving average, in plain `Decimal`."""
 
 from __future__ import annotations
 
