@@ -22,6 +22,7 @@ from shared.domain.values.fees import dearest_taker_fee
 from shared.domain.values.money import Money, plain
 from shared.domain.values.numerals import DECIMAL
 from shared.domain.values.venue import VENUES, VenueName
+from shared.strategies.registry import FOLDER
 from shared.strategies.settings import StrategySettings
 from shared.strategies.slot import StrategySlot
 
@@ -58,7 +59,7 @@ class Prepared:
 def prepare(request: Request) -> Prepared:
     """Read the files and generate the candles. Raises ConfigurationError."""
     file = request.strategy or request.config / STRATEGY_FILE
-    settings, slots = _strategies(file)
+    settings, slots = _strategies(file, request.config)
     minutes = _one_interval(file, slots)
     symbols = tuple(dict.fromkeys(symbol for slot in slots for symbol in slot.symbols))
     venue = str(settings.venue or VenueName.KRAKEN)
@@ -86,12 +87,14 @@ def prepare(request: Request) -> Prepared:
     return Prepared(Scenario(candles, minutes, start, master, users, fills), setting)
 
 
-def _strategies(file: Path) -> tuple[StrategySettings, Sequence[StrategySlot]]:
+def _strategies(file: Path, config: Path) -> tuple[StrategySettings, Sequence[StrategySlot]]:
+    """Read a strategy file; a strategy of a stranger is in `strategies/` beside it, or in that of the configuration folder."""
+    folder = file.parent if (file.parent / FOLDER).is_dir() else config
     if not file.is_file():
         raise ConfigurationError(f"{file}: there is no such strategy file")
     settings = read_toml(file, StrategySettings)
     try:
-        slots = settings.slots(file.parent)
+        slots = settings.slots(folder)
     except ConfigurationError as error:
         raise ConfigurationError(f"{file}: {error}") from None
     if not slots:

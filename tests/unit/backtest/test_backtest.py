@@ -67,7 +67,7 @@ def test_a_days_equity_is_that_of_its_last_close_whatever_the_next_day_opens_wit
     flat = flat_candles(*[100] * 288)
     prices = [*flat, candle(288, 200, 200, 200, 200), candle(289, 200, 200, 200, 200)]
     result = run_backtest(scenario(Scripted({0: [BUY]}), {BTC: prices}))
-    assert result.accounts[0].equity == [10_000, 10_000, 15_000]
+    assert list(map(int, result.accounts[0].equity)) == [10_000, 10_000, 15_000]
     assert [instant - START for instant in result.instants] == [0, 288 * STEP, 290 * STEP]
 
 

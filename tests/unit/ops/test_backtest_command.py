@@ -126,6 +126,24 @@ def test_a_user_on_another_venue_has_the_minimums_of_that_venue() -> None:
     assert bob["copied"]["exit"] > 3
 
 
+@pytest.mark.parametrize("beside", [True, False], ids=["beside the file", "in the configuration folder"])
+def test_a_strategy_of_a_stranger_runs(tmp_path: Path, config: Path, *, beside: bool) -> None:
+    file = config / "mine.toml" if beside else tmp_path / "mine.toml"
+    file.write_text('strategy = "breakout:Breakout"\nsymbols = ["BTC/USD"]\ninterval_minutes = 5\n', "utf-8")
+    found = as_json("--seed", "7", "--days", "3", "--strategy", str(file))
+    assert found["strategies"] == ["breakout:Breakout"]
+    assert found["accounts"][0]["trades"] > 3
+
+
+def test_the_default_strategy_runs_by_its_own_caps(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text('strategy = "trend"\nsymbols = ["BTC/USD"]\n', "utf-8")
+    found = as_json("--seed", "7", "--days", "4", "--strategy", str(file))
+    assert found["interval_minutes"] == 5
+    assert 0 < found["accounts"][0]["trades"] <= 4 * 30
+    assert "cap" in {skip["code"] for skip in found["accounts"][0]["skips"]}
+
+
 def test_fees_and_slippage_only_cost(tmp_path: Path) -> None:
     folder = write_candles(tmp_path / "candles")
     ends = [
