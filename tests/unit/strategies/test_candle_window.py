@@ -48,6 +48,14 @@ def test_candles_before_a_gap_are_not_given() -> None:
     assert window(torn, 10, 1) == Hold("candles missing: a gap among the last 10")
 
 
+def test_a_gap_after_the_first_or_before_the_last_candle_is_found() -> None:
+    first_alone = [*rising(1), *rising(8, first_at=NOW + 2 * MINUTE)]
+    last_alone = [*rising(8), *rising(1, first_at=NOW + 9 * MINUTE)]
+    for torn in (first_alone, last_alone):
+        assert window(torn, 9, 1) == Hold("candles missing: a gap among the last 9")
+    assert window(last_alone, 9, 1, 1) == last_alone[-1:]
+
+
 def test_a_strategy_may_look_after_what_it_holds_with_fewer_candles() -> None:
     strategy = SmaCross(SmaCrossSettings(fast=3, slow=8))
     assert (candles_needed(strategy, held=True), candles_needed(strategy, held=False)) == (8, 8)
@@ -59,6 +67,10 @@ def test_a_strategy_may_look_after_what_it_holds_with_fewer_candles() -> None:
 
 def test_a_price_of_zero_is_a_hold() -> None:
     assert isinstance(window(candles(1, 1, 1, 1, 1, 1, 1, 0), 8, 1), Hold)
+
+
+def test_a_price_below_one_is_a_price() -> None:
+    assert window(candles(*["0.00001"] * 8), 8, 1) == candles(*["0.00001"] * 8)
 
 
 def test_live_candles_are_stale_once_the_next_is_half_a_minute_late() -> None:

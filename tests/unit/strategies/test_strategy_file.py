@@ -37,9 +37,18 @@ def test_a_missing_file_means_the_defaults(tmp_path: Path) -> None:
 def test_the_file_that_ships_says_the_defaults() -> None:
     shipped, default = load_strategy(Path(__file__).parents[3] / "config"), StrategySettings()
     assert [slot.settings for slot in shipped.slots()] == [slot.settings for slot in default.slots()]
-    same: dict[str, object] = {"settings": {}, "interval_minutes": None}
-    assert shipped.model_copy(update=same) == default
-    assert shipped.interval_minutes == default.slots()[0].interval_minutes
+    assert shipped.model_copy(update={"settings": {}}) == default
+
+
+def test_the_file_that_ships_names_the_interval_and_caps_of_trend(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[3] / "config" / "strategy.toml").read_text()
+    trend = text.replace('strategy = "sma-cross"', 'strategy = "trend"').split("[settings]")[0]
+    [slot] = load_strategy(_write(tmp_path, trend)).slots()
+    assert slot.interval_minutes == 5
+    caps = "".join(line.removeprefix("# ") for line in text.splitlines(keepends=True) if line.startswith("# "))
+    caps = "[caps]" + caps.split("[caps]")[1].split("Several")[0]
+    [with_caps] = load_strategy(_write(tmp_path, trend + caps)).slots()
+    assert with_caps.caps == slot.caps
 
 
 def test_per_cent_are_exact(tmp_path: Path) -> None:

@@ -54,6 +54,10 @@ def test_vwap_weighs_by_volume() -> None:
     assert vwap(Bars.of([first, heavy])) == 107.5
 
 
+def test_little_traded_has_a_vwap() -> None:
+    assert vwap(Bars.of(_line(2, "10", volume="0.01"))) == pytest.approx(105)
+
+
 def test_nothing_traded_has_no_vwap() -> None:
     assert vwap(Bars.of(_line(5, "1", volume="0"))) is None
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from shared.strategies.indicators import Bars
 from shared.strategies.port import Enter, Exit, Intent, candles_needed
 from shared.strategies.trend import Trend
 from shared.venues.port import Candle
@@ -60,6 +61,20 @@ def test_a_strategy_that_has_seen_the_candles_before_decides_like_a_new_one() ->
     torn = [*market[:400], *market[480:]]  # after a gap the window does not follow on
     for candles in (market, torn):
         assert _decisions(candles, afresh=False) == _decisions(candles, afresh=True)
+
+
+def test_a_window_that_follows_on_is_not_derived_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    market, strategy = random_candles(6, 130), Trend()
+    assert decide(market[:100], held(), strategy) is None
+
+    def derive(_: Sequence[Candle]) -> Bars:
+        raise AssertionError("derived again from all its candles")
+
+    monkeypatch.setattr(Bars, "of", derive)
+    for end in range(101, 131):
+        strategy.decide(context({BTC: market[end - 100 : end]}, {}))
+    with pytest.raises(AssertionError, match="derived again"):
+        strategy.decide(context({BTC: market[28:128]}, {}))
 
 
 def test_symbols_do_not_mix_in_what_is_kept() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from shared.strategies.indicators import Bars, adx, atr, macd_histogram, rsi
 from shared.strategies.trend.conditions import OPPOSITE_TREND, TREND
+from shared.strategies.trend.reading import is_below, is_positive
 from shared.venues.port import Candle
 from tests.unit.strategies.indicators.random_candles import random_candles
 from tests.unit.strategies.trend.windows import edge, line, reading, window, with_volumes, zigzag
@@ -43,6 +44,15 @@ def test_without_a_trade_there_is_no_vwap_to_be_above_or_below() -> None:
         candles = window([*FLAT, last], volume=0)
         assert not _up("VWAP", candles)
         assert not _down("VWAP", candles)
+
+
+def test_prices_that_differ_by_rounding_alone_are_equal() -> None:
+    assert not is_below(100.0, 100.0 + 5e-11)
+    assert is_below(100.0, 100.0 + 5e-10)
+    assert not is_below(100.0, 100.0)
+    assert not is_below(100.1, 100.0)
+    assert not is_positive(5e-11, 100.0)
+    assert is_positive(5e-10, 100.0)
 
 
 @pytest.mark.parametrize(

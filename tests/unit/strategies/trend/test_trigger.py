@@ -69,6 +69,14 @@ def test_or_within_one_per_cent_of_the_vwap(far: int) -> None:
     assert not _down("near", candles(outside))
 
 
+def test_just_one_per_cent_is_near() -> None:
+    seen = reading(window([*FLAT, 99]))
+    assert seen.is_near(100.0)
+    assert not seen.is_near(100.0000001)
+    assert reading(window([*FLAT, 101])).is_near(100.0)
+    assert not seen.is_near(None)
+
+
 @pytest.mark.parametrize(("no", "yes", "limit"), [("0.3", "0.9", 70), ("3.2", "1.2", 30)])
 def test_rsi_is_between_thirty_and_seventy(no: str, yes: str, limit: int) -> None:
     outside, inside = edge(lambda back: _up("RSI", zigzag(back)), no, yes)
