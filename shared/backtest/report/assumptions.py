@@ -44,7 +44,8 @@ def assumed(setting: Setting) -> Sequence[str]:
         + missing,
         (
             "Figures by daily returns (UTC), 365 days a year, risk-free rate 0; equity at the last close of the day, "
-            "so a drawdown within a day is not in them."
+            "so a drawdown within a day is not in them. Held is the exposure: the share of candles at whose close something was "
+            "held. Trades are closed round trips."
         ),
     )
 

@@ -11,7 +11,7 @@ from typing import Final
 
 _WIDTH: Final = 860
 _LEFT: Final = 62
-_RIGHT: Final = 12
+_RIGHT: Final = 38
 _TOP: Final = 12
 _BOTTOM: Final = 26
 _TICKS: Final = 5
