@@ -55,6 +55,7 @@ NOT_MODELLED: Final = (
     "rejected orders, outages, rate limits, partial fills and the delay of a copy, beyond the slippage above",
     "fee tiers by volume, maker fees, taxes, deposits and withdrawals",
     "the venue's minimums and steps of then: those known today are used",
+    "scans in batches (scan_batch): every pair is looked at with each of its candles",
     "stages of the canary ladder, kill switches, mirrored limit orders, positions opened before the start",
 )
 """What no figure of a backtest contains."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from shared.backtest.accounts.strategy_setup import StrategySetup
 from shared.backtest.backtest import StrategyFailedError, run_backtest
 from shared.backtest.fill_model import FillModel
 from shared.backtest.market import PairMarket
@@ -14,7 +16,7 @@ from shared.backtest.results.result import AccountResult
 from shared.domain.order import Kind, Side
 from shared.domain.values.money import ONE, ZERO
 from shared.strategies.candle_window import Hold, window
-from shared.strategies.frame import Caps
+from shared.strategies.frame import NO_CAPS, Caps, Frame
 from shared.strategies.port import Context, Enter, Exit
 from shared.strategies.sma_cross import SmaCross, SmaCrossSettings
 from tests.support.backtests import BTC, ETH, START, STEP, Scripted, candle, flat_candles, scenario, user
@@ -148,6 +150,25 @@ def test_two_pairs_share_one_account_and_a_cap_counts_both() -> None:
     (master,) = run_backtest(scenario(both, candles, caps=Caps(max_positions=1))).accounts
     assert {fill.symbol for fill in master.fills} == {BTC}
     assert [(skip.code, skip.example) for skip in master.skips] == [("cap", "1 positions of at most 1")]
+
+
+def test_two_strategies_in_one_account_each_sell_only_what_they_bought() -> None:
+    first, second = Scripted({0: [BUY], 2: [SELL]}, "first"), Scripted({1: [BUY]}, "second")
+    run = scenario(first, {BTC: flat_candles(100, 100, 100, 100, 100)}, users=[user("alice", 1000)])
+    setups = [
+        StrategySetup(each.name, Frame(each, NO_CAPS), (BTC,), share)
+        for each, share in ((first, D("0.6")), (second, D("0.4")))
+    ]
+    result = run_backtest(replace(run, master=replace(run.master, strategies=setups)))
+    master, alice = result.accounts
+    sizes = [(fill.side, fill.size.amount) for fill in master.fills]
+    assert sizes == [
+        (Side.BUY, D(30)),
+        (Side.BUY, D(20)),
+        (Side.SELL, D(30)),
+    ]  # of 60 and 40 % of the equity, half each
+    assert [fill.size.amount for fill in alice.fills] == [D(3), D(2), D(3)]  # the sale is 60 % of the whole position
+    assert [held.value.amount for held in (*master.held, *alice.held)] == [D(2000), D(200)]
 
 
 def test_an_order_that_the_cash_does_not_pay_for_any_more_is_not_filled() -> None:
