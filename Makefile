@@ -30,7 +30,7 @@ endif
 demo: export DEMO_BEGAN := $(shell date +%s)
 
 .DEFAULT_GOAL := help
-.PHONY: help books setup runtime demo web test unit check coverage lint lock compose-test up down logs scripts-of-demo executor ops streams status audit chaos day bench
+.PHONY: help books setup runtime demo web test unit check coverage lint lock compose-test up down logs scripts-of-demo executor ops backtest streams status audit chaos day bench
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -176,6 +176,9 @@ ops: runtime ## any command of the operator: make ops ARGS="why --last 5"; witho
 
 streams: runtime ## the streams of a running demo, the newest entries of each
 	@exec $(BIN)/python -m services.ops streams
+
+backtest: runtime ## a strategy over past candles, with users who copy it: make backtest ARGS="--seed 7 --user alice=5000"; without ARGS its options
+	@exec $(BIN)/python -m services.ops backtest $(or $(ARGS),--help)
 
 status: runtime ## services, users, backlog of a running demo
 	@exec $(BIN)/python -m services.ops status

@@ -33,6 +33,7 @@ COMMANDS: Final = {
     "master": "system.master",
     "track": "money.track",
     "statement": "money.statement",
+    "backtest": "backtest.command",
     "unknown": "orders.unknown",
     "resting": "orders.resting",
     "resolve": "orders.resolve",

@@ -7,6 +7,7 @@ import os
 from collections.abc import Container, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
+from pathlib import Path
 from typing import Annotated, Final
 
 import typer
@@ -14,6 +15,8 @@ from rich.console import Console, RenderableType
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
+
+from shared.config.errors import ConfigurationError
 
 _PIPE_WIDTH: Final = 120
 """Columns when the output is not a terminal and COLUMNS is not set. Nothing is cut: what does not fit is folded."""
@@ -33,6 +36,16 @@ def console() -> Console:
 def print_json(answer: Mapping[str, object]) -> None:
     """Print a JSON object on one line."""
     print(json.dumps(answer, ensure_ascii=False))
+
+
+def write_private(option: str, path: Path, text: str) -> None:
+    """Write a file that only its owner can read: it states what someone owns. Raises ConfigurationError naming the option."""
+    try:
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise ConfigurationError(f"{option} {path}: {error.strerror}") from None
+    print(f"written: {path}")
 
 
 def table(

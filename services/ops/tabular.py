@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Annotated, Final, TypeVar
+from typing import Annotated, Final, TextIO, TypeVar
 
 import typer
 
@@ -85,12 +85,17 @@ def page_of(rows: Sequence[T], number: int, per_page: int = PER_PAGE) -> tuple[S
 
 def print_csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print rows as comma-separated values with a header (none without columns); None becomes an empty cell."""
-    writer = csv.writer(sys.stdout, lineterminator="\n")
+    write_csv(sys.stdout, columns, rows)
+    sys.stdout.flush()
+
+
+def write_csv(file: TextIO, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Write rows as `print_csv` prints them."""
+    writer = csv.writer(file, lineterminator="\n")
     if columns:
         writer.writerow(columns)
     for row in rows:
         writer.writerow([_cell(cell) for cell in row])
-    sys.stdout.flush()
 
 
 def one_form(*, as_json: bool, as_csv: bool) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import random
-from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Final, Literal
@@ -14,22 +12,14 @@ from services.paper_exchange.core.latency import Latency
 from services.paper_exchange.core.market.clock import Clock, MarketClock
 from services.paper_exchange.core.market.feed import Feed, FixedSource, PriceSource, WalkSource
 from services.paper_exchange.core.market.market import Depth, Market
-from services.paper_exchange.core.market.regimes import REGIMES
 from services.paper_exchange.core.market.replay import Replay, read_csv
-from services.paper_exchange.core.market.walk import Walk
 from services.paper_exchange.kraken.front import LimitSwitches
 from services.paper_exchange.kraken.gate import LockoutRule
 from services.paper_exchange.kraken.pairs import INSTRUMENTS
 from shared.config.toml_file import read_toml
+from shared.seeded_market.path import seeded_random, seeded_walk
 
 FILE: Final = "paper.toml"
-START_PRICES: Final = {
-    "BTC/USD": "60000", "ETH/USD": "3000", "SOL/USD": "150", "XRP/USD": "0.55", "ADA/USD": "0.45", "DOGE/USD": "0.12",
-    "LTC/USD": "80", "LINK/USD": "14", "AVAX/USD": "30", "DOT/USD": "6", "BCH/USD": "400", "UNI/USD": "8",
-    "AAVE/USD": "100", "SUI/USD": "1.2", "ALGO/USD": "0.18", "ATOM/USD": "8", "XLM/USD": "0.11", "USDT/USD": "1",
-    "BTC/EUR": "55000", "ETH/EUR": "2750", "DOT/EUR": "5.5",
-}  # fmt: skip
-STEADINESS: Final = {"USDT/USD": 0.05}  # share of the regime's movement that a pair has
 
 
 class MarketSection(BaseModel):
@@ -130,22 +120,11 @@ def build_market(section: MarketSection, clock: Clock, folder: Path, *, mirrored
     origin = int(market_clock.now()) // 60 * 60
     feeds: dict[str, Feed] = {}
     for symbol in section.pairs:
-        steadiness = STEADINESS.get(symbol, 1.0)
-        regime = REGIMES[section.regime]
-        regime = replace(
-            regime,
-            swing=regime.swing * steadiness,
-            volatility=(regime.volatility if section.volatility is None else section.volatility) * steadiness,
-        )
-        start = float(section.start_prices.get(symbol, Decimal(START_PRICES[symbol])))
-        walk = Walk(_rng(section.seed, symbol, "walk"), start, regime)
-        past = walk.backwards(_rng(section.seed, symbol, "past").getrandbits(32))
-        source: PriceSource = FixedSource(start) if mirrored else WalkSource(walk)
+        start_price = section.start_prices.get(symbol)
+        walk = seeded_walk(section.seed, symbol, section.regime, start_price=start_price, volatility=section.volatility)
+        past = walk.backwards(seeded_random(section.seed, symbol, "past").getrandbits(32))
+        source: PriceSource = FixedSource(walk.price) if mirrored else WalkSource(walk)
         if symbol in section.replay and not mirrored:
             source = Replay(read_csv(folder / section.replay[symbol]), origin)
-        feeds[symbol] = Feed(INSTRUMENTS[symbol], source, past, origin, _rng(section.seed, symbol, "volume"))
+        feeds[symbol] = Feed(INSTRUMENTS[symbol], source, past, origin, seeded_random(section.seed, symbol, "volume"))
     return Market(market_clock, feeds, Depth(section.spread_bps, section.level_bps, section.depth))
-
-
-def _rng(seed: int, symbol: str, purpose: str) -> random.Random:
-    return random.Random(f"{seed}/{symbol}/{purpose}")  # noqa: S311  # a price path, not a secret

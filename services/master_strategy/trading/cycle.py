@@ -19,7 +19,6 @@ from services.master_strategy.plugins.runner import Runner
 from services.master_strategy.trading.candle_reader import CandleReader
 from services.master_strategy.trading.exits import Exits
 from services.master_strategy.trading.modes import MASTER_MODE
-from services.master_strategy.trading.order_plan import OrderPlan, plan_entry
 from services.master_strategy.trading.trader import Trader
 from shared.bus.master_account import MasterRecords, read_entries_of
 from shared.contracts.fields import MalformedMessageError
@@ -31,6 +30,7 @@ from shared.domain.values.symbol import Symbol
 from shared.strategies.candle_window import Hold
 from shared.strategies.entry_history import EntryHistory
 from shared.strategies.frame import Decided, InvalidIntentError, Pending, admit
+from shared.strategies.order_plan import OrderPlan, plan_entry
 from shared.strategies.port import Context, Enter, Exit, Holding
 from shared.strategies.settings import StrategySettings
 from shared.strategies.slot import StrategySlot

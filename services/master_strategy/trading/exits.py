@@ -14,13 +14,13 @@ import structlog
 from services.master_strategy.account.account_mirror import AccountMirror
 from services.master_strategy.account.master_book import MasterBook
 from services.master_strategy.trading.modes import MASTER_MODE
-from services.master_strategy.trading.order_plan import OrderPlan, plan_exit
 from services.master_strategy.trading.trader import Trader
 from shared.domain.reason import ReasonCode
 from shared.domain.skip import Skip
 from shared.domain.values.money import Price
 from shared.domain.values.symbol import Symbol
 from shared.strategies.exit_plan import DueExit
+from shared.strategies.order_plan import OrderPlan, plan_exit
 from shared.strategies.own_position import OwnPosition
 from shared.strategies.port import Exit
 

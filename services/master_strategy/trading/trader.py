@@ -17,7 +17,6 @@ from services.master_strategy.account.account_mirror import AccountMirror
 from services.master_strategy.account.master_book import MasterBook
 from services.master_strategy.clock import Clock
 from services.master_strategy.fills.signal_emitter import SignalEmitter
-from services.master_strategy.trading.order_plan import OrderPlan
 from services.master_strategy.trading.own_order import OwnOrder, own_id
 from services.master_strategy.trading.own_order_records import OwnOrderRecords
 from services.master_strategy.trading.send_hooks import MasterHooks
@@ -36,6 +35,7 @@ from shared.execution.outcome import Denied, Executed, LegOutcome, LegRejected, 
 from shared.execution.resolution import resolve_leg
 from shared.execution.send import send_once
 from shared.execution.sender import Sender
+from shared.strategies.order_plan import OrderPlan
 from shared.venues.errors import OutcomeUnknown, Refusal, Unavailable
 from shared.venues.port import VenueOrder
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from decimal import Decimal
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Annotated, Final
 
 import typer
 
-from services.ops.output import AsJson, console, print_json, table
+from services.ops.output import AsJson, console, print_json, table, write_private
 from services.ops.runner import run_with_bus
 from services.ops.users import list_users, require_known
 from shared.bus.connection import Bus
@@ -45,7 +44,7 @@ def statement(
 
     found = run_with_bus(work)
     if html is not None:
-        _write(html, statement_html(found, now))
+        write_private("--html", html, statement_html(found, now))
     if as_json:
         print_json(statement_json(found))
     elif as_csv:
@@ -61,16 +60,6 @@ def _month(text: str, now: int) -> Month:
         return Month.parse(text)
     except ValueError as error:
         raise ConfigurationError(f"--month: {error}") from None
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a file that only its owner can read: it states what someone owns."""
-    try:
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-            file.write(text)
-    except OSError as error:
-        raise ConfigurationError(f"--html {path}: {error.strerror}") from None
-    print(f"written: {path}")
 
 
 def _print(found: Statement) -> None:

@@ -25,7 +25,7 @@ from services.paper_exchange.coinbase.view import (
 )
 from services.paper_exchange.core.exchange import Exchange
 from services.paper_exchange.core.instrument import Side
-from services.paper_exchange.core.market.bars import Bar, group
+from shared.seeded_market.bars import Bar, group
 
 GRANULARITIES: Final = {
     "ONE_MINUTE": 1, "FIVE_MINUTE": 5, "FIFTEEN_MINUTE": 15, "THIRTY_MINUTE": 30, "ONE_HOUR": 60, "TWO_HOUR": 120,

@@ -11,13 +11,13 @@ from typing import Final
 
 from services.paper_exchange.core.exchange import Exchange
 from services.paper_exchange.core.instrument import Instrument, Side
-from services.paper_exchange.core.market.bars import Bar
 from services.paper_exchange.core.market.feed import Feed
 from services.paper_exchange.kraken import errors
 from services.paper_exchange.kraken.errors import INVALID_ARGUMENTS, KrakenRefusal, bad_argument
 from services.paper_exchange.kraken.pairs import BY_NAME, BY_SYMBOL, KrakenPair
 from services.paper_exchange.kraken.parameters import Parameters
 from services.paper_exchange.kraken.shapes import ids
+from shared.seeded_market.bars import Bar
 
 INTERVALS: Final = (1, 5, 15, 30, 60, 240, 1440, 10080, 21600)
 CANDLES: Final = 720

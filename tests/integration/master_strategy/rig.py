@@ -26,7 +26,6 @@ from services.master_strategy.session import SEND_PATIENCE_MS
 from services.master_strategy.trading.cycle import Cycle
 from services.master_strategy.trading.exit_watch import ExitWatch
 from services.master_strategy.trading.exits import Exits
-from services.master_strategy.trading.order_plan import OrderPlan
 from services.master_strategy.trading.own_order import OwnOrder, own_id
 from services.master_strategy.trading.own_order_records import OwnOrderRecords
 from services.master_strategy.trading.send_hooks import MasterHooks, OwnAccount
@@ -54,6 +53,7 @@ from shared.execution.following.streamed_orders import StreamedOrders
 from shared.execution.record import OrderRecord
 from shared.execution.sender import Sender
 from shared.runtime.crash_points import CrashPoints
+from shared.strategies.order_plan import OrderPlan
 from shared.strategies.settings import StrategySettings
 from shared.venues.fake import FakeAccount, FakeMarket, FakeVenue
 from shared.venues.port import OrderRequest, Outgoing

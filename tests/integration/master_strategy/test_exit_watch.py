@@ -11,13 +11,13 @@ from structlog.testing import capture_logs
 
 from services.master_strategy.trading.exit_watch import STALE_MS
 from services.master_strategy.trading.exits import Exits
-from services.master_strategy.trading.order_plan import OrderPlan
 from services.master_strategy.trading.own_order import OwnOrder
 from shared.bus.master_account import read_own_positions
 from shared.contracts import keys
 from shared.domain.account import MASTER
 from shared.domain.order import Kind, Side
 from shared.strategies.exit_plan import ExitPlan, Target
+from shared.strategies.order_plan import OrderPlan
 from shared.strategies.own_position import OwnPosition
 from shared.venues.errors import OutcomeUnknown, Refusal, Rejected
 from shared.venues.port import Outgoing

@@ -18,8 +18,8 @@ from services.paper_exchange.coinbase.streams.statistics import Statistics
 from services.paper_exchange.coinbase.texts import decimal_text
 from services.paper_exchange.coinbase.view import feed_of, price_at, traded
 from services.paper_exchange.core.exchange import Exchange
-from services.paper_exchange.core.market.bars import Bar
 from services.paper_exchange.core.market.feed import Feed
+from shared.seeded_market.bars import Bar
 
 TICKER, TICKER_BATCH, CANDLES, STATUS = "ticker", "ticker_batch", "candles", "status"
 FIVE_MINUTES: Final = 5

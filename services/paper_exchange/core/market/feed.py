@@ -13,13 +13,13 @@ from decimal import Decimal
 from typing import Final, Protocol
 
 from services.paper_exchange.core.instrument import Instrument
-from services.paper_exchange.core.market.bars import LEVELS, Bar, BarHistory, level_of
-from services.paper_exchange.core.market.walk import Walk
+from shared.seeded_market.bars import LEVELS, Bar, BarHistory, level_of
+from shared.seeded_market.path import TURNOVER, volume_of
+from shared.seeded_market.walk import Walk
 
 PRINTS_KEPT: Final = 1000
 STEPS_PER_CALL: Final = 4000  # a process that slept catches up in coarser steps instead of stalling its requests
 LONGEST_STEP: Final = 60  # seconds: no candle is skipped, however fast the market runs
-TURNOVER: Final = 4000.0  # quote per market second: what the candles' volumes are made of
 HISTORY_SECONDS: Final = (3600 * 60, 2880 * 900, 4320 * 14400)  # how far each candle level reaches back
 
 
@@ -170,7 +170,7 @@ class Feed:
         for watcher in self._watchers:
             watcher.see(ticks)
         noise = self._rng.random()
-        volume = TURNOVER * (0.2 + 1.6 * noise) * self._scale / ticks
+        volume = volume_of(noise, ticks, self._scale)
         self._history.trade(second, ticks, volume)
         self.printed += 1
         self.prints.append((second + noise, ticks, volume, noise > 0.5))

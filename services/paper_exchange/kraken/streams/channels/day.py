@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from services.paper_exchange.core.market.bars import Bar
 from services.paper_exchange.core.market.feed import Feed
+from shared.seeded_market.bars import Bar
 
 
 @dataclass(frozen=True, slots=True)

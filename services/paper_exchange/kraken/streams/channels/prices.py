@@ -11,11 +11,11 @@ import asyncio
 from decimal import Decimal
 from typing import Final
 
-from services.paper_exchange.core.market.bars import Bar
 from services.paper_exchange.core.market.feed import Feed
 from services.paper_exchange.kraken.streams.context import StreamContext
 from services.paper_exchange.kraken.streams.wire import Shape, dump, micros, nanos
 from services.paper_exchange.streaming.outbox import Outbox
+from shared.seeded_market.bars import Bar
 
 SNAPSHOT_CANDLES: Final = 10
 """Candles of a snapshot; recorded ones have about as many (inferred)."""

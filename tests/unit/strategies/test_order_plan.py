@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from decimal import Decimal
 
-from services.master_strategy.trading.order_plan import OrderPlan, plan_entry, plan_exit
 from services.master_strategy.trading.own_order import OwnOrder
 from shared.domain.order import Side
 from shared.domain.position import Position
@@ -13,6 +12,7 @@ from shared.domain.skip import Skip
 from shared.domain.values.instrument import seed_instruments
 from shared.domain.values.money import Money, Quantity
 from shared.execution.record import OrderRecord
+from shared.strategies.order_plan import OrderPlan, plan_entry, plan_exit
 from shared.strategies.port import Enter, Exit
 from shared.venues.port import OrderRequest, Outgoing
 from tests.unit.master_strategy.values import BTC, NOW, btc, btc_price, usd

@@ -2,7 +2,7 @@
 
 The cyclic part is a rotating two-dimensional Ornstein-Uhlenbeck process, advanced exactly for any time step, so the same
 parameters hold for a step of a second and of fifteen minutes, and it is stationary: run backwards it gives a history that could
-have led to the start price. Floats are used only here, up to the tick (`feed.py`); money is computed after that.
+have led to the start price. Floats are used only up to the tick, where candles are made; money is computed after that.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import math
 import random
 from typing import Final
 
-from services.paper_exchange.core.market.regimes import Crash, Regime
+from shared.seeded_market.regimes import Crash, Regime
 
 YEAR: Final = 365.25 * 86400
 

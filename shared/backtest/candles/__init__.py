@@ -1,0 +1,1 @@
+"""Where the candles of a backtest come from."""

@@ -1,0 +1,1 @@
+"""What came of a backtest: equity by day, figures, fills and skips of each account."""
