@@ -122,13 +122,14 @@ class AccountContextFactory:
             nonces = self._counter(memory, lease, policy.user, venue_name, key.fingerprint)
             venue: Venue = self._open(venue_name, key, nonces, memory, paper=policy.paper)
             opened = await check_funds_kind(self._bus, store, policy.user, venue_name, funds, key.fingerprint)
+            # Before any call: another account's calls with the same key would fail by this one's nonces.
+            gates.append(KeyGate(self._bus, lease, key.fingerprint, self._faults).check)
             if not isinstance(opened, WrongFunds):
                 gates.append(
                     SameAccountGate(
                         self._bus, policy.user, venue, store, fingerprint, of_venue.clock, self._faults
                     ).check
                 )
-            gates.append(KeyGate(self._bus, lease, key.fingerprint, self._faults).check)
             if isinstance(opened, WrongFunds):
                 venue = UnusableVenue(venue_name, opened.reason)
             elif isinstance(opened, NoBooks):
