@@ -147,6 +147,7 @@ def test_a_user_whose_key_comes_later_trades_without_a_restart(stack: SecretStac
     assert "nor is there a file" in stack.account("erin")["reason"]
     pair = stack.keys_at["kraken"]["erin"]
     stack.write_key("erin", pair, "key")
+    wait_for(lambda: stack.client.exists(keys.following("erin")), 60, "the engine has erin follow")
     signal = stack.signal()
     assert wait_outcomes(stack, ["erin"], signal)["erin"][signal]["outcome"] == "skipped"
     assert stack.requests_with(pair) == []
