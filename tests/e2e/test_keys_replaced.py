@@ -141,12 +141,15 @@ def test_broken_files_leave_the_key_in_use_and_are_reported(stack: SecretStack) 
 
 
 def test_a_user_whose_key_comes_later_trades_without_a_restart(stack: SecretStack) -> None:
+    first = stack.signal()  # the engine opens with the first signal, and takes users in from then on
+    wait_outcomes(stack, ["alice"], first)
     stack.write_user("erin")
     stack.open_account("erin", USD=5000)
     wait_for(lambda: stack.account("erin").get("state") == "parked", 60, "erin is parked")
     assert "nor is there a file" in stack.account("erin")["reason"]
     pair = stack.keys_at["kraken"]["erin"]
     stack.write_key("erin", pair, "key")
+    wait_for(lambda: stack.client.exists(keys.following("erin")), 60, "the engine has erin follow")
     signal = stack.signal()
     assert wait_outcomes(stack, ["erin"], signal)["erin"][signal]["outcome"] == "skipped"
     assert stack.requests_with(pair) == []

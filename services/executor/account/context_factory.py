@@ -122,13 +122,8 @@ class AccountContextFactory:
             nonces = self._counter(memory, lease, policy.user, venue_name, key.fingerprint)
             venue: Venue = self._open(venue_name, key, nonces, memory, paper=policy.paper)
             opened = await check_funds_kind(self._bus, store, policy.user, venue_name, funds, key.fingerprint)
-            if not isinstance(opened, WrongFunds):
-                gates.append(
-                    SameAccountGate(
-                        self._bus, policy.user, venue, store, fingerprint, of_venue.clock, self._faults
-                    ).check
-                )
-            gates.append(KeyGate(self._bus, lease, key.fingerprint, self._faults).check)
+            same = SameAccountGate(self._bus, policy.user, venue, store, fingerprint, of_venue.clock, self._faults)
+            gates += self._key_gates(lease, fingerprint, None if isinstance(opened, WrongFunds) else same.check)
             if isinstance(opened, WrongFunds):
                 venue = UnusableVenue(venue_name, opened.reason)
             elif isinstance(opened, NoBooks):
@@ -194,6 +189,11 @@ class AccountContextFactory:
             doctor=doctor,
             stream=stream,
         )
+
+    def _key_gates(self, lease: Lease, fingerprint: str, same_account: Gate | None) -> list[Gate]:
+        """Return the gates of a key in their order: no call with another process's key, and no claim of another account's."""
+        claim = KeyGate(self._bus, lease, fingerprint, self._faults)
+        return [claim.look, *([same_account] if same_account is not None else []), claim.check]
 
     def venue(self, name: str) -> OpenVenue:
         """Return a venue as this process's mode has it; opened when it is first asked for. Raises Rejected."""

@@ -188,7 +188,7 @@ class RiskKeeper:
     async def _prices(self, positions: Mapping[Symbol, Position]) -> Mapping[Symbol, Price]:
         """Read the prices of positions: fresh ones, or of any age after the position's last fill.
 
-        A failing feed must change no profit: the last price counts on. A price of before the last fill gives way to the fill's.
+        A failing feed must change no profit: the last price counts on. A price from before the last fill gives way to the fill's.
         """
         oldest = self._clock() - _PRICE_AGE_MS
         published = await self._records.prices_of(self._venue, list(positions))

@@ -17,9 +17,14 @@ async def claim_key(bus: Bus, fingerprint: str, lease: Lease) -> list[str]:
 
     The claim is written before the others' are read: of two concurrent claims each sees the other.
     """
-    key = keys.api_key(fingerprint)
-    _, answer = await bus.do_all([("HSET", key, lease.holder, lease.token), ("HGETALL", key)])
-    others = {name: token for name, token in pairs(answer).items() if name != lease.holder}
+    await bus.do("HSET", keys.api_key(fingerprint), lease.holder, lease.token)
+    return await find_claimants(bus, fingerprint, lease.holder)
+
+
+async def find_claimants(bus: Bus, fingerprint: str, holder: str) -> list[str]:
+    """Return the names of others than `holder` who trade with a key now; claims nothing. Raises BusUnavailable."""
+    claims = pairs(await bus.do("HGETALL", keys.api_key(fingerprint)))
+    others = {name: token for name, token in claims.items() if name != holder}
     if not others:
         return []
     names = sorted(others)

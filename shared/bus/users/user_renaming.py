@@ -16,7 +16,7 @@ from shared.bus.errors import BusRefused, LeaseLost
 from shared.bus.lease import Lease
 from shared.bus.records import pairs
 from shared.bus.scripts import load
-from shared.bus.streams import NOTHING_DELIVERED, Group, entry_order, flatten, read_entries
+from shared.bus.streams import NOTHING_DELIVERED, Group, entry_order, flatten
 from shared.bus.users.routes import route_fields
 from shared.contracts import keys
 from shared.contracts.equity_sample import EQUITY_STEPS
@@ -27,8 +27,6 @@ from shared.domain.order import TERMINAL
 _SWITCH: Final = ("mode", "reason", "by", "at")
 _NEEDED: Final = 3.0
 """Seconds of lease that must be left when a step begins."""
-_PAGE: Final = 500
-"""Entries of a stream that are copied at once."""
 
 
 class UserRenaming:
@@ -96,7 +94,7 @@ class UserRenaming:
             sums = pairs(await self._bus.do("HGETALL", keys.totals(old, venue)))
             await self._replace(keys.totals(new, venue), sums and {**sums, CONTENTS: f"the reports of {old} too"})
             for step in EQUITY_STEPS:
-                await self._copy_stream(keys.equity(old, venue, step), keys.equity(new, venue, step))
+                await self._copy_text(keys.equity(old, venue, step), keys.equity(new, venue, step))
             held[venue] = int(await self._bus.do("HLEN", keys.positions(new, venue)))
         return held
 
@@ -165,13 +163,12 @@ class UserRenaming:
             if str(value).isdigit() and int(value) > int(before or 0):
                 await self._bus.do("SET", target, value)
 
-    async def _copy_stream(self, source: str, target: str) -> None:
-        """Copy a stream with the ids of its entries. What an interrupted run has copied is replaced."""
+    async def _copy_text(self, source: str, target: str) -> None:
+        """Copy a text, or the absence of one."""
+        text = await self._bus.do("GET", source)
         await self._bus.do("DEL", target)
-        entries = read_entries(source, await self._bus.do("XRANGE", source, "-", "+"))
-        for begin in range(0, len(entries), _PAGE):
-            page = entries[begin : begin + _PAGE]
-            await self._bus.do_all([("XADD", target, entry.id, *flatten(entry.fields)) for entry in page])
+        if text is not None:
+            await self._bus.do("SET", target, text)
 
     async def _replace(self, key: str, fields: Mapping[str, str]) -> None:
         """Replace a hash. Between the two commands it is empty, so that nothing can be traded by it."""

@@ -263,6 +263,18 @@ async def test_an_order_that_a_stream_shows_first_is_emitted_after_all_open_orde
     assert int(str(seen[1])) >= int(str(seen[0])) + 60_000
 
 
+async def test_an_order_that_has_ended_while_its_sums_may_rise_does_not_rest(rig: Rig) -> None:
+    """Coinbase calls an order cancelled before it shows what filled; until that is settled it is listed as open."""
+    await mirrored(rig)
+    run = await rig.start()
+    resting = watch(rig, run)
+    order = await rest(rig, run)
+    await resting._note(replace(order, closed_at=rig.time.now))
+    assert await told(rig) == []
+    await resting._note(order)
+    assert [action for action, *_ in await told(rig)] == ["placed"]
+
+
 async def test_two_processes_that_emit_one_version_emit_it_once(rig: Rig) -> None:
     """A leader that was replaced may still be about to say what the new one has said."""
     await mirrored(rig)

@@ -1,8 +1,8 @@
 """The prices at which one account itself has traded, where they are later than what the feed has published.
 
 The feed reads pairs that are not held only every 15 s. After the first purchase of a pair, its holding would be valued for a
-moment by a price of before the purchase, and a difference between the two would count as a profit or as a loss. The own trade is
-the later price. It never closes a position: an own exit waits for a published price of after the fill (`protection/guardian.py`).
+moment by a price from before it, and a difference between the two would count as a profit or as a loss. The own trade is
+the later price. It never closes a position: an own exit waits for a later published price (`protection/guardian.py`).
 """
 
 from __future__ import annotations

@@ -6,14 +6,14 @@ A gate that refuses parks the account with the reason; the account trades again 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 import structlog
 
 from shared.bus.connection import Bus
 from shared.bus.lease import Lease
-from shared.bus.users.key_claims import claim_key
+from shared.bus.users.key_claims import claim_key, find_claimants
 from shared.domain.account import MASTER
 from shared.domain.fault import FaultKind, Faults
 
@@ -48,10 +48,19 @@ class KeyGate:
         self._fingerprint = fingerprint
         self._faults = faults
 
+    async def look(self) -> None:
+        """Check for other claims before the first call of the venue, and claim nothing. Raises GateRefusal, BusUnavailable.
+
+        A call with the key of another process would cost that one's calls their nonces.
+        """
+        self._judge(await find_claimants(self._bus, self._fingerprint, self._lease.holder))
+
     async def check(self) -> None:
         """Claim the key, and check for other claims. Raises GateRefusal, BusUnavailable."""
+        self._judge(await claim_key(self._bus, self._fingerprint, self._lease))
+
+    def _judge(self, others: Sequence[str]) -> None:
         user = self._lease.holder
-        others = await claim_key(self._bus, self._fingerprint, self._lease)
         if not others:
             self._faults.clear(FaultKind.KEY, subject(user, "API key"))
             return
