@@ -1,0 +1,57 @@
+"""One version of a user's settings as the engine decided by it, as text and as a fingerprint of that text.
+
+Decisions name the version by its fingerprint, so that they can be repeated after the file has changed. The text holds no user's
+name: users with equal settings share one version. Beside the settings it holds what the engine knew of their file and of changes
+of `[follow]` that had not taken effect, since both decide too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import replace
+from typing import Any, Final
+
+from shared.config.users.text import read_settings, write_settings
+from shared.domain.limits.policy import FileState, UserPolicy
+
+_DIGITS: Final = 12
+"""48 bits: two of a million versions are alike with a chance of 1 in 500."""
+
+
+def write_version(policy: UserPolicy) -> str:
+    """Return the version as one line of JSON."""
+    content: dict[str, Any] = {"settings": json.loads(write_settings(policy))}
+    if policy.file is not FileState.GOOD:
+        content["file"] = policy.file.value
+    for name in ("fault", "former_masters", "waiting"):
+        if value := getattr(policy, name):
+            content[name] = value
+    return json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
+def fingerprint(version: str) -> str:
+    """Return the fingerprint of a version: hex digits."""
+    return hashlib.sha256(version.encode()).hexdigest()[:_DIGITS]
+
+
+def read_version(user: str, version: str) -> UserPolicy | None:
+    """Parse what `write_version` returned, for this user; None if this release cannot read it."""
+    try:
+        content = json.loads(version)
+        policy = read_settings(user, json.dumps(content["settings"]))
+        if policy is None:
+            return None
+        return replace(
+            policy,
+            file=FileState(content.get("file", FileState.GOOD)),
+            fault=str(content.get("fault", "")),
+            former_masters=_pairs(content.get("former_masters", ())),
+            waiting=_pairs(content.get("waiting", ())),
+        )
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return None
+
+
+def _pairs(given: Any) -> tuple[tuple[str, str], ...]:
+    return tuple((str(one), str(other)) for one, other in given)
