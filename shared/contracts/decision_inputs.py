@@ -137,6 +137,14 @@ def write_held(held: Iterable[Symbol], base: str) -> str:
     return f',"k":[{",".join(map(_quoted, names))}]' if names else ""
 
 
+def read_settings_name(text: str) -> str:
+    """Return the fingerprint of the settings alone: the rest can only be parsed by them. Raises MalformedMessageError."""
+    try:
+        return str(json.loads(text)["s"])
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise MalformedMessageError(f"{INPUTS}: {type(error).__name__}: {error}") from None
+
+
 def read_inputs(text: str, user: str, symbol: Symbol) -> DecisionInputs:
     """Parse the field; `symbol` is the one that the user trades. Raises MalformedMessageError."""
     try:

@@ -13,7 +13,7 @@ from shared.bus.connection import Bus
 from shared.bus.streams import Entry, read_entries
 from shared.bus.users.settings_versions import read_settings_versions
 from shared.contracts import keys
-from shared.contracts.decision_inputs import INPUTS, read_inputs
+from shared.contracts.decision_inputs import INPUTS, read_inputs, read_settings_name
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.messages import OrderMessage, ReportMessage, SignalMessage
 from shared.domain.limits.policy import UserPolicy
@@ -121,9 +121,10 @@ def _parsed(entry: Entry) -> OrderMessage | None:
 
 
 def _settings_name(entry: Entry) -> str:
-    """Return the fingerprint of the settings, without parsing the rest: it comes first."""
-    _, found, rest = entry.fields.get(INPUTS, "").partition('{"s":"')
-    return rest.partition('"')[0] if found else ""
+    try:
+        return read_settings_name(entry.fields.get(INPUTS, ""))
+    except MalformedMessageError:
+        return ""
 
 
 def _decision(
@@ -142,7 +143,9 @@ def _decision(
         return without(Gap.NO_INPUTS)
     if signal is None or signal.id != message.signal_id:
         return without(Gap.NO_SIGNAL)
-    settings = versions.get(_settings_name(entry))
+    if not (name := _settings_name(entry)):
+        return without(Gap.UNREADABLE)
+    settings = versions.get(name)
     if settings is None:
         return without(Gap.NO_SETTINGS)
     try:

@@ -55,7 +55,9 @@ class Rejudging:
         if changed == recorded.settings or not recorded.is_entry:
             return Rejudged(recorded, before, decide_again(recorded, changed, recorded.inputs))
         inputs = self._inputs(recorded, changed)
-        missing, without = _missing(recorded.settings, changed, recorded.inputs)
+        if why := _missing_cash(recorded.settings, changed, recorded.inputs):
+            return Rejudged(recorded, before, before, why)
+        missing, without = _missing(recorded.settings, changed)
         if not missing:
             return Rejudged(recorded, before, decide_again(recorded, changed, inputs))
         # What is skipped without a limit is skipped with it: then it makes no difference what was not read.
@@ -84,10 +86,15 @@ class Rejudging:
         return bisect_left(instants, now) - bisect_left(instants, now // DAY_MS * DAY_MS)
 
 
-def _missing(old: UserPolicy, new: UserPolicy, inputs: DecisionInputs) -> tuple[str, UserPolicy]:
+def _missing_cash(old: UserPolicy, new: UserPolicy, inputs: DecisionInputs) -> str:
+    by_cash = new.sizing.mode is SizingMode.CASH and old.sizing.mode is not SizingMode.CASH
+    return "sizing.mode was not cash: the master's cash was not read" if by_cash and inputs.master_cash is None else ""
+
+
+def _missing(old: UserPolicy, new: UserPolicy) -> tuple[str, UserPolicy]:
     """Return which changed limits need what was not read then, and the changed settings without them."""
     gaps: list[str] = []
-    limits, sizing = new.limits, new.sizing
+    limits = new.limits
     if limits.need_prices and not old.limits.need_prices:
         gaps.append("limits.max_exposure_pct and limits.max_symbol_pct were off: what was held was not valued")
         limits = replace(limits, max_exposure_pct=None, max_symbol_pct=None)
@@ -97,9 +104,6 @@ def _missing(old: UserPolicy, new: UserPolicy, inputs: DecisionInputs) -> tuple[
     if limits.stop_out and not old.limits.need_risk:
         gaps.append("limits on losses and trades were off: the loss was not read")
         limits = replace(limits, daily_loss_pct=None, max_drawdown_pct=None)
-    by_cash = sizing.mode is SizingMode.CASH and old.sizing.mode is not SizingMode.CASH
-    if by_cash and inputs.master_cash is None:
-        gaps.append("sizing.mode was not cash: the master's cash was not read")
     return "; ".join(gaps), replace(new, limits=limits)
 
 
