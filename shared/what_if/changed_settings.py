@@ -53,8 +53,7 @@ class SettingsChange:
         self._values: dict[str, Any] = {}
         self._applied: dict[UserPolicy, UserPolicy] = {}
         for key, typed in self.typed:
-            why = next((words for name, words in _NOT_ASKED.items() if key.startswith(name)), "")
-            if why:
+            if why := why_not_asked(key):
                 raise WhatIfRefused(f"{key} cannot be asked: it is about {why}")
             self._values[key] = _value(key, typed)
 
@@ -104,6 +103,11 @@ class SettingsChange:
                     limits.pop(name, None)
         if sizing.get("mode") != "fixed_quote" and "sizing.quote_amount" not in self._values:
             sizing.pop("quote_amount", None)
+
+
+def why_not_asked(key: str) -> str:
+    """Return why a setting cannot be asked, as the end of a sentence; an empty text if it can."""
+    return next((words for name, words in _NOT_ASKED.items() if key.startswith(name)), "")
 
 
 def parse_changes(given: Iterable[str]) -> SettingsChange:
