@@ -12,7 +12,8 @@ trades reads it: a reader without this field loses nothing.
 | `i` | the pair there: lot, tick, minimum size, minimum cost, and where it is restricted its status and when that was stated |
 | `p` | the present price there, if it is another venue than the master's |
 | `x` | why the host's clock forbade entries |
-| `a` | account: state, reason, equity, cash, fee, instant of the balance, until when the key's check allows entries |
+| `a` | account that is ready: cash, fee, instant of the balance, until when its key may enter; its equity is `user_equity` |
+| `b` | any other account: state, reason, equity, and what `a` has |
 | `c` | the kill switches that were set: mode and reason |
 | `h` | what was held from copying, if limits needed it: size, cost and price by symbol |
 | `r` | the risk state, if limits needed it: day, trades, stop-out, the three growths |
@@ -31,6 +32,7 @@ from json.encoder import encode_basestring as _quoted
 from typing import Any, Final
 
 from shared.contracts.fields import MalformedMessageError
+from shared.contracts.messages import OrderMessage
 from shared.domain.account import Account, AccountState
 from shared.domain.control import Control, ControlMode
 from shared.domain.copying.follower import Follower
@@ -44,7 +46,7 @@ from shared.domain.values.symbol import Symbol
 
 INPUTS: Final = "inputs"
 """The name of the field."""
-_ONLINE, _RUN, _FULL = PairStatus.ONLINE, ControlMode.RUN, Stage.FULL
+_ONLINE, _RUN, _FULL, _READY = PairStatus.ONLINE, ControlMode.RUN, Stage.FULL, AccountState.READY
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +95,11 @@ def write_account(account: Account | None) -> str:
     """Return an account; an empty text if nothing is known of it."""
     if account is None:
         return ""
-    until = "" if account.entries_until is None else f",{account.entries_until}"
-    return (
-        f',"a":["{account.state.value}",{_quoted(account.reason)},{_money(account.equity)},{_money(account.cash)}'
-        f',"{plain(account.taker_fee)}",{account.as_of}{until}]'
-    )
+    _, _, state, reason, equity, cash, fee, as_of, until, _ = account
+    rest = f'"{plain(fee)}",{as_of}]' if until is None else f'"{plain(fee)}",{as_of},{until}]'
+    if state is _READY and not reason and equity is not None and cash is not None and equity.currency == cash.currency:
+        return f',"a":["{plain(cash.amount)} {cash.currency}",{rest}'
+    return f',"b":["{state.value}",{_quoted(reason)},{_money(equity)},{_money(cash)},{rest}'
 
 
 def write_risk(risk: RiskState | None) -> str:
@@ -145,16 +147,15 @@ def read_settings_name(text: str) -> str:
         raise MalformedMessageError(f"{INPUTS}: {type(error).__name__}: {error}") from None
 
 
-def read_inputs(text: str, user: str, symbol: Symbol) -> DecisionInputs:
-    """Parse the field; `symbol` is the one that the user trades. Raises MalformedMessageError."""
+def read_inputs(text: str, message: OrderMessage, symbol: Symbol) -> DecisionInputs:
+    """Parse the field of an order's entry; `symbol` is the one that the user trades. Raises MalformedMessageError."""
     try:
-        given = json.loads(text)
-        return _inputs(given, user, symbol)
+        return _inputs(json.loads(text), message, symbol)
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, InvalidOperation, RecursionError) as error:
         raise MalformedMessageError(f"{INPUTS}: {type(error).__name__}: {error}") from None
 
 
-def _inputs(given: Mapping[str, Any], user: str, symbol: Symbol) -> DecisionInputs:
+def _inputs(given: Mapping[str, Any], message: OrderMessage, symbol: Symbol) -> DecisionInputs:
     venue = given.get("w")
     cash = given.get("m")
     price = given.get("p")
@@ -164,7 +165,7 @@ def _inputs(given: Mapping[str, Any], user: str, symbol: Symbol) -> DecisionInpu
         instrument=_instrument(given["i"], symbol) if "i" in given else None,
         price=None if price is None else Price(Decimal(price), symbol),
         clock_refusal=given.get("x", ""),
-        account=_account(given["a"], user, venue or "") if "a" in given else None,
+        account=_account(given, message, venue or ""),
         switches=tuple(Control(ControlMode(mode), reason) for mode, reason in given.get("c", ())),
         portfolio=_read_portfolio(given.get("h", {})),
         risk=_risk(given["r"]) if "r" in given else None,
@@ -187,15 +188,25 @@ def _read_money(text: str | None) -> Money | None:
     return Money(Decimal(amount), currency)
 
 
-def _account(values: list[Any], user: str, venue: str) -> Account:
-    state, reason, equity, cash, fee, as_of, *until = values
+def _account(given: Mapping[str, Any], message: OrderMessage, venue: str) -> Account | None:
+    if "a" in given:
+        written, fee, as_of, *until = given["a"]
+        state, reason, cash = _READY, "", _read_money(written)
+        if cash is None or message.user_equity is None:
+            raise ValueError("an account that is ready needs cash and equity")
+        equity: Money | None = Money(message.user_equity, cash.currency)
+    elif "b" in given:
+        state, reason, written_equity, written, fee, as_of, *until = given["b"]
+        equity, cash = _read_money(written_equity), _read_money(written)
+    else:
+        return None
     return Account(
-        user,
+        message.user,
         venue,
         AccountState(state),
         reason,
-        _read_money(equity),
-        _read_money(cash),
+        equity,
+        cash,
         Decimal(fee),
         int(as_of),
         int(until[0]) if until else None,

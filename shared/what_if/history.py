@@ -149,7 +149,7 @@ def _decision(
     if settings is None:
         return without(Gap.NO_SETTINGS)
     try:
-        inputs = read_inputs(text, message.user, settings.symbols.mapped(signal.symbol))
+        inputs = read_inputs(text, message, settings.symbols.mapped(signal.symbol))
     except MalformedMessageError:
         return without(Gap.UNREADABLE)
     return RecordedDecision(entry.id, entry.fields, message, signal, settings, inputs, report)

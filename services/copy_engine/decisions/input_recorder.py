@@ -54,19 +54,19 @@ class PlanInputs:
     def text(self, follower: Follower) -> str:
         """Return the field `inputs` of one user's decision; an empty one if it cannot be written, which holds up no decision."""
         try:
-            return self._text(follower)
+            if self._base:
+                return self._of_exit(follower.held)
+            user, account, risk = follower.policy.user, follower.account, follower.risk
+            known = self._records.get(user)
+            if known is None or known[0] is not account or known[1] is not risk:
+                known = self._records[user] = (account, risk, write_account(account) + write_risk(risk))
+            return f"{{{self._shared}{known[2]}{write_rest_of_entry(follower)}}}"
         except Exception:  # the decision counts, not what is kept beside it
             log.exception("the inputs of a decision could not be written", user=follower.policy.user)
             return ""
 
-    def _text(self, follower: Follower) -> str:
-        if self._base:
-            text = self._held.get(follower.held)
-            if text is None:
-                text = self._held[follower.held] = write_held(follower.held, self._base)
-            return f"{{{self._shared}{text}}}"
-        user, account, risk = follower.policy.user, follower.account, follower.risk
-        known = self._records.get(user)
-        if known is None or known[0] is not account or known[1] is not risk:
-            known = self._records[user] = (account, risk, write_account(account) + write_risk(risk))
-        return f"{{{self._shared}{known[2]}{write_rest_of_entry(follower)}}}"
+    def _of_exit(self, held: frozenset[Symbol]) -> str:
+        text = self._held.get(held)
+        if text is None:
+            text = self._held[held] = f"{{{self._shared}{write_held(held, self._base)}}}"
+        return text

@@ -37,6 +37,7 @@ from tests.support.decision_examples import ETH_USD, LATER, entries, exits, foll
 from tests.support.examples import (
     BTC_USD,
     NOW,
+    a_copied_entry,
     a_policy,
     an_account,
     an_entry,
@@ -90,7 +91,7 @@ def from_the_wire(signal: Signal) -> Signal:
 def read_back(fields: dict[str, str], signal: Signal, policy: UserPolicy) -> RecordedDecision:
     """Read a decision as what-if does, from texts alone."""
     message = OrderMessage.parse(fields)
-    inputs = read_inputs(fields[INPUTS], message.user, policy.symbols.mapped(signal.symbol))
+    inputs = read_inputs(fields[INPUTS], message, policy.symbols.mapped(signal.symbol))
     assert inputs.settings == fingerprint(write_version(policy))
     return RecordedDecision("7-0", fields, message, from_the_wire(signal), policy, inputs)
 
@@ -153,6 +154,7 @@ CASES: dict[str, tuple[Signal, Follower, Instrument | None, Price | None, str]] 
     ),
     "x": (an_entry(), _follower(), an_instrument(), None, "the clock is 90 s slow"),
     "a": (an_entry(), _follower(), an_instrument(), None, ""),
+    "b": (an_entry(), _follower(account=an_account(reason="polled")), an_instrument(), None, ""),
     "c": (an_entry(), _follower(switches=(Control(ControlMode.PAUSE, "holiday"),)), an_instrument(), None, ""),
     "h": (an_entry(), _follower(_LIMITED, portfolio=_HELD), an_instrument(), None, ""),
     "r": (an_entry(), _follower(_LIMITED, risk=_STOPPED), an_instrument(), None, ""),
@@ -253,14 +255,14 @@ def test_a_version_that_cannot_be_read_is_none() -> None:
         "{",
         "[]",
         '{"w":"kraken"}',
-        '{"s":"a","a":["ready"]}',
+        '{"s":"a","a":["5 USD"]}',
         '{"s":"a","i":["x","1","1","1"]}',
         '{"s":"a","h":[1]}',
     ],
 )
 def test_inputs_that_cannot_be_read_say_so(text: str) -> None:
     with pytest.raises(MalformedMessageError, match="inputs"):
-        read_inputs(text, "alice", BTC_USD)
+        read_inputs(text, OrderMessage.from_domain(a_copied_entry()), BTC_USD)
 
 
 def test_a_parked_account_keeps_its_reason_whatever_its_characters() -> None:
