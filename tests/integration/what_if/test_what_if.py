@@ -9,17 +9,23 @@ from decimal import Decimal
 
 import pytest
 
+from services.copy_engine.decisions.fanout import FanOut
+from services.copy_engine.decisions.input_recorder import InputRecorder
+from services.copy_engine.decisions.owed_decisions import OwedDecisions
 from shared.bus.connection import Bus
 from shared.bus.records import Records
 from shared.bus.signals import SignalLog
 from shared.bus.streams import flatten
+from shared.bus.users.settings_versions import SettingsVersions
 from shared.contracts import keys
 from shared.contracts.decision_inputs import INPUTS
-from shared.contracts.messages import ReportMessage
+from shared.contracts.messages import ReportMessage, SignalMessage
 from shared.contracts.risk import RiskRecord
+from shared.domain.fault import Faults
 from shared.domain.limits.policy import LimitPolicy, UserPolicy
 from shared.domain.limits.risk_state import RiskState
 from shared.domain.order import OrderState, report_id
+from shared.domain.reason import ReasonCode
 from shared.domain.signal import Signal
 from shared.what_if.changed_settings import SettingsChange, WhatIfRefused, parse_changes
 from shared.what_if.recorded_decision import Gap
@@ -27,7 +33,8 @@ from shared.what_if.views import notes_of, rows_of, what_if_json
 from shared.what_if.what_if import WhatIf, run_what_if
 from tests.integration.ops.command import ops
 from tests.support.engines import carried, running
-from tests.support.examples import NOW, a_policy, an_account, an_entry, an_exit, an_instrument, btc
+from tests.support.examples import BTC_USD, NOW, a_policy, an_account, an_entry, an_exit, an_instrument, btc
+from tests.support.known_markets import KnownMarkets
 from tests.support.order_stream import decided
 from tests.support.redis_server import RedisServer
 from tests.support.repeated import assert_decisions_repeat
@@ -81,6 +88,44 @@ async def test_what_an_engine_has_decided_comes_out_the_same(bus: Bus) -> None:
     assert await assert_decisions_repeat(bus) == 6, "carol is not followed"
     found = await ask(bus)
     assert (found.repeated, found.equal, found.rows, found.gaps) == (3, True, [], {})
+
+
+async def distribute(bus: Bus, refusal: str = "", owed: OwedDecisions | None = None) -> None:
+    """Distribute an entry to alice by a fan-out that records."""
+    await Records(bus).write_account(an_account())
+    versions, users = SettingsVersions(bus), [a_policy("alice")]
+    await versions.record(users)
+    fanout = FanOut(bus, lambda: NOW + 40, refusal=lambda: refusal, owed=owed, inputs=InputRecorder(versions.of))
+    await SignalLog(bus).emit(an_entry("one"))
+    (entry,) = await SignalLog(bus).latest(1)
+    await fanout.distribute(entry, an_entry("one"), users, KnownMarkets({BTC_USD: an_instrument()}))
+
+
+async def test_what_the_clock_forbade_is_forbidden_again(bus: Bus) -> None:
+    await distribute(bus, "this host's clock is 90 s slow")
+    ((_, decision),) = await decided(bus, "alice")
+    assert decision.code == ReasonCode.CLOCK
+    assert await assert_decisions_repeat(bus) == 1
+
+
+async def test_a_decision_that_was_written_late_has_its_inputs_too(bus: Bus) -> None:
+    owed = OwedDecisions(bus, Faults())
+    await bus.do("SET", keys.orders("alice"), "no stream")
+    await distribute(bus, owed=owed)
+    await bus.do("DEL", keys.orders("alice"))
+    assert await owed.write_due()
+    assert await assert_decisions_repeat(bus) == 1
+
+
+async def test_versions_that_redis_refuses_stop_no_signal_and_are_recorded_later(bus: Bus) -> None:
+    await bus.do("SET", keys.SETTINGS_VERSIONS, "no hash")
+    await decide(bus, [a_policy("alice")], [an_entry("one")])
+    assert (await ask(bus)).gaps == {Gap.NO_SETTINGS: 1}
+    await bus.do("DEL", keys.SETTINGS_VERSIONS)
+    async with running(bus, [a_policy("alice")], "second"):
+        await SignalLog(bus).emit(an_entry("two"))
+        await carried(bus, 2)
+    assert await assert_decisions_repeat(bus) == 2
 
 
 async def test_each_version_of_the_settings_is_recorded_once_for_all_who_share_it(bus: Bus) -> None:
@@ -184,10 +229,16 @@ async def test_decisions_without_inputs_signal_or_settings_are_counted(bus: Bus)
     await bus.do("XDEL", keys.SIGNALS, second)
     rows = await bus.do("XRANGE", keys.orders("alice"), first, first)
     old = dict(zip(rows[0][1][::2], rows[0][1][1::2], strict=True))
-    for at, fields in (("9999999999999-1", {**old, INPUTS: ""}), ("9999999999999-2", {"v": "1", "id": "?"})):
+    other = flatten(SignalMessage.from_domain(an_entry("three")).fields())
+    await bus.do("XADD", keys.SIGNALS, "9999999999999-3", *other)
+    for at, fields in (
+        ("9999999999999-1", {**old, INPUTS: ""}),
+        ("9999999999999-2", {"v": "1", "id": "?"}),
+        ("9999999999999-3", old),
+    ):
         await bus.do("XADD", keys.orders("alice"), at, *flatten(fields))
     found = await ask(bus, "sizing.multiplier=0.5")
-    assert found.gaps == {Gap.NO_SIGNAL: 1, Gap.NO_INPUTS: 1, Gap.UNREADABLE: 1}
+    assert found.gaps == {Gap.NO_SIGNAL: 2, Gap.NO_INPUTS: 1, Gap.UNREADABLE: 1}
     assert found.repeated == 1
     await bus.do("DEL", keys.SETTINGS_VERSIONS)
     assert (await ask(bus)).gaps[Gap.NO_SETTINGS] == 1

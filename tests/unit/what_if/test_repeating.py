@@ -207,8 +207,8 @@ def test_a_restricted_pair_is_recorded_with_the_instant_of_its_status() -> None:
 
 def test_the_text_of_an_account_is_not_kept_when_the_account_has_changed() -> None:
     recorder = InputRecorder(lambda policy: fingerprint(write_version(policy)))
-    for equity in (5_000, 7_000, 7_000):
-        follower = _follower(account=an_account(equity=usd(equity)))
+    for cash in (1_000, 2_000, 2_000):
+        follower = _follower(account=an_account(cash=usd(cash)))
         fields = record(an_entry(), follower, an_instrument(), recorder=recorder)
         assert find_differences(read_back(fields, an_entry(), a_policy())) == ()
 
