@@ -1,8 +1,8 @@
 """One version of a user's settings as the engine decided by it, as text and as a fingerprint of that text.
 
 Decisions name the version by its fingerprint, so that they can be repeated after the file has changed. Users with equal settings
-share one version, since their name is not in it (only the reason of a bad file may name the file). Beside the settings it holds what the engine knew of their file and of changes
-of `[follow]` that had not taken effect, since both decide too.
+share one version, since their name is not in it (only the reason of a bad file may name the file). Beside the settings it holds
+what the engine knew of their file and of changes of `[follow]` that had not taken effect, since both decide too.
 """
 
 from __future__ import annotations

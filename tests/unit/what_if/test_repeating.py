@@ -32,7 +32,7 @@ from shared.domain.stages.stage import Stage
 from shared.domain.values.instrument import Instrument, PairStatus
 from shared.domain.values.money import Price
 from shared.domain.values.symbol import Symbol
-from shared.what_if.recorded_decision import RecordedDecision, find_differences
+from shared.what_if.recorded_decision import FieldDifference, RecordedDecision, find_differences
 from tests.support.decision_examples import ETH_USD, LATER, entries, exits, followers, instruments, policies, rarely
 from tests.support.examples import (
     BTC_USD,
@@ -188,7 +188,7 @@ def test_every_rule_of_a_pair_is_an_input(place: int) -> None:
     odd = an_instrument(lot_step=Decimal("0.003"), tick=Decimal("0.7"), min_size=Decimal("0.0004"), min_cost=Decimal(7))
     one = record(an_entry(), _follower(), odd)
     small = record(an_entry(base_size=btc("0.0001"), quote_size=usd(6)), _follower(policy), odd)
-    changed = []
+    changed: list[FieldDifference] = []
     for fields, signal, by in (
         (one, an_entry(), a_policy()),
         (small, an_entry(base_size=btc("0.0001"), quote_size=usd(6)), policy),
