@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import Any, Final
 
 from pydantic import ValidationError
 
 from shared.config.users.file import UserFile
+from shared.config.users.settings_version import with_context_of
 from shared.config.users.text import write_settings
 from shared.domain.limits.policy import UserPolicy
 from shared.operations.errors import ActionRefused
@@ -92,7 +92,7 @@ class SettingsChange:
             raise WhatIfRefused(f"{where}: {first['msg'].removeprefix('Value error, ')}") from None
         if policy.stage.auto and "stage.start" in self._values:
             raise WhatIfRefused("stage.start cannot be asked: the stage moved by itself (stage.auto)")
-        return _with_what_is_no_setting(changed, policy)
+        return with_context_of(changed, policy)
 
     def _drop_what_has_no_effect(self, content: dict[str, Any]) -> None:
         """Remove settings of before that a file must not contain without what was changed."""
@@ -127,13 +127,3 @@ def _value(key: str, typed: str) -> Any:
     except ActionRefused as error:
         raise WhatIfRefused(str(error)) from None
     return None if written is None else tomllib.loads(f"value = {written}")["value"]
-
-
-def _with_what_is_no_setting(changed: UserPolicy, before: UserPolicy) -> UserPolicy:
-    return replace(
-        changed,
-        file=before.file,
-        fault=before.fault,
-        former_masters=before.former_masters,
-        waiting=before.waiting,
-    )

@@ -15,6 +15,8 @@ from typing import Any, Final
 from shared.config.users.text import read_settings, write_settings
 from shared.domain.limits.policy import FileState, UserPolicy
 
+_PAIRS: Final = ("former_masters", "waiting")
+"""What the engine knows beside the file, as pairs."""
 _DIGITS: Final = 12
 """48 bits: two of a million versions are alike with a chance of 1 in 500."""
 
@@ -24,7 +26,7 @@ def write_version(policy: UserPolicy) -> str:
     content: dict[str, Any] = {"settings": json.loads(write_settings(policy))}
     if policy.file is not FileState.GOOD:
         content["file"] = policy.file.value
-    for name in ("fault", "former_masters", "waiting"):
+    for name in ("fault", *_PAIRS):
         if value := getattr(policy, name):
             content[name] = value
     return json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
@@ -46,11 +48,16 @@ def read_version(user: str, version: str) -> UserPolicy | None:
             policy,
             file=FileState(content.get("file", FileState.GOOD)),
             fault=str(content.get("fault", "")),
-            former_masters=_pairs(content.get("former_masters", ())),
-            waiting=_pairs(content.get("waiting", ())),
+            **{name: _pairs(content.get(name, ())) for name in _PAIRS},
         )
     except (ValueError, TypeError, KeyError, AttributeError):
         return None
+
+
+def with_context_of(policy: UserPolicy, other: UserPolicy) -> UserPolicy:
+    """Return settings with what the engine knew beside those of `other`: the state of its file, changes of `[follow]`."""
+    known: dict[str, Any] = {name: getattr(other, name) for name in ("file", "fault", *_PAIRS)}
+    return replace(policy, **known)
 
 
 def _pairs(given: Any) -> tuple[tuple[str, str], ...]:
