@@ -17,7 +17,7 @@ from shared.domain.limits.policy import UserPolicy
 from shared.domain.limits.risk import MAX_BALANCE_AGE_MS
 from shared.domain.master_account import MasterHolding
 from shared.domain.portfolio import Portfolio
-from shared.domain.position import Position
+from shared.domain.position import MAIN, Position
 from shared.domain.rename import NO_RENAMES, Renames
 from shared.domain.values.money import ZERO, Quantity
 from shared.domain.values.symbol import Symbol
@@ -33,7 +33,9 @@ _NO_RENAMES: Final[Mapping[str, Renames]] = {}
 async def read_drifts(
     bus: Bus, policies: Sequence[UserPolicy], master: str, renames: Mapping[str, Renames] = _NO_RENAMES
 ) -> list[Drift]:
-    """Compare these users with a master, each in the accounts that hold its copies; an unreadable record has a row of its own.
+    """Compare these users with a master of a venue's name, each in the accounts whose main book holds its copies.
+
+    An unreadable record has a row of its own, and so has each book of a named master.
 
     Coins count under their present names, by the `renames` of each venue. Raises BusUnavailable.
     """
@@ -54,12 +56,26 @@ async def read_drifts(
         holdings, market = read_positions(answer), markets[venue]
         named = renames.get(venue, NO_RENAMES).positions(holdings.positions)
         copied = not policy.waits(master) and policy.venue_for(master) == venue
-        follows = FollowerHoldings(policy, account, Portfolio(named, market), copied)
+        main = {symbol: book for symbol, each in named.items() if (book := each.book(MAIN)).size.amount > 0}
+        follows = FollowerHoldings(policy, account, Portfolio(main, market), copied)
         hidden = {symbol for name in holdings.unreadable if (symbol := _symbol(name)) is not None}
         rows = [each for each in drifts(venue, leader, follows, market) if each.symbol not in hidden]
         rows += [_hidden(policy.user, venue, symbol) for symbol in sorted(hidden, key=str)]
         found += [replace(each, master=master) for each in rows]
+        if master == policy.master_at(venue):
+            found += _of_named_masters(policy.user, venue, named)
     return found
+
+
+def _of_named_masters(user: str, venue: str, held: Mapping[Symbol, Position]) -> list[Drift]:
+    """Return a row for each book of a named master. It is compared with nothing, and as no stray it is closed by no repair."""
+    note = "the book of a named master, which is not compared"
+    return [
+        Drift(user, venue, symbol, None, book.size, None, stray=False, note=note, master=master)
+        for symbol, position in sorted(held.items(), key=lambda each: str(each[0]))
+        for master, book in position.books
+        if master != MAIN
+    ]
 
 
 def _accounts_of(policy: UserPolicy, master: str) -> list[str]:

@@ -15,7 +15,7 @@ from shared.domain.values.money import plain
 
 _DURATION: Final = "_ms"
 _FOLLOW: Final = "follow"
-_NO_SETTINGS: Final = frozenset({"user", "file", "fault", "former_masters", "waiting"})
+_NO_SETTINGS: Final = frozenset({"user", "file", "fault", "former_masters", "waiting", "known_masters"})
 
 
 class ChangeKind(StrEnum):
