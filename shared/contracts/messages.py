@@ -298,5 +298,5 @@ class ReportMessage(Message):
     settled_at: Instant
 
     def fields(self) -> dict[str, str]:
-        """Return the message as flat text fields, without what is blank of the exact amounts, the market's price and the master."""
+        """Return the message as flat text fields, without the exact amounts, the market's price and the master if blank."""
         return {name: value for name, value in super().fields().items() if value or name not in _EXACT}

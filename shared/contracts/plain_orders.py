@@ -53,7 +53,14 @@ def read_decision(fields: Mapping[str, str]) -> Decision:
     get = fields.get
     match = _COPY.fullmatch(" ".join([get(name, "-") for name in _FIELDS]))
     user, venue, reason = get("user"), get("venue"), get("reason")
-    if match is None or user is None or venue is None or reason is None or "code" in fields or not _is_master(get("master", "")):
+    if (
+        match is None
+        or user is None
+        or venue is None
+        or reason is None
+        or "code" in fields
+        or not _is_master(get("master", ""))
+    ):
         return OrderMessage.parse(fields).to_domain()
     order_id, signal_id, name, buys, size, limit, not_after, fraction, least, masters, users, signal_at, emitted_at = (
         match.groups()

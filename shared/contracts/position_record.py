@@ -17,11 +17,11 @@ from shared.contracts.fields import (
     VERSION,
     Amount,
     Instant,
+    MalformedMessageError,
     Message,
     Positive,
     SymbolField,
     read_json_object,
-    MalformedMessageError,
     type_or_blank,
 )
 from shared.domain.position import MAIN, Position

@@ -16,9 +16,7 @@ from shared.domain.values.symbol import Symbol
 _OWN_EXITS: Final = UUID("b7a6c9a4-53a4-4c4e-8d0e-2f6f0f0c51e7")
 
 
-def own_exit(
-    user: str, venue: str, book: Position, rule: str, words: str, now: int, *, master: str = MAIN
-) -> Decision:
+def own_exit(user: str, venue: str, book: Position, rule: str, words: str, now: int, *, master: str = MAIN) -> Decision:
     """Return the decision to close what is held for a master by a rule (`stop_loss`, `flatten`, ...) at `now` (epoch ms).
 
     `book` is what is held for `master`, `words` carry the numbers.

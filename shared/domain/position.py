@@ -143,7 +143,7 @@ class Position:
         return replace(self, size=left, cost=cost, updated_at=at)
 
     def missing(self, size: Quantity, master: str, at: int) -> Position:
-        """Return the position after `size` of it was found gone by an exit for `master`: from its book first, the rest from all."""
+        """Return the position after an exit for `master` found `size` of it gone: from its book first, the rest from all."""
         book = self.book(master)
         taken = min(size, book.size, key=lambda each: each.amount)
         left = self if taken.amount <= 0 else self.with_book(master, book.sold(taken, at))

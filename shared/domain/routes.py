@@ -1,7 +1,8 @@
 """Which master each account of a user copies, and where a master's entries go: from `[follow]`, and safely through its changes.
 
-Of the masters that are named after a venue an account copies one at a time. After a change of `[follow]` it goes over to another master once nothing that it copied
-from the former one is held; until then the exits of the former one reach it, and the entries of the other one wait.
+Of the masters that are named after a venue an account copies one at a time. After a change of `[follow]` it goes over to another
+one once nothing that it copied from the former one is held; until then the exits of the former one reach it, and the entries of
+the other one wait.
 
 A named master shares an account with others, since it has a book of its own. Only its venue is recorded: another one takes effect
 once every decision of the user has ended, and exits go to the account whose book holds the coin.
@@ -35,7 +36,7 @@ class Routes:
         return self.copied.get(venue, venue)
 
     def venue_of(self, master: str) -> str:
-        """Return the venue to which the entries of a master have gone so far; empty for none, its own name for a new named one."""
+        """Return the venue to which the entries of a master have gone so far; empty for none."""
         return self.entries.get(master, master)
 
 

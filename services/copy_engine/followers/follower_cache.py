@@ -32,8 +32,8 @@ class FollowerCache:
     __slots__ = (
         "_account",
         "_account_answer",
-        "_equity",
         "_divided",
+        "_equity",
         "_equity_answer",
         "_held",
         "_held_answer",

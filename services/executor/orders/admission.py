@@ -91,9 +91,7 @@ class Admission:
                 return Skip(f"limits cannot be judged: {error}", ReasonCode.RECORD_UNREADABLE)
             if standing is None:
                 return balance_unknown("")
-            found = admit(
-                size, limit, policy, standing, instrument, self._clock(), scale, master=decision.master
-            )
+            found = admit(size, limit, policy, standing, instrument, self._clock(), scale, master=decision.master)
             if isinstance(found, AllowedSize):
                 self.reserve(decision, found.size, limit)
             return found

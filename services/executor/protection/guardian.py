@@ -139,7 +139,9 @@ class Guardian:
                 continue
             seen = book
             if exits.trailing_pct is not None:
-                seen = self._guarded[name] = self._highs.note(name[1], book, price)  # the key stays, so the loop may go on
+                seen = self._guarded[name] = self._highs.note(
+                    name[1], book, price
+                )  # the key stays, so the loop may go on
             if due(seen, price, now, exits) is not None:
                 self._alarmed.set()
 

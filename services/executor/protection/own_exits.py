@@ -1,7 +1,8 @@
 """The user's own exits, from the decision to the end: one at a time per book of a symbol, in the symbol's queue.
 
-In the queue, so that a master's exit and an own exit of the same book cannot both sell it: the second one finds nothing held. Each is noted durably before anything of it is sent; the next owner finds the note, and ends that exit before anything
-else happens to the symbol. Otherwise it is an exit like any other.
+In the queue, so that a master's exit and an own exit of the same book cannot both sell it: the second one finds nothing held.
+Each is noted durably before anything of it is sent; the next owner finds the note, and ends that exit before anything else
+happens to the symbol. Otherwise it is an exit like any other.
 """
 
 from __future__ import annotations

@@ -13,7 +13,6 @@ import structlog
 
 from shared.bus.connection import Bus
 from shared.contracts import keys
-from shared.domain.account import MASTER
 from shared.domain.fault import FaultKind, Faults
 from shared.domain.portfolio import RESIDUE
 from shared.domain.position import Position
@@ -33,7 +32,7 @@ async def name_in_force(bus: Bus, venue: str, wanted: str, held: Iterable[Positi
     open_ = sorted(str(each.size) for each in held if each.size.amount > 0 and each.cost.amount >= RESIDUE)
     if former != wanted and open_:
         reason = (
-            f"it stays {former or venue!r} and becomes {wanted or venue!r} at a start at which nothing is held: users hold copies of "
+            f"it stays {former or venue} and becomes {wanted or venue} at a start at which nothing is held: users hold copies of "
             f"{', '.join(open_)} under the former name"
         )
         faults.report(FaultKind.USER_FILE, subject, reason)

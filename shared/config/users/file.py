@@ -344,7 +344,9 @@ class UserFile(_Section):
             if each.venue not in self.venues:
                 raise ValueError(f"follow.{name}.venue is {each.venue}, which is not among venues")
         if self.follow.named() and self.orders is OrdersMode.MIRROR:
-            raise ValueError('orders = "mirror" mirrors the masters of venues only: remove it, or the [follow.<name>] tables')
+            raise ValueError(
+                'orders = "mirror" mirrors the masters of venues only: remove it, or the [follow.<name>] tables'
+            )
         shares = sum((each.share_pct for each in self.follow.named().values()), Decimal(0))
         if shares > _WHOLE:
             raise ValueError(f"the share_pct of the named masters add up to {plain(shares)}, more than 100")

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from shared.config.users.file import NOT_FOLLOWED, UserFile
 from shared.domain.limits.policy import UserPolicy
+from shared.domain.values.money import plain
 
 _NOT_IN_A_FILE: Final = frozenset({"user", "file", "fault", "former_masters", "waiting", "known_masters", "masters"})
 _MS: Final = "_ms"

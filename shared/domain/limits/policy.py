@@ -12,8 +12,8 @@ from enum import StrEnum
 from typing import Final
 
 from shared.domain.stages.stage import StagePolicy
-from shared.domain.values.money import ONE
 from shared.domain.values.master_name import is_master_name
+from shared.domain.values.money import ONE
 from shared.domain.values.symbol import Symbol
 
 RESERVED_NAMES: Final = frozenset({"master", "copy-engine", "notifier"})

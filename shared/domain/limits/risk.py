@@ -86,7 +86,9 @@ def find_caps(
 ) -> Sequence[Cap] | Skip:
     """Return the caps on the cost of an entry for a master; the room that one leaves may be zero or negative.
 
-    A named master's book has at most its share of the equity; the other limits are over the whole account. `scale` is the share of the user's stage: it scales the limits as it scales sizes, so that a stage trades a small picture of
+    A named master's book has at most its share of the equity; the other limits are over the whole account.
+
+    `scale` is the share of the user's stage: it scales the limits as it scales sizes, so that a stage trades a small picture of
     the whole. What the account can pay is not scaled.
     """
     account, limits, quote, cash = snapshot.account, policy.limits, symbol.quote, snapshot.account.cash

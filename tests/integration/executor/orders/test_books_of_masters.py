@@ -56,7 +56,7 @@ async def books(rig: Rig) -> dict[str, Decimal]:
 
 @pytest.mark.parametrize("seed", range(6))
 async def test_a_sale_for_one_master_never_touches_what_another_bought(rig: Rig, owner: Owner, seed: int) -> None:
-    chance = random.Random(seed)  # noqa: S311  # a sequence of orders, no secret
+    chance = random.Random(seed)  # a sequence of orders, no secret
     expected = dict.fromkeys(NAMES, ZERO)
     for _ in range(12):
         master = chance.choice(NAMES)
