@@ -18,7 +18,7 @@ from shared.bus.streams import flatten
 from shared.contracts import keys
 from shared.contracts.equity_sample import EQUITY_STEPS
 from shared.contracts.messages import ReportMessage
-from shared.contracts.own_exit import own_exit_field, read_own_exit, write_own_exit
+from shared.contracts.own_exit import own_exit_field, read_own_exit, read_own_exit_field, write_own_exit
 from shared.contracts.position_record import read_position, write_position
 from shared.domain.funds import Funds, FundsMark
 from shared.domain.order import TERMINAL, Decision, OrderState
@@ -322,7 +322,8 @@ class OrderStore:
         flat = iter(await self._bus.do("HGETALL", keys.own_exits(self._user, self._venue)))
         for name, written in zip(flat, flat, strict=True):
             try:
-                found.append(read_own_exit(self._user, self._venue, name, written))
+                symbol, master = read_own_exit_field(name)
+                found.append(read_own_exit(self._user, self._venue, symbol, written, master=master))
             except ValueError as error:
                 unreadable[name] = str(error)
         return OwnExits(tuple(found), unreadable)

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import json
 
-from shared.contracts.fields import Id, Instant, MalformedMessageError, Message, read_json_object
+from shared.contracts.fields import Id, Instant, Message, read_json_object
 from shared.domain.order import Decision
 from shared.domain.own_exit import restore_own_exit
+from shared.domain.position import MAIN
 from shared.domain.values.master_name import is_master_name
 from shared.domain.values.symbol import Symbol
 
@@ -34,11 +35,15 @@ def write_own_exit(decision: Decision) -> str:
     return json.dumps(record.fields())
 
 
-def read_own_exit(user: str, venue: str, field: str, written: str) -> Decision:
-    """Parse an own exit. Raises ValueError, MalformedMessageError among them."""
+def read_own_exit_field(field: str) -> tuple[Symbol, str]:
+    """Parse the name of an own exit's field to its symbol and master. Raises ValueError."""
     name, _, master = field.partition(" ")
-    symbol = Symbol.parse(name)
     if master and not is_master_name(master):
-        raise MalformedMessageError(f"{master!r} is not the name of a master")
+        raise ValueError(f"{master!r} is not the name of a master")
+    return Symbol.parse(name), master
+
+
+def read_own_exit(user: str, venue: str, symbol: Symbol, written: str, *, master: str = MAIN) -> Decision:
+    """Parse an own exit. Raises MalformedMessageError."""
     record = OwnExitRecord.parse(read_json_object(written))
     return restore_own_exit(record.id, user, venue, symbol, record.reason, record.at, code=record.code, master=master)

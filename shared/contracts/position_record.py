@@ -90,14 +90,14 @@ def read_position(written: str) -> Position:
                 int(updated),
                 None if highest is None else Price(highest, symbol),
             )
-    fields: Mapping[str, object] = read_json_object(written)
+    fields = read_json_object(written)
     position = _position(fields)
-    books = fields.get("books")
-    return _divided(position, books) if books else position
+    books: object = fields.get("books")
+    return position if books is None else _divided(position, books)
 
 
-def _position(fields: Mapping[str, object]) -> Position:
-    record = PositionRecord.parse({name: str(value) for name, value in fields.items() if name != "books"})
+def _position(fields: Mapping[str, str]) -> Position:
+    record = PositionRecord.parse(fields)
     return Position(
         symbol=record.symbol,
         size=Quantity(record.base_size, record.symbol.base),
