@@ -16,7 +16,6 @@ from shared.bus.records import Records
 from shared.config.users.changes import settings_of
 from shared.contracts.doctor import DoctorRecord
 from shared.domain.key_report import Finding
-from shared.domain.routes import MASTERS
 from shared.domain.values.symbol import Symbol
 from shared.ledger.drift import Drift
 from shared.ledger.open_issues import read_differences, read_unresolved
@@ -66,7 +65,7 @@ class AccountReader:
         """Render state, sums and positions: the part that changes while the page is open. Raises BusUnavailable."""
         results = await read_results(self._bus, [user.policy.user])
         drifts = await self._listing.drifts([user])
-        by_place = {(each.venue, each.symbol): each for each in drifts if each.master in MASTERS}
+        by_place = {(each.venue, each.symbol): each for each in reversed(drifts)}
         rows = [
             PositionRow(each, by_place.pop((each.venue, each.symbol), None))
             for account in results

@@ -1,4 +1,4 @@
-"""What the records say about one account and master in a period, before it is turned into books. Pure values; `reader.py` collects them."""
+"""What the records say about one book of an account in a period, unanalysed. Pure values; `reader.py` collects them."""
 
 from __future__ import annotations
 

@@ -10,8 +10,23 @@ from typing import Any, Final
 from shared.domain.values.money import plain
 from shared.ledger.statement.statement import AccountStatement, Part, Statement
 
-COLUMNS: Final = ("user", "month", "venue", "currency", "row", "part", "line", "description", "amount", "count", "master")
-"""`row` is `at_scale`, `part`, `line`, `gap` or `result`: parts add up to the gap, lines to their part. `master` is empty for the main book."""
+COLUMNS: Final = (
+    "user",
+    "month",
+    "venue",
+    "currency",
+    "row",
+    "part",
+    "line",
+    "description",
+    "amount",
+    "count",
+    "master",
+)
+"""`row` is `at_scale`, `part`, `line`, `gap` or `result`: parts add up to the gap, lines to their part.
+
+`master` is empty for the main book.
+"""
 _FORMULA: Final = ("=", "+", "-", "@")
 
 
