@@ -14,6 +14,7 @@ from typing import Final
 import pytest
 
 from services.executor.protection.guardian import Guardian
+from services.executor.protection.high_marks import HighMarks
 from services.executor.protection.housekeeper import Task
 from services.executor.protection.own_exits import OwnExits
 from services.executor.turn.symbol_queues import SymbolQueues
@@ -249,3 +250,15 @@ async def test_a_trailing_stop_is_measured_from_the_high_of_its_book(rig: Rig, o
     left = await rig.position()
     assert left is not None
     assert left.book(SWING).high == btc_price("62000")
+
+
+async def test_a_high_is_not_handed_to_what_was_bought_after_the_book_was_sold(rig: Rig, owner: Owner) -> None:
+    """The guardian has looked before the sale and writes after it: the next position begins with its own high."""
+    both = await held(rig)
+    marks = HighMarks(owner.context.positions)
+    again = Position(BTC_USD, btc("0.05"), usd(2_500), rig.clock.now + 5, rig.clock.now + 5)
+    await Records(rig.bus).write_position(USER, "kraken", both.with_book(SWING, again))
+    await marks.raised(SWING, both.book(SWING), btc_price("70000"))
+    left = await rig.position()
+    assert left is not None
+    assert left.book(SWING).high is None
