@@ -78,7 +78,7 @@ def advance(now: Routes, policy: UserPolicy, flat: Callable[[str], bool]) -> Rou
 
 def routed(policy: UserPolicy, now: Routes) -> UserPolicy:
     """Return the settings with what is in effect: the former master of an account, and the masters whose entries wait."""
-    known = frozenset(filter(is_master_name, now.entries))
+    known = tuple(sorted((name, venue) for name, venue in now.entries.items() if is_master_name(name)))
     if not (due(now, policy) or now.copied or known or policy.former_masters or policy.waiting or policy.known_masters):
         return policy
     former = ((venue, now.master_at(venue)) for venue in policy.venues)

@@ -92,9 +92,9 @@ class FollowerReader:
         The equity is only written beside the decision.
         """
         venues = [_exit_venue(policy, signal, held.get(policy.user, {})) for policy in users]
+        book = signal.book
         caches = [
-            self._cache_of(policy, venue or signal.venue, signal.book)
-            for policy, venue in zip(users, venues, strict=True)
+            self._cache_of(policy, venue or signal.venue, book) for policy, venue in zip(users, venues, strict=True)
         ]
         answers = iter(await self._bus.do_all([command for cache in caches for command in cache.for_exit]))
         return [
@@ -105,9 +105,8 @@ class FollowerReader:
     async def _for_entry(
         self, signal: Signal, policies: Sequence[UserPolicy], held: Mapping[str, Mapping[str, Decimal]]
     ) -> list[Follower]:
-        users = [
-            self._cache_of(policy, policy.venue_for(signal.leader) or signal.venue, signal.book) for policy in policies
-        ]
+        leader, book = signal.leader, signal.book
+        users = [self._cache_of(policy, policy.venue_for(leader) or signal.venue, book) for policy in policies]
         traded = {signal.symbol: None}
         traded |= {user.policy.symbols.mapped(signal.symbol): None for user in users if user.policy.symbols.map}
         commands: list[Command] = [("HGETALL", keys.CONTROL)]

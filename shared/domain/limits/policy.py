@@ -206,8 +206,8 @@ class UserPolicy:
     """Venues whose account still copies another master than `follow` says, and that master: see `routes.py`. Not a setting."""
     waiting: tuple[tuple[str, str], ...] = ()
     """Masters whose entries wait until a change of `follow` can take effect, and for what. Not a setting."""
-    known_masters: frozenset[str] = frozenset()
-    """Named masters that were followed at some time: their books may hold something at any venue. Not a setting."""
+    known_masters: tuple[tuple[str, str], ...] = ()
+    """Named masters that were ever followed, and the venue to which their entries have gone so far. Not a setting."""
 
     @property
     def followed(self) -> bool:
@@ -248,15 +248,17 @@ class UserPolicy:
         return next((master for master, there in self.follow if there == venue), venue)
 
     def former_venues(self, master: str) -> tuple[str, ...]:
-        """Return the venues, but for that of its entries, whose accounts may hold copies of a master: they are only sold."""
-        if is_master_name(master):
-            if master not in self.known_masters:
-                return ()
-        elif len(self.venues) == 1 and not (self.follow or self.former_masters):
-            return ()
+        """Return the venues, but for that of its entries, whose accounts may hold copies of a master: they are only sold.
+
+        The likeliest comes first: where an entry may still be under way whose fill is not booked yet.
+        """
+        if len(self.venues) == 1 and not (self.follow or self.former_masters or self.known_masters):
+            return ()  # nearly every user, at each signal
         entries = "" if self.waits(master) else self.venue_for(master)
         if is_master_name(master):
-            return tuple(venue for venue in self.venues if venue != entries)
+            so_far = next((venue for name, venue in self.known_masters if name == master), None)
+            others = () if so_far is None else (so_far, *(venue for venue in self.venues if venue != so_far))
+            return tuple(venue for venue in others if venue != entries and venue in self.venues)
         return tuple(venue for venue in self.venues if venue != entries and self.master_at(venue) == master)
 
     def waits(self, master: str) -> str:

@@ -143,6 +143,15 @@ async def test_an_exit_has_the_name_under_which_its_book_holds_the_coin(
     assert (decision.symbol, decision.master) == (name, master)
 
 
+@pytest.mark.usefixtures("alice")
+@pytest.mark.parametrize("tables", [following("kraken", venues=BOTH), a_policy("alice", venues=BOTH)])
+async def test_an_exit_goes_where_an_entry_may_be_under_way(bus: Bus, emit: Emit, tables: UserPolicy) -> None:
+    """Nothing is booked yet, and the file names another venue or none: the exit has to sell what that entry buys."""
+    policy = routed(tables, Routes(entries={SWING: "coinbase"}))
+    leaves = await decide(bus, emit, policy, of_swing(an_exit("1")))
+    assert (leaves.venue, leaves.master, leaves.copy is not None) == ("coinbase", SWING, True)
+
+
 async def finished(bus: Bus) -> None:
     """Play the executor that has ended every decision so far."""
     group, stream = Group(bus, keys.EXECUTOR), keys.orders("alice")
