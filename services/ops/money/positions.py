@@ -115,7 +115,7 @@ def _books(held: SymbolResult) -> dict[str, object]:
 
 def _book_rows(held: SymbolResult) -> list[tuple[str, ...]]:
     """Return a row for each book of a divided position."""
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for master, book in held.held.books:
         value = None if held.price is None else book.size * held.price
         rows.append(
