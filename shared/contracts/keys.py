@@ -197,6 +197,11 @@ def holdings(user: str, venue: str) -> str:
     return f"shoal:holdings:{{{user}}}:{venue}"
 
 
+def master_name(venue: str) -> str:
+    """Hash: the `name` under which the signals of the master's account at a venue go out; empty or absent: that of the venue."""
+    return f"shoal:master_name:{{master}}:{venue}"
+
+
 def strategy(user: str, venue: str) -> str:
     """What the strategies bought and still hold with their exit plans, by symbol and strategy; by the master."""
     return f"shoal:strategy:{{{user}}}:{venue}"

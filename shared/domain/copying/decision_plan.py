@@ -109,12 +109,16 @@ class DecisionPlan:
             code=judgement.code if isinstance(judgement, Skip) else "",
             master_order_id=signal.master_order_id,
             multiplier=self._multiplier,
+            master=signal.book,
         )
 
     @cached_property
     def _multiplier(self) -> Decimal | None:
         sizing = self._settings.sizing
-        return sizing.multiplier if sizing.mode is SizingMode.EQUITY else None
+        if sizing.mode is not SizingMode.EQUITY:
+            return None
+        followed = self._settings.followed_master(self._signal.book)
+        return sizing.multiplier if followed is None else sizing.multiplier * followed.share_pct / 100
 
     def order_id(self, user: str) -> str:
         """Return the id of one user's order."""
