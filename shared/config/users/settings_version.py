@@ -44,12 +44,9 @@ def read_version(user: str, version: str) -> UserPolicy | None:
         policy = read_settings(user, json.dumps(content["settings"]))
         if policy is None:
             return None
-        return replace(
-            policy,
-            file=FileState(content.get("file", FileState.GOOD)),
-            fault=str(content.get("fault", "")),
-            **{name: _pairs(content.get(name, ())) for name in _PAIRS},
-        )
+        known: dict[str, Any] = {name: _pairs(content.get(name, ())) for name in _PAIRS}
+        file = FileState(content.get("file", FileState.GOOD))
+        return replace(policy, file=file, fault=str(content.get("fault", "")), **known)
     except (ValueError, TypeError, KeyError, AttributeError):
         return None
 
