@@ -15,7 +15,7 @@ trades reads it: a reader without this field loses nothing.
 | `a` | account that is ready: cash, fee, instant of the balance, until when its key may enter; its equity is `user_equity` |
 | `b` | any other account: state, reason, equity, and what `a` has |
 | `c` | the kill switches that were set: mode and reason |
-| `h` | what was held from copying, if limits needed it: size, cost and price by symbol |
+| `h` | what was held from copying, if limits needed it: size, cost and price by symbol, and the books of named masters |
 | `r` | the risk state, if limits needed it: day, trades, stop-out, the three growths |
 | `m` | the master's cash, if anybody is sized by it |
 | `k` | for an exit: the names under which its coin is held |
@@ -245,20 +245,34 @@ def _risk(values: list[Any]) -> RiskState:
 def _portfolio(portfolio: Portfolio) -> str:
     written = {}
     for symbol, position in portfolio.positions.items():
-        values = [plain(position.size.amount), plain(position.cost.amount)]
-        if (price := portfolio.prices.get(symbol)) is not None:
-            values.append(plain(price.amount))
+        price = portfolio.prices.get(symbol)
+        values: list[object] = [*_position(position), None if price is None else plain(price.amount)]
+        if position.books:
+            values.append({master: _position(book) for master, book in position.books})
         written[str(symbol)] = values
     return json.dumps(written, separators=(",", ":"))
 
 
-def _read_portfolio(given: Mapping[str, list[str]]) -> Portfolio:
+def _position(position: Position) -> list[str]:
+    return [plain(position.size.amount), plain(position.cost.amount)]
+
+
+def _read_position(symbol: Symbol, size: str, cost: str, books: Mapping[str, list[str]]) -> Position:
+    return Position(
+        symbol,
+        Quantity(Decimal(size), symbol.base),
+        Money(Decimal(cost), symbol.quote),
+        0,
+        0,
+        books=tuple((master, _read_position(symbol, values[0], values[1], {})) for master, values in books.items()),
+    )
+
+
+def _read_portfolio(given: Mapping[str, list[Any]]) -> Portfolio:
     positions, prices = {}, {}
-    for name, (size, cost, *price) in given.items():
+    for name, (size, cost, price, *books) in given.items():
         symbol = Symbol.parse(name)
-        positions[symbol] = Position(
-            symbol, Quantity(Decimal(size), symbol.base), Money(Decimal(cost), symbol.quote), 0, 0
-        )
-        if price:
-            prices[symbol] = Price(Decimal(price[0]), symbol)
+        positions[symbol] = _read_position(symbol, size, cost, books[0] if books else {})
+        if price is not None:
+            prices[symbol] = Price(Decimal(price), symbol)
     return Portfolio(positions, prices)

@@ -43,7 +43,7 @@ class _Side:
 
 @dataclass(slots=True)
 class _Ledger:
-    """One symbol at one venue: as it was, and as it would have been."""
+    """One symbol at one venue, in one master's book: as it was, and as it would have been."""
 
     was: _Side = field(default_factory=_Side)
     would: _Side = field(default_factory=_Side)
@@ -59,7 +59,7 @@ def estimate_effect(rejudged: Iterable[Rejudged], reports: Iterable[ReportMessag
     """
     by_order = {each.before.id: each for each in rejudged}
     effect = Effect()
-    ledgers: dict[tuple[str, Symbol], _Ledger] = {}
+    ledgers: dict[tuple[str, Symbol, str], _Ledger] = {}
     begin = min((each.recorded.at for each in by_order.values()), default=0)
     ended = [
         report
@@ -72,7 +72,7 @@ def estimate_effect(rejudged: Iterable[Rejudged], reports: Iterable[ReportMessag
     reported = {report.order_id for report in ended}
     events += [(each.recorded.at, None, each) for name, each in by_order.items() if name not in reported]
     for _, report, each in sorted(events, key=lambda event: event[0]):
-        place = (report.venue, report.symbol) if report else _place(each)
+        place = (report.venue, report.symbol, report.master) if report else _place(each)
         ledger = ledgers.setdefault(place, _Ledger())
         if each is None and report is not None and report.kind is Kind.ENTRY:
             _enter_both(ledger, report)
@@ -80,15 +80,15 @@ def estimate_effect(rejudged: Iterable[Rejudged], reports: Iterable[ReportMessag
             _enter(ledger, report, each, effect)
         else:
             _leave(ledger, report, each, effect)
-    for (_, symbol), ledger in ledgers.items():
+    for (_, symbol, _), ledger in ledgers.items():
         for side, profit in ((ledger.was, effect.profit), (ledger.would, effect.changed_profit)):
             profit[symbol.quote] = profit.get(symbol.quote, ZERO) + side.received + side.held * ledger.price
     return effect
 
 
-def _place(each: Rejudged | None) -> tuple[str, Symbol]:
+def _place(each: Rejudged | None) -> tuple[str, Symbol, str]:
     assert each is not None  # noqa: S101  # an event is a report, a decision, or both
-    return each.before.venue, each.before.symbol
+    return each.before.venue, each.before.symbol, each.before.master
 
 
 def _enter_both(ledger: _Ledger, report: ReportMessage) -> None:

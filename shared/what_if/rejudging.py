@@ -57,7 +57,8 @@ class Rejudging:
         inputs = self._inputs(recorded, changed)
         if why := _missing_cash(recorded.settings, changed, recorded.inputs):
             return Rejudged(recorded, before, before, why)
-        missing, without = _missing(recorded.settings, changed)
+        shared = recorded.settings.followed_master(recorded.signal.book) is not None
+        missing, without = _missing(recorded.settings, changed, shared=shared)
         if not missing:
             return Rejudged(recorded, before, decide_again(recorded, changed, inputs))
         # What is skipped without a limit is skipped with it: then it makes no difference what was not read.
@@ -91,14 +92,17 @@ def _missing_cash(old: UserPolicy, new: UserPolicy, inputs: DecisionInputs) -> s
     return "sizing.mode was not cash: the master's cash was not read" if by_cash and inputs.master_cash is None else ""
 
 
-def _missing(old: UserPolicy, new: UserPolicy) -> tuple[str, UserPolicy]:
-    """Return which changed limits need what was not read then, and the changed settings without them."""
+def _missing(old: UserPolicy, new: UserPolicy, *, shared: bool) -> tuple[str, UserPolicy]:
+    """Return which changed limits need what was not read then, and the changed settings without them.
+
+    `shared`: the signal is a named master's, whose share of the equity needs what is held and its prices anyway.
+    """
     gaps: list[str] = []
     limits = new.limits
-    if limits.need_prices and not old.limits.need_prices:
+    if limits.need_prices and not (old.limits.need_prices or shared):
         gaps.append("limits.max_exposure_pct and limits.max_symbol_pct were off: what was held was not valued")
         limits = replace(limits, max_exposure_pct=None, max_symbol_pct=None)
-    if limits.max_positions is not None and not old.limits.need_positions:
+    if limits.max_positions is not None and not (old.limits.need_positions or shared):
         gaps.append("limits on positions were off: what was held was not read")
         limits = replace(limits, max_positions=None)
     if limits.stop_out and not old.limits.need_risk:

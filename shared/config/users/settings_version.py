@@ -15,7 +15,7 @@ from typing import Any, Final
 from shared.config.users.text import read_settings, write_settings
 from shared.domain.limits.policy import FileState, UserPolicy
 
-_PAIRS: Final = ("former_masters", "waiting")
+_PAIRS: Final = ("former_masters", "waiting", "known_masters")
 """What the engine knows beside the file, as pairs."""
 _DIGITS: Final = 12
 """48 bits: two of a million versions are alike with a chance of 1 in 500."""

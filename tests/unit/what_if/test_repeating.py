@@ -20,7 +20,7 @@ from shared.domain.account import AccountState
 from shared.domain.control import Control, ControlMode
 from shared.domain.copying.decision_plan import DecisionPlan, Judgement, decision_failed
 from shared.domain.copying.follower import Follower
-from shared.domain.limits.policy import LimitPolicy, SizingMode, SizingPolicy, UserPolicy
+from shared.domain.limits.policy import FollowedMaster, LimitPolicy, SizingMode, SizingPolicy, UserPolicy
 from shared.domain.limits.risk_state import RiskState
 from shared.domain.order import Kind
 from shared.domain.portfolio import Portfolio
@@ -199,6 +199,23 @@ def test_every_rule_of_a_pair_is_an_input(place: int) -> None:
     assert changed or place == 3, "the least cost only decides where the least size does not"
 
 
+def test_the_books_of_a_position_are_inputs() -> None:
+    policy = a_policy(masters=(FollowedMaster("swing", "kraken", Decimal(40)),))
+    book = Position(BTC_USD, btc("0.03"), usd(1_800), NOW, NOW)
+    main = Position(BTC_USD, btc("0.01"), usd(600), NOW, NOW)
+    held = Portfolio(
+        {BTC_USD: Position.of_books(BTC_USD, {"": main, "swing": book}, NOW)}, {BTC_USD: btc_price(61_000)}
+    )
+    signal = an_entry(master="swing")
+    fields = record(signal, _follower(policy, portfolio=held), an_instrument())
+    assert "follow.swing.share_pct" in fields["reason"]
+    assert find_differences(read_back(fields, signal, policy)) == ()
+    assert read_version("alice", write_version(policy)) == policy
+    inputs = json.loads(fields[INPUTS])
+    inputs["h"]["BTC/USD"].pop()
+    assert find_differences(read_back({**fields, INPUTS: json.dumps(inputs)}, signal, policy))
+
+
 def test_a_restricted_pair_is_recorded_with_the_instant_of_its_status() -> None:
     for as_of in (NOW - 1, NOW + 1):
         signal, pair = an_entry(), an_instrument(status=PairStatus.CANCEL_ONLY, as_of=as_of)
@@ -237,7 +254,10 @@ def test_a_version_of_settings_reads_back_equal(policy: UserPolicy) -> None:
 
 def test_what_the_engine_knew_of_a_file_and_of_follow_is_part_of_a_version() -> None:
     policy = a_policy(
-        fault="line 3", waiting=(("kraken", "it is sold first"),), former_masters=(("coinbase", "kraken"),)
+        fault="line 3",
+        waiting=(("kraken", "it is sold first"),),
+        former_masters=(("coinbase", "kraken"),),
+        known_masters=(("swing", "kraken"),),
     )
     assert read_version("alice", write_version(policy)) == policy
     assert write_version(policy) != write_version(a_policy())
