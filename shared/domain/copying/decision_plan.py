@@ -65,13 +65,28 @@ class DecisionPlan:
         None if that venue does not list it. `price` is the present one there, which bounds an entry at another venue than the
         master's.
         """
-        self.signal = signal
+        self._signal = signal
         self._settings = settings
-        self.instrument = instrument
+        self._instrument = instrument
         self.venue = venue
-        self.price = price
+        self._price = price
         self._symbol = settings.symbols.mapped(signal.symbol)
         self._is_exit = signal.kind is Kind.EXIT
+
+    @property
+    def signal(self) -> Signal:
+        """Return the signal."""
+        return self._signal
+
+    @property
+    def instrument(self) -> Instrument | None:
+        """Return the pair as these users trade it."""
+        return self._instrument
+
+    @property
+    def price(self) -> Price | None:
+        """Return the present price at another venue than the master's."""
+        return self._price
 
     def judge(self, follower: Follower, now: int) -> Judgement:
         """Judge the signal for one of the users at `now` (epoch ms)."""
@@ -86,7 +101,7 @@ class DecisionPlan:
 
     def decision(self, follower: Follower, judgement: Judgement, now: int) -> Decision:
         """Return the decision that a judgement amounts to."""
-        signal, user = self.signal, follower.policy.user
+        signal, user = self._signal, follower.policy.user
         copy, stage = self._copy(judgement), follower.stage
         reduced = isinstance(judgement, EntrySize) and stage.reduced
         only_checked = reduced and stage is Stage.SHADOW
@@ -122,35 +137,35 @@ class DecisionPlan:
 
     def order_id(self, user: str) -> str:
         """Return the id of one user's order."""
-        return order_id(self.signal.id, user, self.venue or self.signal.venue)
+        return order_id(self._signal.id, user, self.venue or self._signal.venue)
 
     @cached_property
     def _exit(self) -> ExitCopy:
-        return ExitCopy(self._symbol, f"the master sold {_share(self.signal.fraction or ONE)} position")
+        return ExitCopy(self._symbol, f"the master sold {_share(self._signal.fraction or ONE)} position")
 
     def _held_as(self, held: frozenset[Symbol]) -> Symbol:
         """Return the name under which a user holds what the master sells: `symbols.map` may have changed since the entry."""
         if self._symbol in held:
             return self._symbol
-        others = sorted((name for name in held if name.base == self.signal.symbol.base), key=str)
+        others = sorted((name for name in held if name.base == self._signal.symbol.base), key=str)
         return others[0] if others else self._symbol
 
     @cached_property
     def _not_followed(self) -> Skip:
         if self._waits is not None:
             return self._waits
-        why = f"follows on {', '.join(self._settings.venues)}, not on {self.signal.leader}"
+        why = f"follows on {', '.join(self._settings.venues)}, not on {self._signal.leader}"
         return Skip(why, ReasonCode.VENUE_NOT_FOLLOWED)
 
     @cached_property
     def _waits(self) -> Skip | None:
         """The skip of a master whose entries wait for a change of `[follow]` to take effect."""
-        why = self._settings.waits(self.signal.leader)
+        why = self._settings.waits(self._signal.leader)
         return Skip(f"[follow] was changed: {why}", ReasonCode.FOLLOW_CHANGED) if why else None
 
     @cached_property
     def _unwanted(self) -> Skip | None:
-        settings, signal = self._settings, self.signal
+        settings, signal = self._settings, self._signal
         if settings.fault:
             return Skip(settings.fault, ReasonCode.SETTINGS_UNUSABLE)
         if not settings.enabled:
@@ -166,14 +181,14 @@ class DecisionPlan:
 
     def _judge_entry(self, follower: Follower, now: int) -> EntrySize | Skip:
         account = follower.account
-        if self.signal.ahead_by(now):
-            ahead = (self.signal.filled_at - now) / 1000
+        if self._signal.ahead_by(now):
+            ahead = (self._signal.filled_at - now) / 1000
             why = f"stale: the fill is dated {ahead:.1f} s in the future; a clock is wrong"
             return Skip(why, ReasonCode.FUTURE_FILL)
-        if (forbidden := refusal(self.signal.kind, *follower.switches)) is not None:
+        if (forbidden := refusal(self._signal.kind, *follower.switches)) is not None:
             return forbidden
         if account is None or account.state is not _READY:
-            return not_ready(account, self.venue or self.signal.venue)
+            return not_ready(account, self.venue or self._signal.venue)
         if (held_back := self._held_back(follower)) is not None:
             return held_back
         if isinstance(sizing := self._sizing, Skip):
@@ -198,27 +213,27 @@ class DecisionPlan:
     @cached_property
     def _sizing(self) -> Sizing | Skip:
         """The sizing of entries, or the skip if the venue takes none on this pair."""
-        symbol, venue, instrument = self._symbol, self.venue or self.signal.venue, self.instrument
+        symbol, venue, instrument = self._symbol, self.venue or self._signal.venue, self._instrument
         if instrument is None:
             return Skip(f"{symbol} is not traded on {venue}", ReasonCode.NOT_TRADED)
         if instrument.status in _NO_ENTRIES and not self._traded_since(instrument.as_of):
             return Skip(f"{venue} has {symbol} in {instrument.status} mode", ReasonCode.PAIR_RESTRICTED)
-        if venue == self.signal.venue:
-            return Sizing(self.signal, self._settings, instrument)
-        if self.price is None:  # two venues: the master's fill alone says too little of the price here
+        if venue == self._signal.venue:
+            return Sizing(self._signal, self._settings, instrument)
+        if self._price is None:  # two venues: the master's fill alone says too little of the price here
             return Skip(f"no recent price of {symbol} on {venue} is known", ReasonCode.PRICE_UNKNOWN)
-        return Sizing(self.signal, self._settings, instrument, own_price=self.price)
+        return Sizing(self._signal, self._settings, instrument, own_price=self._price)
 
     def _traded_since(self, as_of: int | None) -> bool:
         """Return whether the master bought this very pair after the venue's list was read: then the pair takes orders again.
 
         The list is minutes old. If the guess is wrong, the venue rejects the order in its own words.
         """
-        same = self.signal.symbol == self._symbol and self.signal.venue == self.venue
-        return as_of is not None and self.signal.filled_at > as_of and same
+        same = self._signal.symbol == self._symbol and self._signal.venue == self.venue
+        return as_of is not None and self._signal.filled_at > as_of and same
 
     def _copy(self, judgement: Judgement) -> Copy | None:
-        signal = self.signal
+        signal = self._signal
         if isinstance(judgement, Skip):
             return None
         if isinstance(judgement, ExitCopy):
@@ -232,7 +247,7 @@ class DecisionPlan:
 
         At the master's own venue the present price is bound enough.
         """
-        signal = self.signal
+        signal = self._signal
         if self.venue in {None, signal.venue} or not alike(symbol.quote, signal.symbol.quote):
             return None
         least = Price(signal.price.amount, symbol).shifted(-self._settings.guards.exit_slippage_bps)
