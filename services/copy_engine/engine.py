@@ -13,6 +13,7 @@ from typing import Final
 import structlog
 
 from services.copy_engine.decisions.fanout import FanOut
+from services.copy_engine.decisions.input_recorder import InputRecorder
 from services.copy_engine.decisions.markets import Markets
 from services.copy_engine.decisions.owed_decisions import OwedDecisions
 from services.copy_engine.followers.account_routes import AccountRoutes
@@ -31,6 +32,7 @@ from shared.bus.records import Records
 from shared.bus.streams import MAX_DELIVERIES, NOTHING_DELIVERED, Entry, Group
 from shared.bus.sweep import Sweep
 from shared.bus.trimming import trim
+from shared.bus.users.settings_versions import SettingsVersions
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.heartbeat import Phase
@@ -74,7 +76,9 @@ class Engine:
         self._group = Group(bus, keys.ENGINE)
         self._crash_points = crash_points or CrashPoints()
         self._owed = OwedDecisions(bus, heartbeat.faults)
-        self._fanout = FanOut(bus, clock, self._crash_points, refusal, self._owed)
+        self._versions = SettingsVersions(bus)
+        inputs = InputRecorder(self._versions.of)
+        self._fanout = FanOut(bus, clock, self._crash_points, refusal, self._owed, inputs)
         self._joiner = Joiner(bus, self._group, clock)
         self._routes = AccountRoutes(bus)
         self._markets = Markets(self._records, clock, elapsed)
@@ -154,6 +158,7 @@ class Engine:
             joining = await record_followers(self._bus, self._group, users, self._clock(), self._owed.signals)
             await self._routes.advance(users, self._owed.streams)
             self._users = self._routes.applied(users)
+            await self._versions.record(self._users)
             self._joiner.set_pending(joining)
 
     async def _advance_routes(self) -> None:
@@ -161,6 +166,7 @@ class Engine:
         waiting = [policy for policy in self._users if policy.waiting]
         if waiting and await self._routes.advance(waiting, self._owed.streams):
             self._users = self._routes.applied(self._users)
+            await self._versions.record(self._users)
 
     async def _process(self, entry: Entry) -> None:
         self._crash_points.hit(CrashPoint.ENGINE_AFTER_READ)

@@ -28,6 +28,7 @@ from shared.bus.records import Records
 from shared.bus.users.key_claims import claim_key
 from shared.bus.venue_time import VenueTimeWriter
 from shared.config.errors import ConfigurationError
+from shared.config.masters import load_masters, name_at
 from shared.config.preflight import check_key, check_strategy, require_green
 from shared.config.renames import RenamesFile
 from shared.config.secrets import ApiKey, master_venues, read_api_key
@@ -65,6 +66,7 @@ async def main(settings: Settings) -> None:
     """Run the master until cancelled. Raises ConfigurationError for what must be corrected first."""
     strategy = load_strategy(settings.shoal_config, settings.shoal_mode)
     require_green(settings, check_strategy)
+    names = load_masters(settings.shoal_config)
     masters = master_keys(settings.shoal_mode)
     if len(masters) == 1:  # of several, one with an unusable key is parked, and the others are served
         require_green(settings, lambda known: check_key(known, MASTER))
@@ -95,6 +97,7 @@ async def main(settings: Settings) -> None:
                 state=state.of(venue),
                 crash_points=crash_points,
                 alone=len(masters) == 1,
+                name=name_at(names, venue),
             )
             for venue, key in masters.items()
         ]
@@ -129,8 +132,13 @@ class MasterAccount:
         state: VenueState,
         crash_points: CrashPoints,
         alone: bool,
+        name: str,
     ) -> None:
-        """`key` is an error where it cannot be read: the account is parked with it. `alone`: the master has no other account."""
+        """`key` is an error where it cannot be read: the account is parked with it. `alone`: the master has no other account.
+
+        `name` is that of its file, empty without one.
+        """
+        self._name = name
         self._settings = settings
         self._strategy = strategy
         self._bus = bus
@@ -212,6 +220,7 @@ class MasterAccount:
                 subject=self._subject,
                 permit=partial(ConnectBudget(self._bus, self._venue).wait, first=True),
                 offset=self._time.offset,
+                name=self._name,
             )
             look = partial(_look_at_clock, self._time, self._alarm, self._times)
             async with asyncio.TaskGroup() as tasks:

@@ -18,6 +18,7 @@ from services.master_strategy.account.account_check import AccountCheck
 from services.master_strategy.account.account_mirror import AccountMirror
 from services.master_strategy.account.book_loader import open_book
 from services.master_strategy.account.key_doctor import MasterKeyDoctor
+from services.master_strategy.account.master_name import name_in_force
 from services.master_strategy.account.master_results import MasterResults
 from services.master_strategy.account.renamed import (
     Table,
@@ -96,6 +97,8 @@ class MasterSession:
     """Awaited before each connect of the private stream; without one there is no stream, and fills are polled."""
     offset: Callable[[], ClockOffset | None] = lambda: None
     """Returns how far this host's clock is from the venue's, as measured."""
+    name: str = ""
+    """The master's name by its file; empty where it has none but its venue's."""
 
     async def run(self) -> None:
         """Connect, catch up, trade; ends only by raising."""
@@ -141,6 +144,7 @@ class MasterSession:
         names = await names_in_force(venue, self.table)
         await move_recorded(master, venue.name, names)
         book = await open_book(master, signals, venue.name, faults=self.faults, now=clock.now(), names=names)
+        name = await name_in_force(self.bus, venue.name, self.name, book.held().values(), self.faults)
         holdings = await read_holdings(self.bus, venue.name)
         check = AccountCheck(
             book=book,
@@ -167,6 +171,7 @@ class MasterSession:
             freshness_ms=settings.entry_freshness_seconds * 1000,
             faults=self.faults,
             crash_points=self.crash_points,
+            name=name,
         )
         resting = RestingOrders(
             log=MasterOrderLog(self.bus, venue.name),
@@ -177,6 +182,7 @@ class MasterSession:
             copies=copies,
             clock=clock,
             currency=settings.currency,
+            name=name,
         )
         trust = StreamTrust(clock, self.faults, self.subject)
         watcher = FillWatcher(

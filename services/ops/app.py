@@ -34,6 +34,7 @@ COMMANDS: Final = {
     "track": "money.track",
     "statement": "money.statement",
     "backtest": "backtest.command",
+    "what-if": "orders.what_if",
     "unknown": "orders.unknown",
     "resting": "orders.resting",
     "resolve": "orders.resolve",

@@ -18,7 +18,7 @@ from shared.bus.streams import flatten
 from shared.contracts import keys
 from shared.contracts.equity_sample import EQUITY_STEPS
 from shared.contracts.messages import ReportMessage
-from shared.contracts.own_exit import read_own_exit, write_own_exit
+from shared.contracts.own_exit import own_exit_field, read_own_exit, read_own_exit_field, write_own_exit
 from shared.contracts.position_record import read_position, write_position
 from shared.domain.funds import Funds, FundsMark
 from shared.domain.order import TERMINAL, Decision, OrderState
@@ -322,18 +322,19 @@ class OrderStore:
         flat = iter(await self._bus.do("HGETALL", keys.own_exits(self._user, self._venue)))
         for name, written in zip(flat, flat, strict=True):
             try:
-                found.append(read_own_exit(self._user, self._venue, Symbol.parse(name), written))
+                symbol, master = read_own_exit_field(name)
+                found.append(read_own_exit(self._user, self._venue, symbol, written, master=master))
             except ValueError as error:
                 unreadable[name] = str(error)
         return OwnExits(tuple(found), unreadable)
 
     async def note_own_exit(self, decision: Decision) -> None:
         """Record durably that an own exit begins, before anything of it is sent. Raises LeaseLost, BusUnavailable."""
-        await self._put(keys.own_exits(self._user, self._venue), str(decision.symbol), write_own_exit(decision))
+        await self._put(keys.own_exits(self._user, self._venue), own_exit_field(decision), write_own_exit(decision))
 
     async def forget_own_exit(self, decision: Decision) -> None:
         """Remove the record of an own exit, since it has ended. Raises LeaseLost, BusUnavailable."""
-        await self._put(keys.own_exits(self._user, self._venue), str(decision.symbol), "")
+        await self._put(keys.own_exits(self._user, self._venue), own_exit_field(decision), "")
 
     async def write_risk(self, fields: Mapping[str, str], stop_out: Mapping[str, str] | None = None) -> None:
         """Record the risk state, with a stop-out that has just begun. Raises LeaseLost, BusUnavailable."""

@@ -107,7 +107,10 @@ ACCESS: Final[dict[str, tuple[WriteRule, ...]]] = {
     ),
     "copy-engine": (
         WriteRule(_RECORDS, _lease(keys.ENGINE)),
-        WriteRule(_HASHES, (keys.following(_ANY), *_process("copy-engine"), keys.MIRRORING, keys.KNOWN_USERS)),
+        WriteRule(
+            _HASHES,
+            (keys.following(_ANY), *_process("copy-engine"), keys.MIRRORING, keys.KNOWN_USERS, keys.SETTINGS_VERSIONS),
+        ),
         WriteRule(_CONSUMING, (keys.SIGNALS, keys.MASTER_ORDERS)),
         WriteRule(
             "xadd", (keys.orders(_ANY), keys.resting(_ANY), keys.dead(keys.SIGNALS), keys.dead(keys.MASTER_ORDERS))

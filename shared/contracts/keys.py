@@ -24,6 +24,8 @@ CONTROL_LOG: Final = "shoal:control:log"
 CONFIRMATIONS: Final = "shoal:confirmation:*"
 LAST_RELOADED_SETTINGS: Final = "shoal:settings"
 """Users' settings as `ops reload` last reported them, JSON by user; informational only."""
+SETTINGS_VERSIONS: Final = "shoal:settings_versions"
+"""Hash: every version of settings by which was decided, JSON without a user's name by its fingerprint; by the engine."""
 HEARTBEATS: Final = "shoal:heartbeat:*"
 PROCESSES: Final = "shoal:processes"
 """Hash: every process that has written a heartbeat, as `<service>:<instance>`, and when it last did (epoch ms); by all."""
@@ -193,6 +195,11 @@ def uncopied(user: str, venue: str) -> str:
 def holdings(user: str, venue: str) -> str:
     """What the master's account holds of each coin, and how much of it is not in its position; by the master."""
     return f"shoal:holdings:{{{user}}}:{venue}"
+
+
+def master_name(venue: str) -> str:
+    """Hash: the `name` under which the signals of the master's account at a venue go out; empty or absent: that of the venue."""
+    return f"shoal:master_name:{{master}}:{venue}"
 
 
 def strategy(user: str, venue: str) -> str:

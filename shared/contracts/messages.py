@@ -13,6 +13,7 @@ from pydantic import AfterValidator, model_validator
 from shared.contracts.fields import Amount, Fraction, Id, Instant, Message, Noted, Positive, SymbolField, type_or_blank
 from shared.domain.order import TERMINAL, Copy, Decision, Kind, OrderState, Side
 from shared.domain.signal import Signal, Source
+from shared.domain.values.master_name import NAME_WORDS, is_master_name
 from shared.domain.values.money import Money, Price, Quantity
 
 
@@ -22,9 +23,17 @@ def _terminal(value: OrderState) -> OrderState:
     return value
 
 
+def _master(value: str) -> str:
+    if value and not is_master_name(value):
+        raise ValueError(NAME_WORDS)
+    return value
+
+
+MasterField = Annotated[str, AfterValidator(_master)]
+"""A named master, or an empty text."""
 Outcome = Annotated[OrderState, AfterValidator(_terminal)]
-_UNLESS_BLANK: Final = frozenset({"code", "master_order_id", "multiplier", "stage"})
-_EXACT: Final = frozenset({"cost", "fee_quote", "fee_base", "market"})
+_UNLESS_BLANK: Final = frozenset({"code", "master_order_id", "multiplier", "stage", "master"})
+_EXACT: Final = frozenset({"cost", "fee_quote", "fee_base", "market", "master"})
 
 
 class SignalMessage(Message):
@@ -163,6 +172,8 @@ class OrderMessage(Message):
     user_equity: Annotated[Amount | None, type_or_blank] = None
     multiplier: Noted = None
     """The factor on the ratio of the equities; not written where the size does not follow that ratio."""
+    master: MasterField = ""
+    """The named master whose book the order changes; not written for the main book."""
     signal_at: Instant
     emitted_at: Annotated[Instant | None, type_or_blank] = None
 
@@ -210,6 +221,7 @@ class OrderMessage(Message):
             code=self.code,
             master_order_id=self.master_order_id,
             multiplier=self.multiplier,
+            master=self.master,
         )
 
     @staticmethod
@@ -236,6 +248,7 @@ class OrderMessage(Message):
             master_equity=None if decision.master_equity is None else decision.master_equity.amount,
             user_equity=decision.user_equity.amount if decision.user_equity else None,
             multiplier=decision.multiplier,
+            master=decision.master,
             signal_at=decision.signal_at,
             emitted_at=decision.emitted_at,
         )
@@ -277,11 +290,13 @@ class ReportMessage(Message):
     market: str = ""
     """The price that was published when the venue had taken the order, and its instant (epoch ms), as `60000.1 1763829000000`: of
     the symbol, in quote. `settle.lua` adds it from the order's record; not written if none was recorded."""
+    master: str = ""
+    """The named master whose book the order changed; not written for the main book."""
     signal_at: Annotated[Instant | None, type_or_blank] = None
     sent_at: Annotated[Instant | None, type_or_blank] = None
     accepted_at: Annotated[Instant | None, type_or_blank] = None
     settled_at: Instant
 
     def fields(self) -> dict[str, str]:
-        """Return the message as flat text fields, without the exact amounts and the market's price where they are blank."""
+        """Return the message as flat text fields, without the exact amounts, the market's price and the master if blank."""
         return {name: value for name, value in super().fields().items() if value or name not in _EXACT}

@@ -13,6 +13,7 @@ from typing import Final
 from shared.contracts.fields import VERSION
 from shared.contracts.messages import OrderMessage
 from shared.domain.order import Copy, Decision, Kind, Side
+from shared.domain.values.master_name import is_master_name
 from shared.domain.values.money import Money, Price, Quantity
 from shared.domain.values.numerals import DECIMAL
 from shared.domain.values.symbol import Symbol
@@ -52,7 +53,14 @@ def read_decision(fields: Mapping[str, str]) -> Decision:
     get = fields.get
     match = _COPY.fullmatch(" ".join([get(name, "-") for name in _FIELDS]))
     user, venue, reason = get("user"), get("venue"), get("reason")
-    if match is None or user is None or venue is None or reason is None or "code" in fields:
+    if (
+        match is None
+        or user is None
+        or venue is None
+        or reason is None
+        or "code" in fields
+        or not _is_master(get("master", ""))
+    ):
         return OrderMessage.parse(fields).to_domain()
     order_id, signal_id, name, buys, size, limit, not_after, fraction, least, masters, users, signal_at, emitted_at = (
         match.groups()
@@ -79,7 +87,12 @@ def read_decision(fields: Mapping[str, str]) -> Decision:
         master_order_id=get("master_order_id", ""),
         stage=get("stage", ""),
         multiplier=_noted(get("multiplier", "")),
+        master=get("master", ""),
     )
+
+
+def _is_master(name: str) -> bool:
+    return not name or is_master_name(name)
 
 
 def _noted(written: str) -> Decimal | None:

@@ -138,6 +138,8 @@ class Decision:
     """The order that the venue is to check and not to take."""
     multiplier: Decimal | None = None
     """The factor on the ratio of the equities; None where the user's size does not follow that ratio."""
+    master: str = ""
+    """The named master whose signal it is, and whose book it changes; empty for that of a venue's name: the main book."""
 
     def exit_as(self, symbol: Symbol) -> Decision:
         """Return this exit under another name of the same asset. Raises ValueError for an entry."""

@@ -9,26 +9,26 @@ from typing import Final
 from uuid import UUID, uuid5
 
 from shared.domain.order import Copy, Decision, Kind, Side
-from shared.domain.position import Position
+from shared.domain.position import MAIN, Position
 from shared.domain.values.money import ONE
 from shared.domain.values.symbol import Symbol
 
 _OWN_EXITS: Final = UUID("b7a6c9a4-53a4-4c4e-8d0e-2f6f0f0c51e7")
 
 
-def own_exit(user: str, venue: str, position: Position, rule: str, words: str, now: int) -> Decision:
-    """Return the decision to close a position by a rule (`stop_loss`, `flatten`, ...) at `now` (epoch ms).
+def own_exit(user: str, venue: str, book: Position, rule: str, words: str, now: int, *, master: str = MAIN) -> Decision:
+    """Return the decision to close what is held for a master by a rule (`stop_loss`, `flatten`, ...) at `now` (epoch ms).
 
-    `words` carry the numbers.
+    `book` is what is held for `master`, `words` carry the numbers.
     """
-    state = f"{position.opened_at}:{position.updated_at}"
-    name = f"{user}:{venue}:{position.symbol}:{state}:{rule}"
+    state = f"{book.opened_at}:{book.updated_at}"
+    name = f"{user}:{venue}:{book.symbol}:{state}:{rule}" + (f":{master}" if master else "")
     order_id = str(uuid5(_OWN_EXITS, name))
-    return restore_own_exit(order_id, user, venue, position.symbol, f"{rule}: {words}", now, code=rule)
+    return restore_own_exit(order_id, user, venue, book.symbol, f"{rule}: {words}", now, code=rule, master=master)
 
 
 def restore_own_exit(
-    order_id: str, user: str, venue: str, symbol: Symbol, reason: str, at: int, *, code: str = ""
+    order_id: str, user: str, venue: str, symbol: Symbol, reason: str, at: int, *, code: str = "", master: str = MAIN
 ) -> Decision:
     """Return a decision that was made at `at` (epoch ms) and has no outcome yet; `code` is the word of its rule."""
     return Decision(
@@ -46,4 +46,5 @@ def restore_own_exit(
         signal_at=at,
         emitted_at=at,
         code=code,
+        master=master,
     )

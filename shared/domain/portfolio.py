@@ -36,6 +36,11 @@ class Portfolio:
                 total = total + (counted_in(self.value(position), currency) or Money(ZERO, currency))
         return total
 
+    def exposure_for(self, master: str, currency: str) -> Money:
+        """Return the market value of what is held for one master."""
+        books = (position.book(master) for position in self.positions.values())
+        return Portfolio({book.symbol: book for book in books}, self.prices).exposure(currency)
+
     def assets(self) -> frozenset[str]:
         """Return the assets held, each counted once whatever it is quoted in; dust is left out."""
         return frozenset(

@@ -46,6 +46,7 @@ class ReasonCode(StrEnum):
     MAX_ORDER = "max_order"  # limits.max_order_pct or limits.max_order_quote leaves less than the venue's minimum
     MAX_EXPOSURE = "max_exposure"  # limits.max_exposure_pct leaves less than the venue's minimum
     MAX_SYMBOL = "max_symbol"  # limits.max_symbol_pct leaves less than the venue's minimum
+    MASTER_SHARE = "master_share"  # follow.<master>.share_pct leaves less than the venue's minimum
     INSUFFICIENT_FUNDS = "insufficient_funds"  # the account's cash leaves less than the venue's minimum
 
     # the master's account

@@ -98,6 +98,9 @@ class Renames:
 
     def position(self, position: Position, symbol: Symbol) -> Position:
         """Return a position under another name of its symbol: the amount changes by the ratio, the cost stays."""
+        if position.books:
+            books = {master: self.position(book, symbol) for master, book in position.books}
+            return Position.of_books(symbol, books, position.updated_at)
         ratio = self.ratio(position.symbol, symbol)
         high = position.high
         return replace(
@@ -137,9 +140,13 @@ def under_all_names(symbols: SymbolPolicy, tables: Iterable[Renames]) -> SymbolP
 
 
 def merged(one: Position, other: Position) -> Position:
-    """Return the sum of two positions of one symbol."""
+    """Return the sum of two positions of one symbol; each master's books are added for themselves."""
     if not one.size.amount or not other.size.amount:
         return one if one.size.amount else other
+    if one.books or other.books:
+        masters = {*one.split(), *other.split()}
+        books = {master: merged(one.book(master), other.book(master)) for master in masters}
+        return Position.of_books(one.symbol, books, max(one.updated_at, other.updated_at))
     highs = [each.high for each in (one, other) if each.high is not None]
     return Position(
         symbol=one.symbol,

@@ -9,6 +9,8 @@ from typing import Final
 from uuid import UUID, uuid5
 
 from shared.domain.order import CLOCK_TOLERANCE_MS, Kind, Side
+from shared.domain.position import MAIN
+from shared.domain.values.master_name import is_master_name
 from shared.domain.values.money import Money, Price, Quantity, plain
 from shared.domain.values.symbol import Symbol
 
@@ -57,6 +59,11 @@ class Signal:
     def leader(self) -> str:
         """The name of the master whose signal this is: its venue's, where it has no other."""
         return self.master or self.venue
+
+    @property
+    def book(self) -> str:
+        """The book that copies of it change: the master's, if it is a named one, else the main one."""
+        return self.master if is_master_name(self.master) else MAIN
 
     def ahead_by(self, now: int) -> int:
         """Return by how many ms the fill is dated in the future, beyond the clock tolerance; 0 if it is not."""

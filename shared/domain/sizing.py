@@ -27,6 +27,7 @@ from shared.domain.values.money import ONE, Money, Price, Quantity, plain
 __all__ = ["EntrySize", "Sizing", "Skip", "entry_limit", "size_entry"]
 
 _SHOWN: Final = Decimal("0.00000001")
+_PER_CENT: Final = Decimal("0.01")
 
 
 class EntrySize(NamedTuple):
@@ -83,6 +84,10 @@ class Sizing:
         self._policy = policy
         self._instrument = instrument
         self._symbol = policy.symbols.mapped(signal.symbol)
+        followed = policy.followed_master(signal.book)
+        self._share = None if followed is None else followed.share_pct * _PER_CENT
+        """The share of the user's equity and cash with which a named master is followed; None for another one."""
+        self._of_share = "" if followed is None else f" ({plain(followed.share_pct)} %)"
         self._rounds_up = policy.sizing.below_minimum is BelowMinimum.ROUND_UP
         self._wanted = {
             SizingMode.EQUITY: self._by_equity,
@@ -102,7 +107,7 @@ class Sizing:
         """
         if self._no_rate is not None:
             return self._no_rate
-        bounds = find_caps(self._policy, snapshot, self._symbol, scale)
+        bounds = find_caps(self._policy, snapshot, self._symbol, scale, master=self._signal.book)
         if isinstance(bounds, Skip):
             return bounds
         limit_price = self.limit_price  # before the size: an impossible price fails in every mode
@@ -152,10 +157,12 @@ class Sizing:
         counted = None if mine is None else counted_in(mine, masters.currency)
         if counted is None:
             return Skip(f"{what} in different currencies: {mine} and {masters}", ReasonCode.NO_RATE)
+        if self._share is not None:
+            counted = counted.scaled(self._share)
         size = self._signal.base_size.scaled(counted.ratio_to(masters) * self._policy.sizing.multiplier)
         if masters is not self._masters[0]:  # usually one amount for all users of a signal
             self._masters = (masters, format_money(masters))
-        ratio = f"{format_money(counted)}/{self._masters[1]}"
+        ratio = f"{format_money(counted)}{self._of_share}/{self._masters[1]}"
         return size, f"{self._masters_size} x {ratio} x {self._times} = {_amount(size)}"
 
     def _by_quote_amount(self, _: Account, __: Money | None) -> _Wanted | Skip:

@@ -46,6 +46,7 @@ class TrackedOrder:
             decided_at,
             decision.signal_id,
             entry_id,
+            {"master": decision.master} if decision.master else {},
         )
 
     def fields(self) -> dict[str, str]:

@@ -17,7 +17,7 @@ from shared.domain.limits.policy import OnLeave, SizingMode, UserPolicy
 from shared.domain.portfolio import Portfolio
 from shared.domain.position import Holdings, Position
 from shared.domain.values.currency import counted_in
-from shared.domain.values.money import ZERO, Money, Price, Quantity
+from shared.domain.values.money import ONE, ZERO, Money, Price, Quantity
 from shared.domain.values.symbol import Symbol
 
 _HUNDRED: Final = Decimal(100)
@@ -48,13 +48,15 @@ class FollowerHoldings:
     book: Portfolio
     copied: bool = True
     """Whether the master's entries are copied here; if not, what is left from before is only sold."""
+    share: Decimal = ONE
+    """The share of the equity with which a named master is followed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Drift:
     """One symbol of one user at one of their venues. `target` is None if it is not known, `pct` if there is none to compare with.
 
-    `master` is the one whose position it is compared with; it is named after its own venue.
+    `master` is the name of the one whose position it is compared with.
     """
 
     user: str
@@ -157,7 +159,7 @@ def _target(
         if sizing.mode is SizingMode.CASH
         else ""
     )
-    return masters.scaled(mine.ratio_to(lead) * sizing.multiplier), note
+    return masters.scaled(mine.ratio_to(lead) * follows.share * sizing.multiplier), note
 
 
 def _pct(held: Quantity, target: Quantity | None) -> Decimal | None:

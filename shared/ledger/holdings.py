@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from decimal import Decimal
 from typing import Final
 
 from shared.bus.connection import Bus
@@ -17,10 +18,11 @@ from shared.domain.limits.policy import UserPolicy
 from shared.domain.limits.risk import MAX_BALANCE_AGE_MS
 from shared.domain.master_account import MasterHolding
 from shared.domain.portfolio import Portfolio
-from shared.domain.position import Position
+from shared.domain.position import MAIN, Position
 from shared.domain.rename import NO_RENAMES, Renames
-from shared.domain.values.money import ZERO, Quantity
+from shared.domain.values.money import ONE, ZERO, Quantity
 from shared.domain.values.symbol import Symbol
+from shared.domain.values.venue import VENUES
 from shared.ledger.drift import Drift, FollowerHoldings, MasterHoldings, drifts
 from shared.ledger.signal_views import instant
 
@@ -31,34 +33,71 @@ _NO_RENAMES: Final[Mapping[str, Renames]] = {}
 
 
 async def read_drifts(
-    bus: Bus, policies: Sequence[UserPolicy], master: str, renames: Mapping[str, Renames] = _NO_RENAMES
+    bus: Bus, policies: Sequence[UserPolicy], venue: str, renames: Mapping[str, Renames] = _NO_RENAMES
 ) -> list[Drift]:
-    """Compare these users with a master, each in the accounts that hold its copies; an unreadable record has a row of its own.
+    """Compare these users with the master whose account is at a venue, each in the accounts that hold its copies.
 
-    Coins count under their present names, by the `renames` of each venue. Raises BusUnavailable.
+    An unreadable record has a row of its own, and so has the book of a master that is followed no more. Coins count under their
+    present names, by the `renames` of each venue. Raises BusUnavailable.
     """
-    records = Records(bus)
-    (account,) = await records.accounts([(MASTER, master)])
-    held = await records.holdings(MASTER, master)
-    positions = renames.get(master, NO_RENAMES).positions(held.positions)
+    records, names = Records(bus), await read_master_names(bus)
+    name = names[venue]
+    master = name or venue
+    (account,) = await records.accounts([(MASTER, venue)])
+    held = await records.holdings(MASTER, venue)
+    positions = renames.get(venue, NO_RENAMES).positions(held.positions)
     leader = MasterHoldings(
-        account.equity if account else None, cap_by_account(positions, await read_holdings(bus, master)), held
+        account.equity if account else None, cap_by_account(positions, await read_holdings(bus, venue)), held
     )
-    places = [(policy, venue) for policy in await routed_users(bus, policies) for venue in _accounts_of(policy, master)]
-    prices = {venue: await records.prices(venue) for venue in {venue for _, venue in places}}
-    markets = {venue: {symbol: price for symbol, (price, _) in found.items()} for venue, found in prices.items()}
-    accounts = await records.accounts([(policy.user, venue) for policy, venue in places])
-    answers = await bus.do_all([("HGETALL", keys.positions(policy.user, venue)) for policy, venue in places])
+    routed = await routed_users(bus, policies)
+    places = [(policy, each) for policy in routed for each in _accounts_of(policy, master)]
+    prices = {each: await records.prices(each) for each in {each for _, each in places}}
+    markets = {each: {symbol: price for symbol, (price, _) in found.items()} for each, found in prices.items()}
+    accounts = await records.accounts([(policy.user, each) for policy, each in places])
+    answers = await bus.do_all([("HGETALL", keys.positions(policy.user, each)) for policy, each in places])
     found = []
-    for (policy, venue), account, answer in zip(places, accounts, answers, strict=True):
-        holdings, market = read_positions(answer), markets[venue]
-        named = renames.get(venue, NO_RENAMES).positions(holdings.positions)
-        copied = not policy.waits(master) and policy.venue_for(master) == venue
-        follows = FollowerHoldings(policy, account, Portfolio(named, market), copied)
-        hidden = {symbol for name in holdings.unreadable if (symbol := _symbol(name)) is not None}
-        rows = [each for each in drifts(venue, leader, follows, market) if each.symbol not in hidden]
-        rows += [_hidden(policy.user, venue, symbol) for symbol in sorted(hidden, key=str)]
+    for (policy, place), of_user, answer in zip(places, accounts, answers, strict=True):
+        holdings, market = read_positions(answer), markets[place]
+        named = renames.get(place, NO_RENAMES).positions(holdings.positions)
+        copied = not policy.waits(master) and policy.venue_for(master) == place
+        books = {symbol: book for symbol, each in named.items() if (book := each.book(name)).size.amount > 0}
+        follows = FollowerHoldings(policy, of_user, Portfolio(books, market), copied, _share(policy, name))
+        hidden = {symbol for text in holdings.unreadable if (symbol := _symbol(text)) is not None}
+        rows = [each for each in drifts(place, leader, follows, market) if each.symbol not in hidden]
+        rows += [_hidden(policy.user, place, symbol) for symbol in sorted(hidden, key=str)]
         found += [replace(each, master=master) for each in rows]
+    divided = [policy for policy in routed if venue in policy.venues and (policy.has_books or any(names.values()))]
+    answers = await bus.do_all([("HGETALL", keys.positions(policy.user, venue)) for policy in divided])
+    for policy, answer in zip(divided, answers, strict=True):
+        found += _of_nobody(policy, venue, read_positions(answer).positions, names)
+    return found
+
+
+async def read_master_names(bus: Bus) -> Mapping[str, str]:
+    """Return the name of the master at each venue; empty for one that has none but the venue's. Raises BusUnavailable."""
+    answers = await bus.do_all([("HGET", keys.master_name(venue), "name") for venue in VENUES])
+    return {str(venue): name if isinstance(name, str) else "" for venue, name in zip(VENUES, answers, strict=True)}
+
+
+def _share(policy: UserPolicy, name: str) -> Decimal:
+    followed = policy.followed_master(name)
+    return ONE if followed is None else followed.share_pct / 100
+
+
+def _of_nobody(
+    policy: UserPolicy, venue: str, held: Mapping[Symbol, Position], names: Mapping[str, str]
+) -> list[Drift]:
+    """Return a row for each book that is compared with no master. As no stray it is closed by no repair."""
+    note = "the book of a master that has no account here any more"
+    present = {name or place for place, name in names.items()}
+    found = []
+    for symbol, position in sorted(held.items(), key=lambda each: str(each[0])):
+        for name, book in position.split().items():
+            master = name if name != MAIN else policy.master_at(venue)
+            if master not in present or venue not in _accounts_of(policy, master):
+                found.append(
+                    Drift(policy.user, venue, symbol, None, book.size, None, stray=False, note=note, master=master)
+                )
     return found
 
 

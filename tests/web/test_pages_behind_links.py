@@ -40,6 +40,7 @@ async def test_the_pages_of_signals_and_actions(
         f"/tape?before={signal.entry_id}",
         "/users/alice",
         "/users/alice/settings",
+        "/users/alice/what-if?set.sizing.multiplier=0.5",
         "/users/alice/confirm/flatten",
         "/users/alice/confirm/lift",
         "/users/alice/confirm/settings?set.limits.max_order_pct=25",

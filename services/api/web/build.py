@@ -24,6 +24,7 @@ from services.api.web.tape.routes import TapeFeed, build_tape_routes
 from services.api.web.users.account import AccountReader
 from services.api.web.users.listing import UserListing
 from services.api.web.users.routes import build_user_routes
+from services.api.web.users.what_if import build_what_if_routes
 from shared.bus.connection import Bus
 from shared.bus.errors import BusError
 from shared.operations.desk import ActionDesk
@@ -42,6 +43,7 @@ def add_web(
     app.include_router(build_tape_routes(bus, models, pages, feed))
     accounts = AccountReader(bus, models, pages, listing)
     app.include_router(build_user_routes(bus, pages, listing, accounts))
+    app.include_router(build_what_if_routes(bus, pages, accounts))
     app.include_router(build_confirm_routes(pages, desk, accounts))
     app.include_router(build_settle_routes(bus, pages))
     app.include_router(build_price_routes(bus, models, pages, history))

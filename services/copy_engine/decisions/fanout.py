@@ -11,6 +11,7 @@ from typing import Final
 
 import structlog
 
+from services.copy_engine.decisions.input_recorder import InputRecorder
 from services.copy_engine.decisions.markets import Markets
 from services.copy_engine.decisions.order_writer import OrderWriter
 from services.copy_engine.decisions.owed_decisions import OwedDecisions
@@ -19,7 +20,6 @@ from services.copy_engine.followers.roster import Roster
 from shared.bus.client.wire import Command, pack
 from shared.bus.connection import Bus
 from shared.bus.streams import Entry
-from shared.contracts.messages import OrderMessage
 from shared.domain.copying.decision_plan import DecisionPlan, Judgement, decision_failed
 from shared.domain.copying.follower import Follower
 from shared.domain.fault import Faults
@@ -47,12 +47,17 @@ class FanOut:
         crash_points: CrashPoints | None = None,
         refusal: Callable[[], str] = lambda: "",
         owed: OwedDecisions | None = None,
+        inputs: InputRecorder | None = None,
     ) -> None:
-        """`refusal` returns why this host's clock forbids entries for all users now; an empty text if it does not."""
+        """`refusal` returns why this host's clock forbids entries for all users now; an empty text if it does not.
+
+        Without `inputs`, decisions are written without what they were made from, and cannot be repeated later.
+        """
         self._bus = bus
         self._refusal = refusal
         self._owed = owed or OwedDecisions(bus, Faults())
         self._clock = clock
+        self._inputs = inputs
         self._crash_points = crash_points or CrashPoints()
         self._reader = FollowerReader(bus, clock)
         self._roster = Roster([])
@@ -80,7 +85,8 @@ class FanOut:
                 writer = writers.get((member.settings, follower.venue))
                 if writer is None:
                     plan = await markets.plan(signal, member.policy, follower.venue)
-                    writer = writers[member.settings, follower.venue] = OrderWriter(plan, entry.id)
+                    inputs = None if self._inputs is None else self._inputs.of_plan(plan, member.policy, refusal)
+                    writer = writers[member.settings, follower.venue] = OrderWriter(plan, entry.id, inputs)
                 judgement = _judge(writer.plan, follower, now, signal)
                 if refusal and not isinstance(judgement, Skip):
                     judgement = Skip(refusal, ReasonCode.CLOCK)
@@ -93,8 +99,7 @@ class FanOut:
                 if isinstance(answer, Exception) or commands[number] is _NOTHING:
                     member = members[number]
                     writer = writers[member.settings, followers[number].venue]
-                    decision = writer.plan.decision(followers[number], judgements[number], now)
-                    fields = OrderMessage.from_domain(decision).fields()
+                    fields = writer.fields(followers[number], judgements[number], now)
                     await self._owed.handle_unwritten(Entry(member.stream, entry.id, fields), answer)
             self._crash_points.hit(CrashPoint.ENGINE_MID_FANOUT)
         log.info(

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from services.copy_engine.decisions.input_recorder import PlanInputs
 from shared.bus.client.template import CommandTemplate
+from shared.contracts.decision_inputs import INPUTS
 from shared.contracts.messages import OrderMessage
 from shared.domain.copying.decision_plan import DecisionPlan, ExitCopy, Judgement
 from shared.domain.copying.follower import Follower
@@ -18,7 +20,7 @@ from shared.domain.sizing import EntrySize
 from shared.domain.skip import Skip
 from shared.domain.values.money import plain
 
-_OWN: Final = frozenset({"id", "user", "base_size", "reason", "user_equity", "emitted_at"})
+_OWN: Final = frozenset({"id", "user", "base_size", "reason", "user_equity", "emitted_at", INPUTS})
 """Fields that differ between users with the same kind of judgement; `OrderWriter.command` fills them in schema order."""
 _STREAM_PLACE, _FIRST_VALUE_PLACE = 1, 4
 """Places of the stream and of the first field's value in `XADD stream id name value ...`."""
@@ -27,8 +29,10 @@ _STREAM_PLACE, _FIRST_VALUE_PLACE = 1, 4
 class OrderWriter:
     """Writes the decisions of one plan under the id of the signal's entry."""
 
-    def __init__(self, plan: DecisionPlan, entry_id: str) -> None:
+    def __init__(self, plan: DecisionPlan, entry_id: str, inputs: PlanInputs | None = None) -> None:
+        """`inputs` writes what each decision was made from; without it the field is left out."""
         self.plan = plan
+        self._inputs = inputs
         self._entry_id = entry_id
         self._templates: dict[object, CommandTemplate] = {}
 
@@ -39,6 +43,7 @@ class OrderWriter:
         if template is None:
             template = self._templates[kind] = self._template(self.plan.decision(follower, judgement, now))
         user, equity = follower.policy.user, follower.equity
+        inputs = () if self._inputs is None else (self._inputs.text(follower),)
         return template.filled(
             stream,
             self.plan.order_id(user),
@@ -47,10 +52,18 @@ class OrderWriter:
             judgement.reason,
             "" if equity is None else plain(equity.amount),
             str(now),
+            *inputs,
         )
+
+    def fields(self, follower: Follower, judgement: Judgement, now: int) -> dict[str, str]:
+        """Return the fields that `command` appends, for a decision that has to be written later."""
+        fields = OrderMessage.from_domain(self.plan.decision(follower, judgement, now)).fields()
+        return fields if self._inputs is None else fields | {INPUTS: self._inputs.text(follower)}
 
     def _template(self, example: Decision) -> CommandTemplate:
         fields = OrderMessage.from_domain(example).fields()
+        if self._inputs is not None:
+            fields[INPUTS] = ""
         flat = [part for pair in fields.items() for part in pair]
         own = {_FIRST_VALUE_PLACE + 2 * number for number, name in enumerate(fields) if name in _OWN}
         return CommandTemplate(["XADD", "", self._entry_id, *flat], {_STREAM_PLACE} | own)

@@ -22,6 +22,7 @@ from shared.contracts.fields import MalformedMessageError
 from shared.contracts.market_records import read_price
 from shared.domain.limits.policy import UserPolicy
 from shared.domain.portfolio import Portfolio
+from shared.domain.position import MAIN
 from shared.domain.routes import Routes, advance, due, routed
 from shared.domain.values.money import Price
 from shared.domain.values.symbol import Symbol
@@ -87,7 +88,7 @@ class AccountRoutes:
         return [policy for policy, kind, groups, facts in rows if _has_ended(kind, groups, facts)]
 
     async def _flat(self, users: Sequence[UserPolicy]) -> set[tuple[str, str]]:
-        """Return the accounts, by user and venue, in which nothing but dust is held from copying.
+        """Return the accounts, by user and venue, whose main book holds nothing but dust.
 
         A record that cannot be read counts as held; what has no price is worth its cost.
         """
@@ -122,4 +123,5 @@ def _is_flat(answer: Any, prices: Mapping[str, str]) -> bool:
         with suppress(MalformedMessageError):
             if written := prices.get(str(symbol)):
                 worth[symbol] = read_price(symbol, written)[0]
-    return not holdings.unreadable and not Portfolio(holdings.positions, worth).assets()
+    main = {symbol: position.book(MAIN) for symbol, position in holdings.positions.items()}
+    return not holdings.unreadable and not Portfolio(main, worth).assets()

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from shared.bus.client.wire import hgetall, pack
-from shared.bus.records import pairs, read_equity
+from shared.bus.records import pairs, read_equity, read_holdings
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.records import ACCOUNT_FIELDS, read_account_values
@@ -17,6 +17,7 @@ from shared.contracts.stage import read_stage
 from shared.domain.account import Account
 from shared.domain.limits.policy import SizingMode, UserPolicy
 from shared.domain.limits.risk_state import RiskState
+from shared.domain.position import MAIN
 from shared.domain.stages.ladder import effective_stage
 from shared.domain.stages.stage import Stage
 from shared.domain.values.money import Money
@@ -31,10 +32,12 @@ class FollowerCache:
     __slots__ = (
         "_account",
         "_account_answer",
+        "_divided",
         "_equity",
         "_equity_answer",
         "_held",
         "_held_answer",
+        "_master",
         "_risk",
         "_risk_answer",
         "_stage",
@@ -50,10 +53,12 @@ class FollowerCache:
         "venue",
     )
 
-    def __init__(self, policy: UserPolicy, venue: str) -> None:
+    def __init__(self, policy: UserPolicy, venue: str, master: str = MAIN) -> None:
+        """`master` is the one whose book the signals concern."""
         self.policy = policy
-        self.needs_positions = policy.limits.need_positions
-        self.needs_prices = policy.limits.need_prices
+        shared = policy.followed_master(master) is not None
+        self.needs_positions = policy.limits.need_positions or shared
+        self.needs_prices = policy.limits.need_prices or shared
         self.needs_risk = policy.limits.need_risk
         self.needs_stage = policy.stage.auto
         self.needs_cash = policy.sizing.mode is SizingMode.CASH
@@ -67,7 +72,10 @@ class FollowerCache:
         if self.needs_stage:
             entry.append(keys.stage(user))
         self.for_entry = (pack(("HMGET", account, *ACCOUNT_FIELDS)), *map(hgetall, entry))
-        self.for_exit = (pack(("HMGET", account, "equity", "currency")), pack(("HKEYS", positions)))
+        self._master = master
+        self._divided = master != MAIN or policy.has_books
+        held = hgetall(positions) if self._divided else pack(("HKEYS", positions))
+        self.for_exit = (pack(("HMGET", account, "equity", "currency")), held)
         self.venue = venue
         self._account: Account | None = None
         self._account_answer: Any = None
@@ -123,13 +131,22 @@ class FollowerCache:
         return self._stage if answer else self.policy.stage.start
 
     def held(self, answer: Any) -> frozenset[Symbol]:
-        """Parse the symbols that are held; unreadable names are left out, because no record may hold back an exit."""
+        """Parse the symbols that are held for the master; unreadable names are left out: no record may hold back an exit."""
         if not answer:
             return _NOTHING
         if answer != self._held_answer:
-            self._held = _symbols(answer)
+            self._held = _held_for(self._master, answer) if self._divided else _symbols(answer)
             self._held_answer = answer
         return self._held
+
+
+def _held_for(master: str, answer: Any) -> frozenset[Symbol]:
+    """Return the symbols of which a master's book holds something; one whose record cannot be read may be among them."""
+    if isinstance(answer, Exception):
+        return _NOTHING
+    holdings = read_holdings(answer)
+    held = {symbol for symbol, position in holdings.positions.items() if position.book(master).size.amount > 0}
+    return frozenset(held) | _symbols(list(holdings.unreadable))
 
 
 def _symbols(answer: Any) -> frozenset[Symbol]:

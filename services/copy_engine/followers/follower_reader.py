@@ -40,8 +40,8 @@ class FollowerReader:
     def __init__(self, bus: Bus, clock: Callable[[], int]) -> None:
         self._bus = bus
         self._clock = clock
-        self._caches: dict[str, dict[str, FollowerCache]] = {}
-        """By venue and user."""
+        self._caches: dict[tuple[str, str], dict[str, FollowerCache]] = {}
+        """By venue and master's book, and by user."""
 
     async def followers(self, signal: Signal, users: Sequence[UserPolicy]) -> list[Follower]:
         """Read what is needed to decide about a signal for these users. Raises BusUnavailable."""
@@ -50,11 +50,11 @@ class FollowerReader:
             return await self._for_exit(signal, users, held)
         return await self._for_entry(signal, users, held)
 
-    def _cache_of(self, policy: UserPolicy, venue: str) -> FollowerCache:
-        caches = self._caches.setdefault(venue, {})
+    def _cache_of(self, policy: UserPolicy, venue: str, master: str) -> FollowerCache:
+        caches = self._caches.setdefault((venue, master), {})
         each = caches.get(policy.user)
         if each is None or each.policy is not policy:
-            each = caches[policy.user] = FollowerCache(policy, venue)
+            each = caches[policy.user] = FollowerCache(policy, venue, master)
         return each
 
     async def _held_by_account(
@@ -81,7 +81,7 @@ class FollowerReader:
         prices = {venue: pairs(next(answers)) for venue in priced}
         found: dict[str, dict[str, Decimal]] = {user: {} for user in former}
         for user, venue in asked:
-            found[user][venue] = _worth(next(answers), signal.symbol.base, prices[venue])
+            found[user][venue] = _worth(next(answers), signal, prices[venue])
         return found
 
     async def _for_exit(
@@ -92,7 +92,10 @@ class FollowerReader:
         The equity is only written beside the decision.
         """
         venues = [_exit_venue(policy, signal, held.get(policy.user, {})) for policy in users]
-        caches = [self._cache_of(policy, venue or signal.venue) for policy, venue in zip(users, venues, strict=True)]
+        book = signal.book
+        caches = [
+            self._cache_of(policy, venue or signal.venue, book) for policy, venue in zip(users, venues, strict=True)
+        ]
         answers = iter(await self._bus.do_all([command for cache in caches for command in cache.for_exit]))
         return [
             Follower(cache.policy, None, (), venue=venue, held=cache.held(names), recorded_equity=cache.equity(equity))
@@ -102,7 +105,8 @@ class FollowerReader:
     async def _for_entry(
         self, signal: Signal, policies: Sequence[UserPolicy], held: Mapping[str, Mapping[str, Decimal]]
     ) -> list[Follower]:
-        users = [self._cache_of(policy, policy.venue_for(signal.leader) or signal.venue) for policy in policies]
+        leader, book = signal.leader, signal.book
+        users = [self._cache_of(policy, policy.venue_for(leader) or signal.venue, book) for policy in policies]
         traded = {signal.symbol: None}
         traded |= {user.policy.symbols.mapped(signal.symbol): None for user in users if user.policy.symbols.map}
         commands: list[Command] = [("HGETALL", keys.CONTROL)]
@@ -202,17 +206,21 @@ def _still_held_at(held: Mapping[str, Decimal], venue: str | None) -> str:
     return next((other for other, worth in held.items() if other != venue and worth >= RESIDUE), "")
 
 
-def _worth(answer: Any, base: str, prices: Mapping[str, str]) -> Decimal:
-    """Return the worth of what is held of a coin, zero if nothing is; a record that cannot be read may be worth anything."""
-    holdings = read_holdings(answer)
+def _worth(answer: Any, signal: Signal, prices: Mapping[str, str]) -> Decimal:
+    """Return the worth of what is held of a signal's coin for its master, zero if nothing is.
+
+    A record that cannot be read may be worth anything.
+    """
+    holdings, base = read_holdings(answer), signal.symbol.base
     if holdings.may_hold(base):
         return _ANY_WORTH
     total = ZERO
     for symbol, position in holdings.positions.items():
-        if symbol.base == base and position.size.amount > 0:
-            worth = position.cost.amount
+        book = position.book(signal.book)
+        if symbol.base == base and book.size.amount > 0:
+            worth = book.cost.amount
             with suppress(MalformedMessageError):
                 if written := prices.get(str(symbol)):
-                    worth = (position.size * read_price(symbol, written)[0]).amount
+                    worth = (book.size * read_price(symbol, written)[0]).amount
             total += max(worth, _LEAST_WORTH)
     return total

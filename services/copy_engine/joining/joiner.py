@@ -31,6 +31,7 @@ from shared.domain.copying.decision_plan import decide_skip, decision_failed
 from shared.domain.limits.policy import OnJoin, UserPolicy
 from shared.domain.order import Decision
 from shared.domain.portfolio import Portfolio
+from shared.domain.signal import Signal
 from shared.domain.values.instrument import Instrument
 from shared.domain.values.symbol import Symbol
 
@@ -153,7 +154,7 @@ class Joiner:
     ) -> Decision | JoinDelay:
         signal = joinable.latest.signal
         symbol = policy.symbols.mapped(signal.symbol)
-        context, unreadable = await self._read_context(policy.user, signal.venue, venue, symbol)
+        context, unreadable = await self._read_context(policy.user, signal, venue, symbol)
         # Dated 0, so that the balance counts as read after the fill: the cash before it is the present cash plus the cost.
         whole = replace(as_one_entry(joinable, context.master, self._clock()), filled_at=0)
         (follower,) = await self._reader.followers(whole, [policy])
@@ -166,9 +167,9 @@ class Joiner:
             log.exception("decision failed", signal_id=signal.id, user=policy.user)
             return decide_skip(replace(whole, filled_at=now), follower, decision_failed(error), now)
 
-    async def _read_context(self, user: str, masters: str, venue: str, symbol: Symbol) -> tuple[JoinContext, str]:
+    async def _read_context(self, user: str, signal: Signal, venue: str, symbol: Symbol) -> tuple[JoinContext, str]:
         """Read what joining needs beside the follower, of both venues; the text names what cannot be read."""
-        (master,) = await self._records.accounts([(MASTER, masters)])
+        (master,) = await self._records.accounts([(MASTER, signal.venue)])
         price = (await self._records.prices_of(venue, [symbol])).get(symbol)
         try:
             holdings = await self._records.holdings(user, venue)
@@ -176,7 +177,8 @@ class Joiner:
             return JoinContext(price, master), f"what is held cannot be read: {error}"
         if holdings.may_hold(symbol.base):
             return JoinContext(price, master), f"what is held cannot be read: a record of {symbol.base}"
-        portfolio = Portfolio(holdings.positions, {symbol: price[0]} if price else {})
+        books = {name: position.book(signal.book) for name, position in holdings.positions.items()}
+        portfolio = Portfolio(books, {symbol: price[0]} if price else {})
         return JoinContext(price, master, portfolio.assets()), ""
 
     async def _write(self, decision: Decision, horizon: int) -> None:

@@ -23,6 +23,7 @@ from services.executor.orders.refusal_codes import code_of
 from services.executor.orders.settlement import settle
 from shared.domain.mirror import Mirror, MirrorEnd, judge_end, rest_of_sale
 from shared.domain.order import TERMINAL, Kind, OrderState
+from shared.domain.position import MAIN
 from shared.domain.reason import ReasonCode
 from shared.domain.skip import Skip
 from shared.domain.values.instrument import Instrument
@@ -66,7 +67,7 @@ class LastStep:
         self, mirror: Mirror, slot: Callable[[], QueueSlot], instrument: Instrument | None
     ) -> Mirror | None:
         context, decision = self._context, mirror.decision
-        held = await context.positions.of(decision.symbol)
+        held = await context.positions.book(decision.symbol, MAIN)
         mirror = scaled(mirror, held.size.amount if held else ZERO)
         fields = await context.store.load(decision.id)
         record = OrderRecord.read(fields)

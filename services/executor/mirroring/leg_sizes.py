@@ -14,6 +14,7 @@ from services.executor.orders.admission import Admission
 from services.executor.orders.exit_price import bound
 from shared.domain.mirror import Mirror
 from shared.domain.order import Kind, Side
+from shared.domain.position import MAIN
 from shared.domain.reason import ReasonCode
 from shared.domain.skip import Skip
 from shared.domain.values.instrument import Instrument
@@ -66,7 +67,7 @@ class LegSizes:
         limit = _floored(mirror, instrument)
         rest = mirror.target - filled
         if mirror.decision.kind is Kind.EXIT:
-            held = await self._context.positions.of(symbol)
+            held = await self._context.positions.book(symbol, MAIN)
             free = (held.size.amount if held else ZERO) - on_sale
             if free <= 0:
                 return NotYet("nothing is held from copying that is not on sale")
@@ -114,7 +115,7 @@ class LegSizes:
     ) -> Leg | NotYet:
         """Size an immediate sale of what the master has sold and the user has not. Raises MalformedMessageError."""
         symbol = mirror.decision.symbol
-        held = await self._context.positions.of(symbol)
+        held = await self._context.positions.book(symbol, MAIN)
         free = (held.size.amount if held else ZERO) - on_sale
         most = min(mirror.due - record.filled, free)
         size = Quantity(max(most, ZERO), symbol.base).floored(instrument.lot_step)

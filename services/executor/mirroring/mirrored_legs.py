@@ -27,6 +27,7 @@ from services.executor.orders.refusal_codes import code_of
 from services.executor.orders.settlement import book_part
 from shared.domain.mirror import Mirror, block
 from shared.domain.order import Kind, OrderState, leg_id
+from shared.domain.position import MAIN
 from shared.domain.reason import ReasonCode
 from shared.domain.skip import Skip
 from shared.domain.values.instrument import Instrument
@@ -320,7 +321,7 @@ class MirroredLegs:
         return False
 
     async def _scale(self) -> None:
-        held = await self._context.positions.of(self._state.mirror.decision.symbol)
+        held = await self._context.positions.book(self._state.mirror.decision.symbol, MAIN)
         await self._state.put(scaled(self._state.mirror, held.size.amount if held else ZERO))
 
     def _hold_off(self, why: NotYet, *, exit_waits: bool) -> None:

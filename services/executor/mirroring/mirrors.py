@@ -32,6 +32,7 @@ from shared.domain.fault import FaultKind
 from shared.domain.limits.policy import OrdersMode
 from shared.domain.mirror import Mirror, MirrorAction, MirrorDecision
 from shared.domain.order import TERMINAL, Decision, Kind, OrderState
+from shared.domain.position import MAIN
 from shared.domain.reason import ReasonCode
 from shared.domain.skip import Skip
 from shared.domain.values.money import ONE, ZERO
@@ -130,12 +131,12 @@ class Mirrors(MirrorGate):
 
     async def make_room(self, decision: Decision) -> None:
         """Cancel the resting sales of a symbol if an exit needs what they hold, and return when they have ended."""
-        if not self._orders or decision.copy is None:
-            return
+        if not self._orders or decision.copy is None or decision.master != MAIN:
+            return  # only what the main book holds is mirrored
         sales = [each for each in self._orders.values() if each.rests and _is_sale(each, decision)]
         if not sales:
             return
-        held = await self._context.positions.of(decision.symbol)
+        held = await self._context.positions.book(decision.symbol, MAIN)
         size = held.size.amount if held is not None else ZERO
         needed = size * min(decision.copy.fraction or ONE, ONE)
         if needed <= size - sum((each.offered for each in sales), ZERO):

@@ -39,6 +39,7 @@ _HOLD_LAG_MS: Final = 10_000
 @dataclass(frozen=True, slots=True)
 class _Reservation:
     symbol: Symbol
+    master: str
     size: Quantity
     cost: Money
     fee: Decimal
@@ -90,7 +91,7 @@ class Admission:
                 return Skip(f"limits cannot be judged: {error}", ReasonCode.RECORD_UNREADABLE)
             if standing is None:
                 return balance_unknown("")
-            found = admit(size, limit, policy, standing, instrument, self._clock(), scale)
+            found = admit(size, limit, policy, standing, instrument, self._clock(), scale, master=decision.master)
             if isinstance(found, AllowedSize):
                 self.reserve(decision, found.size, limit)
             return found
@@ -98,7 +99,7 @@ class Admission:
     def reserve(self, decision: Decision, size: Quantity, limit: Price) -> None:
         """Reserve the room of an entry that may have been sent."""
         fee = self._account.fees.of(decision.symbol)
-        self._reserved[decision.id] = _Reservation(decision.symbol, size, size * limit, fee)
+        self._reserved[decision.id] = _Reservation(decision.symbol, decision.master, size, size * limit, fee)
 
     def held_at_venue(self, decision: Decision, since: int) -> None:
         """Note that the venue holds the cost of an order that rests since then (epoch ms): it must not be subtracted twice."""
@@ -120,9 +121,10 @@ class Admission:
         account = account._replace(taker_fee=self._account.fees.of(decision.symbol))
         book = _EMPTY
         user, venue = self._positions.user, self._positions.venue
-        if limits.need_positions:
+        shared = policy.followed_master(decision.master) is not None
+        if limits.need_positions or shared:
             held = _with(others, await self._records.positions(user, venue), self._clock())
-            prices = await self._records.prices_of(venue, list(held)) if limits.need_prices else {}
+            prices = await self._records.prices_of(venue, list(held)) if limits.need_prices or shared else {}
             book = Portfolio(held, {symbol: price for symbol, (price, _) in prices.items()})
         else:
             await self._readable(decision.symbol)
@@ -148,7 +150,8 @@ def _with(others: Iterable[_Reservation], held: Mapping[Symbol, Position], now: 
     positions = dict(held)
     for each in others:
         before = positions.get(each.symbol) or Position.flat(each.symbol, now)
-        positions[each.symbol] = before.bought(each.size, each.cost, now)
+        book = before.book(each.master).bought(each.size, each.cost, now)
+        positions[each.symbol] = before.with_book(each.master, book)
     return positions
 
 

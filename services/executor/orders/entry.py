@@ -17,6 +17,7 @@ from services.executor.orders.refusal_codes import code_of
 from services.executor.orders.settlement import settle
 from shared.domain.control import refusal
 from shared.domain.order import CLOCK_TOLERANCE_MS, TERMINAL, Decision, EntryTerms, OrderState
+from shared.domain.position import MAIN
 from shared.domain.reason import ReasonCode
 from shared.domain.skip import Skip
 from shared.domain.stages.stage import Stage, rank
@@ -163,6 +164,10 @@ class EntryHandler:
             return Denied(OrderState.SKIPPED, context.policy.fault, ReasonCode.SETTINGS_UNUSABLE)
         if not context.policy.enabled:
             return Denied(OrderState.SKIPPED, "the user is disabled", ReasonCode.DISABLED)
+        followed = context.policy.followed_master(decision.master)
+        if decision.master != MAIN and (followed is None or followed.venue != decision.venue):
+            why = f"the master {decision.master} is not followed on {decision.venue} (any more)"
+            return Denied(OrderState.SKIPPED, why, ReasonCode.VENUE_NOT_FOLLOWED)
         return self._too_late(decision, terms)
 
     def _stage_refusal(self, decision: Decision) -> Denied | None:

@@ -1,4 +1,4 @@
-"""Exits: a fraction of what is held from copying, sold until it is gone; first within a bound of the price, then at market.
+"""Exits: a fraction of what is held for their master, sold until it is gone; first within a bound of the price, then at market.
 
 An exit does not expire, and `halt` alone stops it. It waits for a parked account, tries again with growing pauses whatever the
 venue refuses, and never sells more than is held or what Shoal did not buy. Each try that may have traded is a leg with its own
@@ -159,7 +159,7 @@ class ExitHandler:
         try:
             for name in (decision.symbol, *context.renames.former(decision.symbol)):
                 position = await context.positions.of(name)
-                if position is not None and position.size.amount > 0:
+                if position is not None and position.book(decision.master).size.amount > 0:
                     return False
         except MalformedMessageError as error:
             self._planner.report_unreadable(decision, error)
@@ -218,7 +218,7 @@ class ExitHandler:
         progress.venue_order_id, progress.last = order.venue_order_id, describe(order)
         if record.target is not None and totals.filled.amount >= record.target:
             if not progress.sized:  # a predecessor sized its leg
-                progress.dust = await self._planner.dust_after(order)
+                progress.dust = await self._planner.dust_after(order, decision.master)
             await settle(
                 context,
                 decision,
@@ -274,7 +274,7 @@ class ExitHandler:
         held = await context.positions.of(decision.symbol)
         if held is None or held.size <= has:
             return None
-        left = held.sold(held.size - has, context.clock())
+        left = held.missing(held.size - has, decision.master, context.clock())
         return PositionChange(str(decision.symbol), write_position(left) if left.size.amount > 0 else None)
 
 

@@ -1,6 +1,7 @@
 """Sizes the next leg of an exit, from what is held, what the venue takes and what the account has.
 
-It must never size more than is held from copying, nor what an order that was set aside may have sold.
+It must never size more than is held from copying for the master whose exit it is, nor what an order that was set aside may have
+sold.
 """
 
 from __future__ import annotations
@@ -77,6 +78,7 @@ class ExitPlanner:
         except MalformedMessageError as error:
             self.report_unreadable(decision, error)
             return None
+        position = None if position is None else position.book(decision.master)
         if position is None or position.size.amount == 0:
             return Skip(NOTHING_HELD, ReasonCode.NOTHING_HELD)
         free = self._aside.sellable(decision, position.size)
@@ -122,17 +124,20 @@ class ExitPlanner:
             return None
         return limit if self._clock() - decision.signal_at <= guards.max_signal_age_ms else None
 
-    async def dust_after(self, sale: VenueOrder) -> Quantity | None:
-        """Return what a sale that is not booked yet leaves held if that is below the venue's minimum; else None."""
+    async def dust_after(self, sale: VenueOrder, master: str) -> Quantity | None:
+        """Return what a sale that is not booked yet leaves of a master's book if that is below the venue's minimum; else None."""
         price = sale.average_price
         try:
             position = await self._positions.of(sale.symbol)
             instrument = (await self._venue.instruments()).get(sale.symbol)
         except (MalformedMessageError, VenueError):
             return None  # only needed for the report
-        if position is None or instrument is None or price is None or position.size <= sale.filled:
+        if position is None or instrument is None or price is None:
             return None
-        rest = position.size - sale.filled
+        held = position.book(master).size
+        if held <= sale.filled:
+            return None
+        rest = held - sale.filled
         return rest if instrument.below_minimum(rest, price) else None
 
     def report_unreadable(self, decision: Decision, error: MalformedMessageError) -> None:

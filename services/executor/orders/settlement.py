@@ -30,7 +30,7 @@ log = structlog.get_logger()
 async def book_leg(context: AccountContext, decision: Decision, order: VenueOrder, fields: Mapping[str, str]) -> None:
     """Book a leg that is followed by another one: the order's record, the position and the realised profit."""
     async with context.positions.booking:
-        booked = await _fill_booking(context, order)
+        booked = await _fill_booking(context, decision.master, order)
         await context.store.move(decision.id, OrderState.PLANNED, fields, booked.position, booked.risk, booked.totals)
     context.account.traded(order)
     context.positions.changed.set()
@@ -51,7 +51,7 @@ async def book_part(
     count as one trade.
     """
     async with context.positions.booking:
-        booked = await _fill_booking(context, part)
+        booked = await _fill_booking(context, decision.master, part)
         risk = booked.risk if first or part.side is Side.SELL else None
         await context.store.move(decision.id, state, fields, booked.position, risk, booked.totals)
     if part.filled.amount:
@@ -67,27 +67,35 @@ class _Booking:
 
 
 async def _fill_booking(
-    context: AccountContext, order: VenueOrder | None, written_off: Quantity | None = None, *, ends: bool = False
+    context: AccountContext,
+    master: str,
+    order: VenueOrder | None,
+    written_off: Quantity | None = None,
+    *,
+    ends: bool = False,
 ) -> _Booking:
-    """Return what a leg changes in the position, the risk state and the sums of trades.
+    """Return what a leg for a master changes in the position, the risk state and the sums of trades.
 
-    Write it before the booking lock is released. `ends`: it is the last leg of its order.
+    No other master's book changes, and a sale is of the coins of this book at their cost. Write it before the booking lock is
+    released. `ends`: it is the last leg of its order.
     """
     if order is None or order.filled.amount == 0:
         return _Booking()
     symbol = order.symbol
     now = context.clock()
-    before, risk, sums = await context.positions.before_fill(
+    position, risk, sums = await context.positions.before_fill(
         symbol, f"order {order.venue_order_id} is not booked in it"
     )
-    if before is None:
+    if position is None:
         return _Booking()
+    before = position.book(master)
     held = position_after(before, order, now)
     totals = sums_after(context.faults, sums, order, before, held, now, ends=ends)
     if written_off is not None and order.side is Side.SELL:
         held = held.sold(written_off, now)
-    position = PositionChange(str(symbol), write_position(held) if held.size.amount > 0 else None)
-    return _Booking(position, context.risk.after_fill(order, before, context.policy.currency, risk), totals)
+    after = position.with_book(master, held)
+    change = PositionChange(str(symbol), write_position(after) if after.size.amount > 0 else None)
+    return _Booking(change, context.risk.after_fill(order, before, context.policy.currency, risk), totals)
 
 
 async def _correction_booking(context: AccountContext, symbol: Symbol, change: PositionChange) -> _Booking:
@@ -148,6 +156,7 @@ async def settle(
         average_price=total.average_price.shown() if total.average_price else None,
         fee=total.fee.amount,
         **total.report_fields(),
+        master=decision.master,
         signal_at=decision.signal_at,
         sent_at=sent_at,
         accepted_at=accepted_at,
@@ -157,7 +166,7 @@ async def settle(
     context.crash_points.hit(CrashPoint.EXECUTOR_BEFORE_ACK)
     async with context.positions.booking:
         booked = await (
-            _fill_booking(context, traded, written_off, ends=True)
+            _fill_booking(context, decision.master, traded, written_off, ends=True)
             if position is None
             else _correction_booking(context, decision.symbol, position)
         )

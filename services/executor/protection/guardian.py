@@ -1,4 +1,5 @@
-"""Guards what one account holds from copying: the user's own exits, and what the operator wants closed.
+"""Guards what one account holds from copying, each master's book for itself: the user's own exits, and what the operator wants
+closed.
 
 Needs the shared prices and Redis, and nothing of master, engine or api. It must never sell because data is missing: an old price
 counts as none, and is reported once.
@@ -16,7 +17,7 @@ import structlog
 
 from services.executor.account.context import AccountContext
 from services.executor.protection.high_marks import HighMarks
-from services.executor.protection.own_exits import USER_MODE, OwnExits
+from services.executor.protection.own_exits import USER_MODE, BookName, OwnExits
 from services.executor.protection.price_alarm import PriceAlarm
 from shared.bus.errors import ENDS_A_TURN, BusRefused
 from shared.bus.watch import Watch, WatchedHoldings, WatchedMarket
@@ -44,6 +45,11 @@ _REFUSED: Final = "Redis refuses a key of this user: nothing is closed by price 
 log = structlog.get_logger()
 
 
+def _books(held: WatchedHoldings) -> list[tuple[str, Position]]:
+    """Return what is held by master: each book is guarded by its own cost, age and high."""
+    return [each for position in held.positions.values() for each in position.split().items()]
+
+
 @dataclass(frozen=True, slots=True)
 class _Why:
     rule: str
@@ -65,7 +71,7 @@ class Guardian:
         """`alarm` has it look as soon as a published price closes something; without one it does so a second later."""
         self._context = context
         self._alarm = alarm
-        self._guarded: dict[Symbol, Position] = {}
+        self._guarded: dict[BookName, Position] = {}
         """What a price can close, as of the last look."""
         self._alarmed = asyncio.Event()
         self._supervisor = supervisor or Supervisor()
@@ -125,28 +131,33 @@ class Guardian:
 
     def price_moved(self, price: Price, at: int) -> None:
         """Note a new high, and look at once if this price closes something: the look decides."""
-        context, position = self._context, self._guarded.get(price.symbol)
-        now, exits = context.clock(), context.policy.exits
-        if position is None or at < position.updated_at or now - at > STALE_MS:
+        now, exits = self._context.clock(), self._context.policy.exits
+        if now - at > STALE_MS:
             return
-        if exits.trailing_pct is not None:
-            position = self._guarded[price.symbol] = self._highs.note(position, price)
-        if due(position, price, now, exits) is not None:
-            self._alarmed.set()
+        for name, book in self._guarded.items():
+            if name[0] != price.symbol or at < book.updated_at:
+                continue
+            seen = book
+            if exits.trailing_pct is not None:
+                seen = self._guarded[name] = self._highs.note(
+                    name[1], book, price
+                )  # the key stays, so the loop may go on
+            if due(seen, price, now, exits) is not None:
+                self._alarmed.set()
 
     async def look(self) -> None:
         """Look once, and close what is due."""
         self._alarmed.clear()  # before reading, so that an alarm meanwhile triggers another look
-        guarded: dict[Symbol, tuple[Position, Price]] = {}
+        guarded: dict[BookName, tuple[Position, Price]] = {}
         try:
             await self._look(guarded)
         finally:
-            self._guarded = {symbol: position for symbol, (position, _) in guarded.items()}
+            self._guarded = {name: book for name, (book, _) in guarded.items()}
             if self._alarm is not None:
-                prices = {symbol: price for symbol, (_, price) in guarded.items()}
+                prices = {symbol: price for (symbol, _), (_, price) in guarded.items()}
                 self._alarm.set(self, self._context.venue.name, prices)
 
-    async def _look(self, guarded: dict[Symbol, tuple[Position, Price]]) -> None:
+    async def _look(self, guarded: dict[BookName, tuple[Position, Price]]) -> None:
         context = self._context
         quiet = not self._exits.busy  # before reading: a trade meanwhile is not in what is read
         held = await self._watch.held(context.user, context.venue.name)
@@ -155,7 +166,7 @@ class Guardian:
         self.flat = (
             quiet
             and not held.unreadable
-            and all(self._exits.ended(position, _LEAVING) for position in held.positions.values())
+            and all(self._exits.ended(master, book, _LEAVING) for master, book in _books(held))
         )
         self._holding = bool(held.positions or held.unreadable)
         if not held.positions:
@@ -169,17 +180,17 @@ class Guardian:
             "no fresh price: nothing is closed by price until there is one",
             [str(symbol) for symbol in held.positions if self._fresh(symbol, market) is None],
         )
-        for position in held.positions.values():
-            if position.symbol in self._exits.closing:
+        for master, book in _books(held):
+            if (book.symbol, master) in self._exits.closing:
                 continue
-            price = self._price(position, market)
+            price = self._price(book, market)
             if price is not None and context.policy.exits.trailing_pct is not None:
-                position = await self._highs.raised(position, price)  # noqa: PLW2901  # the same position, as seen by now
-            why = self._why(position, held, market)
+                book = await self._highs.raised(master, book, price)  # noqa: PLW2901  # the same book, as seen by now
+            why = self._why(book, held, market)
             if why is not None:
-                self._exits.close(position, why.rule, why.words)
-            elif self._alarm is not None and price is not None and self._may_close(position, price):
-                guarded[position.symbol] = (position, price)
+                self._exits.close(master, book, why.rule, why.words)
+            elif self._alarm is not None and price is not None and self._may_close(book, price):
+                guarded[book.symbol, master] = (book, price)
 
     def _report_unreadable(self, held: WatchedHoldings) -> None:
         """Report the positions whose records cannot be read; the others are guarded all the same."""

@@ -1,4 +1,4 @@
-"""The highest price that each position has seen since it was opened: what a trailing stop is measured from."""
+"""The highest price that each book of a position has seen since it was opened: what a trailing stop is measured from."""
 
 from __future__ import annotations
 
@@ -19,28 +19,36 @@ class HighMarks:
 
     def __init__(self, positions: AccountPositions) -> None:
         self._positions = positions
-        self._seen: dict[Symbol, Position] = {}
+        self._seen: dict[tuple[Symbol, str], Position] = {}
 
     def clear(self) -> None:
         """Forget all of them: nothing is held any more."""
         self._seen.clear()
 
-    def note(self, position: Position, price: Price) -> Position:
-        """Return a position with its high raised to a price, in memory alone; the next `raised` records it."""
-        position = self._seen[position.symbol] = self._with_known(position).seen(price)
-        return position
+    def note(self, master: str, book: Position, price: Price) -> Position:
+        """Return a book with its high raised to a price, in memory alone; the next `raised` records it."""
+        book = self._seen[book.symbol, master] = self._with_known(master, book).seen(price)
+        return book
 
-    async def raised(self, position: Position, price: Price) -> Position:
-        """Return a position with its high raised to a price; recorded only where it has risen by a step."""
-        recorded = position.high
-        position = self.note(position, price)
-        high = position.high
-        if high is not None and (recorded is None or high.amount >= recorded.amount * _STEP):
-            await self._positions.correct(position.symbol, lambda now: None if now is None else now.seen(high))
-        return position
+    async def raised(self, master: str, book: Position, price: Price) -> Position:
+        """Return a book with its high raised to a price; recorded only where it has risen by a step."""
+        recorded, opened_at = book.high, book.opened_at
+        book = self.note(master, book, price)
+        high = book.high
+        if high is None or (recorded is not None and high.amount < recorded.amount * _STEP):
+            return book
 
-    def _with_known(self, position: Position) -> Position:
-        known = self._seen.get(position.symbol)
-        if known is None or known.opened_at != position.opened_at or known.high is None:
-            return position
-        return position.seen(known.high)
+        def raise_mark(now: Position | None) -> Position | None:
+            held = None if now is None else now.book(master)
+            if now is None or held is None or held.size.amount <= 0 or held.opened_at != opened_at:
+                return None  # sold meanwhile: another book would begin with this one's high
+            return now.with_book(master, held.seen(high))
+
+        await self._positions.correct(book.symbol, raise_mark)
+        return book
+
+    def _with_known(self, master: str, book: Position) -> Position:
+        known = self._seen.get((book.symbol, master))
+        if known is None or known.opened_at != book.opened_at or known.high is None:
+            return book
+        return book.seen(known.high)

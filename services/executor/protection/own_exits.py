@@ -1,8 +1,8 @@
-"""The user's own exits, from the decision to the end: one at a time per symbol, in the symbol's queue.
+"""The user's own exits, from the decision to the end: one at a time per book of a symbol, in the symbol's queue.
 
-In the queue, so that a master's exit and an own exit of the same position cannot both sell it: the second one finds nothing
-held. Each is noted durably before anything of it is sent; the next owner finds the note, and ends that exit before anything
-else happens to the symbol. Otherwise it is an exit like any other.
+In the queue, so that a master's exit and an own exit of the same book cannot both sell it: the second one finds nothing held.
+Each is noted durably before anything of it is sent; the next owner finds the note, and ends that exit before anything else
+happens to the symbol. Otherwise it is an exit like any other.
 """
 
 from __future__ import annotations
@@ -30,6 +30,9 @@ from shared.domain.values.symbol import Symbol
 USER_MODE: Final = "USER (position management only)"
 """Names a user's cycle in the log: it looks after what is held from copying, and never scans or enters."""
 
+BookName = tuple[Symbol, str]
+"""A symbol and a master: what is held of the one for the other."""
+
 log = structlog.get_logger()
 
 
@@ -53,12 +56,12 @@ class OwnExits:
         self._clock = clock
         self._dispatcher = dispatcher
         self._queues = queues
-        self._closing: set[Symbol] = set()
-        self._ended: dict[Symbol, str] = {}
+        self._closing: set[BookName] = set()
+        self._ended: dict[BookName, str] = {}
 
     @property
-    def closing(self) -> frozenset[Symbol]:
-        """The symbols with an own exit under way or waiting."""
+    def closing(self) -> frozenset[BookName]:
+        """The books with an own exit under way or waiting."""
         return frozenset(self._closing)
 
     @property
@@ -78,42 +81,43 @@ class OwnExits:
             log.warning(
                 "taking up an own exit", user=self._positions.user, symbol=str(decision.symbol), order_id=decision.id
             )
-            self._closing.add(decision.symbol)
+            self._closing.add(_book(decision))
             queue = self._names.renames.symbol(decision.symbol)
             self._queues.add(queue, partial(self._process, decision, redelivered=True))
 
-    def ended(self, position: Position, rule: str) -> bool:
-        """Return whether an exit of this unchanged position by this rule has ended: the rest of it cannot be sold."""
-        ended = self._ended.get(position.symbol)
+    def ended(self, master: str, book: Position, rule: str) -> bool:
+        """Return whether an exit of this unchanged book by this rule has ended: the rest of it cannot be sold."""
+        ended = self._ended.get((book.symbol, master))
         if ended is None:
             return False
-        return self._decide(position, rule, "").id == ended
+        return self._decide(master, book, rule, "").id == ended
 
-    def close(self, position: Position, rule: str, words: str) -> None:
-        """Queue an exit of a position, once: after one that left dust nothing is queued while the position is unchanged."""
-        symbol, decision = position.symbol, self._decide(position, rule, words)
-        if symbol in self._closing or self._ended.get(symbol) == decision.id:
+    def close(self, master: str, book: Position, rule: str, words: str) -> None:
+        """Queue an exit of a book, once: after one that left dust nothing is queued while the book is unchanged."""
+        name, decision = (book.symbol, master), self._decide(master, book, rule, words)
+        if name in self._closing or self._ended.get(name) == decision.id:
             return
-        self._closing.add(symbol)
-        if not self._queues.add(self._names.renames.symbol(symbol), partial(self._begin, position, decision)):
-            self._closing.discard(symbol)
+        self._closing.add(name)
+        if not self._queues.add(self._names.renames.symbol(book.symbol), partial(self._begin, book, decision)):
+            self._closing.discard(name)
 
-    def _decide(self, position: Position, rule: str, words: str) -> Decision:
-        return own_exit(self._positions.user, self._positions.venue, position, rule, words, self._clock())
+    def _decide(self, master: str, book: Position, rule: str, words: str) -> Decision:
+        user, venue = self._positions.user, self._positions.venue
+        return own_exit(user, venue, book, rule, words, self._clock(), master=master)
 
-    async def _begin(self, position: Position, decision: Decision) -> None:
+    async def _begin(self, book: Position, decision: Decision) -> None:
         try:
-            held = await self._positions.of(position.symbol)
+            held = await self._positions.book(book.symbol, decision.master)
         except MalformedMessageError:  # damaged since the last look; the next one reports it
             held = None
-        if held is None or (held.opened_at, held.updated_at) != (position.opened_at, position.updated_at):
-            self._closing.discard(position.symbol)  # traded since: the next look decides again
+        if held is None or (held.opened_at, held.updated_at) != (book.opened_at, book.updated_at):
+            self._closing.discard(_book(decision))  # traded since: the next look decides again
             return
         log.warning(
             "own exit",
             mode=USER_MODE,
             user=self._positions.user,
-            symbol=str(position.symbol),
+            symbol=str(book.symbol),
             order_id=decision.id,
             reason=decision.reason,
         )
@@ -127,5 +131,9 @@ class OwnExits:
             self._queues.add_later(queue, again, self._dispatcher.pause(decision))
             return
         await self._store.forget_own_exit(decision)
-        self._ended[decision.symbol] = decision.id
-        self._closing.discard(decision.symbol)
+        self._ended[_book(decision)] = decision.id
+        self._closing.discard(_book(decision))
+
+
+def _book(decision: Decision) -> BookName:
+    return decision.symbol, decision.master

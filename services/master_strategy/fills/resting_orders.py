@@ -51,7 +51,10 @@ class RestingOrders:
         copies: OwnCopies,
         clock: Clock,
         currency: str,
+        name: str = "",
     ) -> None:
+        """`name` is the master's, on each order; empty where it has none but its venue's."""
+        self._name = name
         self._orders = log
         self._venue = venue
         self._lease = lease
@@ -186,6 +189,7 @@ class RestingOrders:
             seen_at=now,
             emitted_at=now,
             equity_reason=self._mirror.equity_reason,
+            master=self._name,
         )
 
     def _pass_over(self, order: VenueOrder) -> None:

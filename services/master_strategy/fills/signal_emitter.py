@@ -77,7 +77,10 @@ class SignalEmitter:
         freshness_ms: int,
         faults: Faults,
         crash_points: CrashPoints,
+        name: str = "",
     ) -> None:
+        """`name` is the master's, on each signal; empty where it has none but its venue's."""
+        self._name = name
         self._venue = venue
         self._signals = signals
         self._records = records
@@ -219,6 +222,7 @@ class SignalEmitter:
     async def _emit(self, signal: Signal, own: OwnOrder | None) -> None:
         self._lease.require(_LEASE_NEEDED)
         self._crash_points.hit(CrashPoint.MASTER_BEFORE_EMIT)
+        signal = replace(signal, master=self._name)
         entry_id = await self._signals.emit(signal)
         self._crash_points.hit(CrashPoint.MASTER_AFTER_EMIT)
         position = self._book.note(signal)

@@ -26,7 +26,7 @@ from shared.domain.control import Control, ControlMode
 from shared.domain.routes import MASTERS
 from shared.domain.values.money import plain
 from shared.ledger.drift import Drift, plan_repair
-from shared.ledger.holdings import master_problem, read_drifts, traded_since
+from shared.ledger.holdings import master_problem, read_drifts, read_master_names, traded_since
 from shared.operations.holdings import read_held
 from shared.operations.switches import Scope, set_switch
 
@@ -77,7 +77,8 @@ async def repair_strays(settings: Settings, bus: Bus, user: str) -> list[dict[st
     everyone = await read(settings, bus, "")  # a scope may hold positions of other users too
     now = time.time_ns() // 1_000_000
     lately = await traded_since(bus, now - _SETTLED_MS)
-    unsure: dict[str, str] = {master: await master_problem(bus, master, now) for master in MASTERS}
+    names = await read_master_names(bus)
+    unsure: dict[str, str] = {names[venue] or venue: await master_problem(bus, venue, now) for venue in MASTERS}
     plan = plan_repair([each for each in everyone if each.held.amount > 0])
     scopes = [Scope(user=name) for name in plan.users] + [Scope(symbol=symbol) for symbol in plan.symbols]
     rows = [

@@ -23,6 +23,8 @@ COLUMNS: Final = (
     "user", "venue", "symbol", "size", "average_cost", "cost", "price", "price_at", "value", "unrealized", "opened_at",
 )  # fmt: skip
 
+_MAIN_BOOK: Final = "main"
+
 
 @dataclass(frozen=True, slots=True)
 class HeldPage:
@@ -65,7 +67,7 @@ def answer(found: HeldPage) -> dict[str, object]:
         "page": found.page.number,
         "pages": found.page.pages,
         "users": found.page.total,
-        "positions": [row(each) for each in users],
+        "positions": [row(each) | _books(each) for each in users],
         "master": [row(each) for account in found.master for each in account.held],
         "sums": {
             currency: {"cost": exact(sums.cost), "value": exact(sums.value), "unrealized": exact(sums.unrealized)}
@@ -97,6 +99,39 @@ def row(held: SymbolResult) -> dict[str, object]:
     }
 
 
+def _books(held: SymbolResult) -> dict[str, object]:
+    """Return what is held for each master as a field `books`; none where nothing is divided. The main book has an empty name."""
+    books = [
+        {
+            "master": master,
+            "size": exact(book.size.amount),
+            "cost": exact(book.cost.amount),
+            "opened_at": book.opened_at,
+        }
+        for master, book in held.held.books
+    ]
+    return {"books": books} if books else {}
+
+
+def _book_rows(held: SymbolResult) -> list[tuple[str, ...]]:
+    """Return a row for each book of a divided position."""
+    rows: list[tuple[str, ...]] = []
+    for master, book in held.held.books:
+        value = None if held.price is None else book.size * held.price
+        rows.append(
+            (
+                f"  {master or _MAIN_BOOK}",
+                "",
+                f"{plain(book.size.amount)} {held.symbol.base}",
+                price(book.cost.amount / book.size.amount),
+                "",
+                cents(value.amount if value else None),
+                signed_cents((value - book.cost).amount if value else None),
+            )
+        )
+    return rows
+
+
 def _all(found: HeldPage) -> list[SymbolResult]:
     return [each for account in (*found.master, *found.accounts) for each in account.held]
 
@@ -104,8 +139,9 @@ def _all(found: HeldPage) -> list[SymbolResult]:
 def _show(out: Console, found: HeldPage, user: str) -> None:
     columns = ["user", "venue", "held", "avg. cost", "price", "value", "gain"]
     empty = f"{user} holds nothing from copying" if user else "no user holds anything from copying"
-    rows = [
-        (
+    rows = []
+    for each in _all(found):
+        whole = (
             each.user,
             each.venue,
             f"{plain(each.held.size.amount)} {each.symbol.base}",
@@ -114,8 +150,7 @@ def _show(out: Console, found: HeldPage, user: str) -> None:
             cents(each.value.amount if each.value else None),
             signed_cents(each.unrealized.amount if each.unrealized else None),
         )
-        for each in _all(found)
-    ]
+        rows += [whole, *_book_rows(each)]
     currencies = sorted({each.symbol.quote for each in _all(found)})
     title = f"Positions ({', '.join(currencies)})" if currencies else "Positions"
     out.print(table(title, columns, rows, empty=f"{empty}, and the master holds nothing", numbers=range(2, 7)))

@@ -66,7 +66,7 @@ def _print(found: Statement) -> None:
     out = console()
     running = ", not ended yet" if found.running else ""
     for account in found.accounts:
-        title = f"{found.user}, {found.month}{running}: {account.venue}, in {account.currency}"
+        title = f"{found.user}, {found.month}{running}: {account.title}"
         out.print(table(title, ["part", account.currency], _rows(account)))
         out.print(facts(account), style="dim", markup=False)
         for note in account.notes:

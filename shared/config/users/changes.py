@@ -15,7 +15,8 @@ from shared.domain.values.money import plain
 
 _DURATION: Final = "_ms"
 _FOLLOW: Final = "follow"
-_NO_SETTINGS: Final = frozenset({"user", "file", "fault", "former_masters", "waiting"})
+_MASTERS: Final = "masters"
+_NO_SETTINGS: Final = frozenset({"user", "file", "fault", "former_masters", "waiting", "known_masters"})
 
 
 class ChangeKind(StrEnum):
@@ -63,7 +64,9 @@ def changes(old: Mapping[str, UserPolicy], new: Mapping[str, UserPolicy]) -> lis
 def differences(old: UserPolicy, new: UserPolicy) -> tuple[SettingChange, ...]:
     """Return the settings that differ between two readings of one user's file."""
     before, after = settings_of(old), settings_of(new)
-    return tuple(SettingChange(key, before[key], after[key]) for key in before if before[key] != after[key])
+    names = [*before, *(key for key in after if key not in before)]  # a table of a master may be new, or gone
+    pairs = [(key, before.get(key, NOT_FOLLOWED), after.get(key, NOT_FOLLOWED)) for key in names]
+    return tuple(SettingChange(key, old, new) for key, old, new in pairs if old != new)
 
 
 def settings_of(policy: UserPolicy) -> dict[str, str]:
@@ -77,6 +80,10 @@ def _flat(part: Any, prefix: str = "") -> Iterable[tuple[str, str]]:  # a policy
         key = prefix + field.name.removesuffix(_DURATION)
         if isinstance(part, UserPolicy) and field.name == _FOLLOW:
             yield from ((f"{_FOLLOW}.{master}", part.venue_for(master) or NOT_FOLLOWED) for master in MASTERS)
+        elif isinstance(part, UserPolicy) and field.name == _MASTERS:
+            yield from (
+                (f"{_FOLLOW}.{each.name}", f"{plain(each.share_pct)} % on {each.venue}") for each in part.masters
+            )
         elif is_dataclass(value):
             yield from _flat(value, f"{key}.")
         elif field.name.endswith(_DURATION) and value is not None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from decimal import Decimal
 from enum import StrEnum
 from functools import partial
@@ -17,6 +18,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 from shared.domain.limits.policy import (
     BelowMinimum,
     ExitPolicy,
+    FollowedMaster,
     GuardPolicy,
     LimitPolicy,
     OnJoin,
@@ -30,6 +32,7 @@ from shared.domain.limits.policy import (
 )
 from shared.domain.stages.stage import Stage, StagePolicy, rank
 from shared.domain.values.fees import dearest_taker_fee
+from shared.domain.values.master_name import NAME_WORDS, is_master_name
 from shared.domain.values.money import plain
 from shared.domain.values.symbol import Symbol
 from shared.domain.values.venue import VENUES, VenueName
@@ -37,6 +40,7 @@ from shared.domain.values.venue import VENUES, VenueName
 _DURATION: Final = re.compile(r"(\d{1,15})(ms|s|m|h|d)")
 _UNIT_MS: Final = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _OFF: Final = "off"
+_WHOLE: Final = Decimal(100)
 
 
 def exact(value: object) -> object:
@@ -236,11 +240,32 @@ _Target = StrEnum("_Target", {name.upper(): name for name in (*VENUES, NOT_FOLLO
 _Place = Annotated[_Target | None, BeforeValidator(_not_followed)]
 
 
+class _FollowedMaster(_Section):
+    """`[follow.<name>]`: a named master, the user's venue on which it is copied, and its share of the equity."""
+
+    venue: VenueName
+    share_pct: _Percent
+
+
 class _Follow(_Section):
-    """`[follow]`: on which of the user's venues each master is copied."""
+    """`[follow]`: on which of the user's venues each master is copied, and `[follow.<name>]` for each named master."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, arbitrary_types_allowed=True)
+    __pydantic_extra__: dict[str, _FollowedMaster]
 
     kraken: _Place = None
     coinbase: _Place = None
+
+    @model_validator(mode="after")
+    def _names(self) -> Self:
+        for name in self.named():
+            if not is_master_name(name):
+                raise ValueError(f"{name!r} is neither a venue nor the name of a master: {NAME_WORDS}")
+        return self
+
+    def named(self) -> Mapping[str, _FollowedMaster]:
+        """Return the named masters."""
+        return self.__pydantic_extra__ or {}
 
     def pairs(self) -> tuple[tuple[str, str], ...]:
         """Return master and venue of each entry; the venue is empty for a master that is not followed."""
@@ -269,6 +294,15 @@ class UserFile(_Section):
     guards: _Guards = _Guards()
     symbols: _Symbols = _Symbols()
     exits: _Exits = _Exits()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _tables_of_masters(cls, content: object) -> object:
+        follow = content.get("follow") if isinstance(content, dict) else None
+        for name, value in follow.items() if isinstance(follow, dict) else ():
+            if name not in _Follow.model_fields and not isinstance(value, dict):
+                raise ValueError(f"follow.{name} is not a known setting; a named master has a table, [follow.{name}]")
+        return content
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
@@ -306,6 +340,16 @@ class UserFile(_Section):
                     "distinguished; make two users of it"
                 )
             targets[venue] = master
+        for name, each in self.follow.named().items():
+            if each.venue not in self.venues:
+                raise ValueError(f"follow.{name}.venue is {each.venue}, which is not among venues")
+        if self.follow.named() and self.orders is OrdersMode.MIRROR:
+            raise ValueError(
+                'orders = "mirror" mirrors the masters of venues only: remove it, or the [follow.<name>] tables'
+            )
+        shares = sum((each.share_pct for each in self.follow.named().values()), Decimal(0))
+        if shares > _WHOLE:
+            raise ValueError(f"the share_pct of the named masters add up to {plain(shares)}, more than 100")
 
     def _check_target(self) -> None:
         """Refuse a target that the fees of buying and selling at the dearest of the user's venues would eat up."""
@@ -320,6 +364,10 @@ class UserFile(_Section):
             enabled=self.enabled,
             venues=tuple(self.venues),
             follow=self.follow.pairs(),
+            masters=tuple(
+                FollowedMaster(name, str(each.venue), each.share_pct)
+                for name, each in sorted(self.follow.named().items())
+            ),
             sizing=SizingPolicy(
                 multiplier=self.sizing.multiplier,
                 below_minimum=self.sizing.below_minimum,

@@ -8,13 +8,14 @@ systems) are ignored.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
 from shared.config.errors import ConfigurationError
+from shared.config.masters import MASTERS, load_masters
 from shared.config.text_file import NotAFileError, UnreadableFileError, read_text
 from shared.config.toml_file import parse_toml
 from shared.config.users.file import UserFile
@@ -103,10 +104,28 @@ def load_users(config: Path, read: Callable[[Path], UserPolicy | FileProblem] | 
             problems.append(found)
         else:
             good[found.user] = found
+    problems += _unknown_masters(config, good)
     shared = find_key_clashes(folder, {*good, *(problem.user for problem in problems if problem.user)})
     problems += shared
     policies = good | {each.user: substitute_policy(each) for each in problems if each.user}
     return Users(policies, problems)
+
+
+def _unknown_masters(config: Path, policies: Mapping[str, UserPolicy]) -> list[FileProblem]:
+    """Return a problem for each user who follows a named master without a file: a misspelt name would be followed for ever."""
+    following = [policy for policy in policies.values() if policy.masters]
+    if not following:
+        return []
+    try:
+        known: Collection[str] = load_masters(config)
+        why = f"there is no file {MASTERS}/<name>.toml of that name"
+    except ConfigurationError as error:
+        known, why = (), f"the masters' files cannot be used: {error}"
+    return [
+        FileProblem(policy.user, users_folder(config) / f"{policy.user}{SUFFIX}", f"follow.{unknown[0]}: {why}")
+        for policy in following
+        if (unknown := [each.name for each in policy.masters if each.name not in known])
+    ]
 
 
 def read_user(path: Path) -> UserPolicy | FileProblem:

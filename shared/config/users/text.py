@@ -13,8 +13,9 @@ from pydantic import ValidationError
 
 from shared.config.users.file import NOT_FOLLOWED, UserFile
 from shared.domain.limits.policy import UserPolicy
+from shared.domain.values.money import plain
 
-_NOT_IN_A_FILE: Final = frozenset({"user", "file", "fault", "former_masters", "waiting"})
+_NOT_IN_A_FILE: Final = frozenset({"user", "file", "fault", "former_masters", "waiting", "known_masters", "masters"})
 _MS: Final = "_ms"
 
 
@@ -23,7 +24,9 @@ def write_settings(policy: UserPolicy) -> str:
     content = _section(policy)
     if policy.exits.stop_loss_pct is None:
         content["exits"]["stop_loss_pct"] = "off"
-    content["follow"] = {master: venue or NOT_FOLLOWED for master, venue in policy.follow}
+    content["follow"] = {master: venue or NOT_FOLLOWED for master, venue in policy.follow} | {
+        each.name: {"venue": each.venue, "share_pct": plain(each.share_pct)} for each in policy.masters
+    }
     if not policy.limits.stop_out:  # a file must not contain a setting without effect
         del content["limits"]["on_stop_out"]
     if not policy.stage.auto:

@@ -73,6 +73,21 @@ class DecisionPlan:
         self._symbol = settings.symbols.mapped(signal.symbol)
         self._is_exit = signal.kind is Kind.EXIT
 
+    @property
+    def signal(self) -> Signal:
+        """Return the signal."""
+        return self._signal
+
+    @property
+    def instrument(self) -> Instrument | None:
+        """Return the pair as these users trade it."""
+        return self._instrument
+
+    @property
+    def price(self) -> Price | None:
+        """Return the present price at another venue than the master's."""
+        return self._price
+
     def judge(self, follower: Follower, now: int) -> Judgement:
         """Judge the signal for one of the users at `now` (epoch ms)."""
         if self._is_exit:
@@ -109,12 +124,16 @@ class DecisionPlan:
             code=judgement.code if isinstance(judgement, Skip) else "",
             master_order_id=signal.master_order_id,
             multiplier=self._multiplier,
+            master=signal.book,
         )
 
     @cached_property
     def _multiplier(self) -> Decimal | None:
         sizing = self._settings.sizing
-        return sizing.multiplier if sizing.mode is SizingMode.EQUITY else None
+        if sizing.mode is not SizingMode.EQUITY:
+            return None
+        followed = self._settings.followed_master(self._signal.book)
+        return sizing.multiplier if followed is None else sizing.multiplier * followed.share_pct / 100
 
     def order_id(self, user: str) -> str:
         """Return the id of one user's order."""

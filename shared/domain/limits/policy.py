@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Final
 
 from shared.domain.stages.stage import StagePolicy
+from shared.domain.values.master_name import is_master_name
 from shared.domain.values.money import ONE
 from shared.domain.values.symbol import Symbol
 
@@ -165,6 +166,15 @@ class ExitPolicy:
     max_hold_ms: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class FollowedMaster:
+    """A named master that a user follows: on which of the user's venues, and with how much of the equity at most (per cent)."""
+
+    name: str
+    venue: str
+    share_pct: Decimal
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserPolicy:
     """All settings of one user."""
@@ -174,6 +184,8 @@ class UserPolicy:
     venues: tuple[str, ...]
     follow: tuple[tuple[str, str], ...] = ()
     """Masters and the venue on which each is copied, as the file says; an empty venue: that master is not followed."""
+    masters: tuple[FollowedMaster, ...] = ()
+    """The named masters, beside those of `follow`. What each buys is in a book of its own, so several may share an account."""
     sizing: SizingPolicy = field(default_factory=SizingPolicy)
     limits: LimitPolicy = field(default_factory=LimitPolicy)
     guards: GuardPolicy = field(default_factory=GuardPolicy)
@@ -194,6 +206,8 @@ class UserPolicy:
     """Venues whose account still copies another master than `follow` says, and that master: see `routes.py`. Not a setting."""
     waiting: tuple[tuple[str, str], ...] = ()
     """Masters whose entries wait until a change of `follow` can take effect, and for what. Not a setting."""
+    known_masters: tuple[tuple[str, str], ...] = ()
+    """Named masters that were ever followed, and the venue to which their entries have gone so far. Not a setting."""
 
     @property
     def followed(self) -> bool:
@@ -206,14 +220,25 @@ class UserPolicy:
         Without an entry in `follow` that is the master's own venue, which names it, unless another master is copied there: what
         two masters have bought in one account could not be distinguished.
         """
+        if (followed := self.followed_master(master)) is not None:
+            return followed.venue
         for name, venue in self.follow:
             if name == master:
                 return venue or None
         taken = any(venue == master for _, venue in self.follow)
         return master if master in self.venues and not taken else None
 
+    def followed_master(self, name: str) -> FollowedMaster | None:
+        """Return what the file says of a named master; None if it does not follow it."""
+        return next((each for each in self.masters if each.name == name), None) if self.masters else None
+
+    @property
+    def has_books(self) -> bool:
+        """Whether positions of this user may be divided by master."""
+        return bool(self.masters or self.known_masters)
+
     def master_at(self, venue: str) -> str:
-        """Return the master whose copies the account at a venue holds: that of `follow`, unless it still has a former one.
+        """Return the master whose copies the main book at a venue holds: that of `follow`, unless it still has a former one.
 
         An account on which no master is copied belongs to the master of its venue: what it holds is only sold.
         """
@@ -223,10 +248,17 @@ class UserPolicy:
         return next((master for master, there in self.follow if there == venue), venue)
 
     def former_venues(self, master: str) -> tuple[str, ...]:
-        """Return the venues, but for that of its entries, whose accounts may hold copies of a master: they are only sold."""
-        if len(self.venues) == 1 and not (self.follow or self.former_masters):
-            return ()
+        """Return the venues, but for that of its entries, whose accounts may hold copies of a master: they are only sold.
+
+        The likeliest comes first: where an entry may still be under way whose fill is not booked yet.
+        """
+        if len(self.venues) == 1 and not (self.follow or self.former_masters or self.known_masters):
+            return ()  # nearly every user, at each signal
         entries = "" if self.waits(master) else self.venue_for(master)
+        if is_master_name(master):
+            so_far = next((venue for name, venue in self.known_masters if name == master), None)
+            others = () if so_far is None else (so_far, *(venue for venue in self.venues if venue != so_far))
+            return tuple(venue for venue in others if venue != entries and venue in self.venues)
         return tuple(venue for venue in self.venues if venue != entries and self.master_at(venue) == master)
 
     def waits(self, master: str) -> str:

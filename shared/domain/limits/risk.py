@@ -14,6 +14,7 @@ from shared.domain.account import Account
 from shared.domain.limits.policy import UserPolicy
 from shared.domain.limits.risk_state import RiskState, utc_minute
 from shared.domain.portfolio import Portfolio
+from shared.domain.position import MAIN
 from shared.domain.reason import ReasonCode
 from shared.domain.skip import Skip
 from shared.domain.values.currency import counted_in
@@ -27,6 +28,7 @@ _EMPTY: Final = Portfolio()
 _MAX_ORDER: Final = ReasonCode.MAX_ORDER
 _MAX_EXPOSURE: Final = ReasonCode.MAX_EXPOSURE
 _MAX_SYMBOL: Final = ReasonCode.MAX_SYMBOL
+_MASTER_SHARE: Final = ReasonCode.MASTER_SHARE
 _INSUFFICIENT_FUNDS: Final = ReasonCode.INSUFFICIENT_FUNDS
 """Bound once, because Python 3.11 looks up enum members slowly and every entry of every user gets its caps."""
 _PER_CENT: Final = Decimal("0.01")
@@ -80,9 +82,11 @@ def check_hard_limits(policy: UserPolicy, snapshot: AccountSnapshot, symbol: Sym
 
 
 def find_caps(
-    policy: UserPolicy, snapshot: AccountSnapshot, symbol: Symbol, scale: Decimal = ONE
+    policy: UserPolicy, snapshot: AccountSnapshot, symbol: Symbol, scale: Decimal = ONE, *, master: str = MAIN
 ) -> Sequence[Cap] | Skip:
-    """Return the caps on the cost of an entry; the room that one leaves may be zero or negative.
+    """Return the caps on the cost of an entry for a master; the room that one leaves may be zero or negative.
+
+    A named master's book has at most its share of the equity; the other limits are over the whole account.
 
     `scale` is the share of the user's stage: it scales the limits as it scales sizes, so that a stage trades a small picture of
     the whole. What the account can pay is not scaled.
@@ -110,6 +114,9 @@ def find_caps(
     if (pct := limits.max_symbol_pct) is not None:
         held = snapshot.portfolio.exposure(quote, symbol.base)
         found.append(_share("limits.max_symbol_pct", _MAX_SYMBOL, pct, equity, scale, held))
+    if (followed := policy.followed_master(master)) is not None:
+        held = snapshot.portfolio.exposure_for(master, quote)
+        found.append(_share(f"follow.{master}.share_pct", _MASTER_SHARE, followed.share_pct, equity, scale, held))
     # The venue holds the fee beside the price, so only this much of the cash can be spent.
     spendable = cash.scaled(ONE / (ONE + account.taker_fee))
     found.append(Cap(spendable, lambda: f"available funds {format_money(cash)} less fee", _INSUFFICIENT_FUNDS))
@@ -124,15 +131,17 @@ def admit(
     instrument: Instrument,
     now: int,
     scale: Decimal = ONE,
+    *,
+    master: str = MAIN,
 ) -> AllowedSize | Skip:
-    """Check a planned entry again as of `now` (epoch ms): allow it, cut it to the room that is left, or skip it.
+    """Check a planned entry for a master again as of `now` (epoch ms): allow it, cut it to the room that is left, or skip it.
 
     `scale` is that of `find_caps`: the size has been scaled already, and is not scaled here.
     """
     symbol = limit_price.symbol
     if (denied := check_hard_limits(policy, snapshot, symbol, now)) is not None:
         return denied
-    found = find_caps(policy, snapshot, symbol, scale)
+    found = find_caps(policy, snapshot, symbol, scale, master=master)
     if isinstance(found, Skip):
         return found
     most, cap = tightest_cap(found, limit_price)

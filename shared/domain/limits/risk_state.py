@@ -121,6 +121,15 @@ class RiskState:
             stopped_reason="",
         )
 
+    def daily_loss(self, now: int) -> Decimal:
+        """Return the part of the equity that copying has lost on the UTC day of `now`: 0.05 for 5 %, below zero for a profit."""
+        return _daily_loss(self) if self.day == utc_day(now) else ZERO
+
+    @property
+    def drawdown(self) -> Decimal:
+        """Return how far copying is below its best, as a part: 0.05 for 5 %."""
+        return _drawdown(self)
+
     @property
     def currency(self) -> str:
         """Return the currency of the amounts."""

@@ -74,16 +74,16 @@ def differences(written: TradeTotals, expected: TradeTotals) -> list[str]:
 
 
 def sum_trades(trades: list[Trade]) -> dict[Symbol, TradeTotals]:
-    """Sum up trades, oldest first, by symbol, each against the position that the trades before it left."""
+    """Sum up trades, oldest first, by symbol, each against the book of its master that the trades before it left."""
     sums: dict[Symbol, TradeTotals] = {}
-    held: dict[Symbol, Position] = {}
+    held: dict[tuple[Symbol, str], Position] = {}
     for trade in trades:
-        symbol = trade.symbol
-        before = held.get(symbol) or Position.flat(symbol, trade.at)
+        symbol, book = trade.symbol, (trade.symbol, trade.master)
+        before = held.get(book) or Position.flat(symbol, trade.at)
         after = position_after(before, trade)
         fill = Fill(trade.side, trade.size.amount, trade.cost.amount, trade.fee.amount, trade.base_fee.amount)
         sums[symbol] = (sums.get(symbol) or TradeTotals(symbol)).after(fill, before, after, trade.at).ended()
-        held[symbol] = after
+        held[book] = after
     return sums
 
 

@@ -19,6 +19,7 @@ from shared.contracts.fields import MalformedMessageError
 from shared.contracts.market_records import read_price
 from shared.contracts.messages import ReportMessage
 from shared.domain.order import Kind, OrderState, Side
+from shared.domain.position import MAIN
 from shared.domain.values.money import ZERO, Money, Price, Quantity
 from shared.domain.values.symbol import Symbol
 from shared.ledger.reading import PAGE, entries
@@ -62,6 +63,8 @@ class Trade:
     """The price that was published when the venue had taken the order; None if the report has none."""
     market_at: int | None = None
     """The instant as of which that price was published."""
+    master: str = MAIN
+    """The named master whose book it changed; empty for the main book."""
 
     @property
     def price(self) -> Price:
@@ -118,6 +121,7 @@ def trade_of(entry: Entry) -> Trade | None:
         exact=exact,
         market=market,
         market_at=market_at,
+        master=report.master,
     )
 
 

@@ -35,9 +35,9 @@ class Collected:
 
     copied: list[Copied] = field(default_factory=list)
     endings: list[Ending] = field(default_factory=list)
-    gained_before: dict[tuple[str, Holding], Decimal] = field(default_factory=dict)
-    """What trades from before the period have left, by venue and coin; of those trades nothing else is kept."""
-    gained_since: dict[tuple[str, Holding], Decimal] = field(default_factory=dict)
+    gained_before: dict[tuple[str, str, Holding], Decimal] = field(default_factory=dict)
+    """What trades from before the period have left, by venue, master and coin; of those trades nothing else is kept."""
+    gained_since: dict[tuple[str, str, Holding], Decimal] = field(default_factory=dict)
     """The same of all trades since its beginning, those after its end included."""
     before: list[Copied] = field(default_factory=list)
     """The latest ones from before the period, newest first."""
@@ -76,7 +76,7 @@ async def _read_reports(bus: Bus, user: str, since: int, until: int, found: Coll
             found.endings.append(ending)
         if (trade := ending.trade) is not None:
             gained = found.gained_before if ending.at < since else found.gained_since
-            add_size(gained, (trade.venue, Holding.of(trade.symbol)), trade.gained.amount)
+            add_size(gained, (trade.venue, trade.master, Holding.of(trade.symbol)), trade.gained.amount)
 
 
 async def _before(bus: Bus, user: str, since: int, found: Collected) -> list[Copied]:

@@ -17,6 +17,7 @@ from shared.bus.connection import Bus
 from shared.bus.records import Records, pairs
 from shared.contracts import keys
 from shared.contracts.trade_totals import CONTENTS, read_totals
+from shared.domain.position import MAIN
 from shared.domain.values.money import ZERO
 from shared.domain.values.symbol import Symbol
 from shared.ledger.reading import stream_extents
@@ -30,8 +31,8 @@ from shared.ledger.statement.statement import NoStatementError, Statement, state
 _EVERY_TRADE: Final = "0"
 """What sums of trades say of themselves if they go back to the account's first trade: see CONTENTS."""
 
-Account = tuple[str, str]
-"""Venue and currency."""
+Account = tuple[str, str, str]
+"""Venue, currency and the named master whose book it is (empty: the main book)."""
 
 
 async def read_statement(bus: Bus, user: str, month: Month, now: int) -> Statement:
@@ -52,8 +53,8 @@ async def read_statement(bus: Bus, user: str, month: Month, now: int) -> Stateme
     if since >= until:
         return Statement(user, month, running, accounts=(), notes=tuple(notes))
     accounts = []
-    for venue, currency in sorted(_accounts(records)):
-        material = await _material(bus, user, (venue, currency), records, since, until, running=running)
+    for account in sorted(_accounts(records)):
+        material = await _material(bus, user, account, records, since, until, running=running)
         try:
             stated = await asyncio.to_thread(state_account, material)  # a busy month takes some tenths of a second
         except NoStatementError as error:
@@ -69,7 +70,7 @@ async def read_statement(bus: Bus, user: str, month: Month, now: int) -> Stateme
 async def _material(
     bus: Bus, user: str, account: Account, records: Collected, since: int, until: int, *, running: bool
 ) -> Material:
-    venue, currency = account
+    venue, currency, master = account
     copied = [each for each in records.copied if _account_of(each) == account]
     before = [each for each in records.before if _account_of(each) == account]
     endings = [each for each in records.endings if _account_of_ending(each) in {account, None}]
@@ -85,6 +86,7 @@ async def _material(
         closing_prices=await _prices_now(bus, venue) if running else {},
         lots={symbol: each.lot_step for symbol, each in (await Records(bus).instruments(venue)).items()},
         scale_before=_scale_before(before),
+        master=master,
     )
 
 
@@ -111,32 +113,36 @@ async def _held(bus: Bus, user: str, account: Account, records: Collected) -> di
 
     If the first of them have been removed, it is what all trades have left by now, less the trades since then.
     """
-    venue, currency = account
+    venue, currency, master = account
     found: dict[Holding, Decimal] = {}
     (extent,) = await stream_extents(bus, [keys.reports(user)])
     if extent.removed:
-        for symbol, size in (await _held_now(bus, user, venue)).items():
+        for symbol, size in (await _held_now(bus, user, venue, master)).items():
             add_size(found, Holding.of(symbol), size)
     gained = records.gained_since if extent.removed else records.gained_before
-    for (place, key), size in gained.items():
-        if place == venue:
+    for (place, whose, key), size in gained.items():
+        if (place, whose) == (venue, master):
             add_size(found, key, -size if extent.removed else size)
     return {key: size for key, size in found.items() if size and key.currency == currency}
 
 
-async def _held_now(bus: Bus, user: str, venue: str) -> dict[Symbol, Decimal]:
-    """Return what all trades of an account have left of each symbol, by the sums that it keeps; what cannot be read is left out.
+async def _held_now(bus: Bus, user: str, venue: str, master: str) -> dict[Symbol, Decimal]:
+    """Return what all trades for a master have left of each symbol, by the sums that the account keeps.
 
-    Sums that do not go back to the first trade say less than the positions do, which stand for them then.
+    What cannot be read is left out. Sums that do not go back to the first trade say less than the positions do, which stand for
+    them then; so do the books of named masters, since the sums are those of the account.
     """
     written = pairs(await bus.do("HGETALL", keys.totals(user, venue)))
-    if written.get(CONTENTS) != _EVERY_TRADE:
-        positions = (await Records(bus).holdings(user, venue)).positions
-        return {symbol: position.size.amount for symbol, position in positions.items()}
+    positions = (await Records(bus).holdings(user, venue)).positions
+    if master != MAIN or written.get(CONTENTS) != _EVERY_TRADE:
+        return {symbol: position.book(master).size.amount for symbol, position in positions.items()}
     found = {}
     for name, text in written.items():
         with suppress(ValueError):  # the other fields are no symbols
-            found[Symbol.parse(name)] = read_totals(text).expected_size.amount
+            symbol = Symbol.parse(name)
+            position = positions.get(symbol)
+            others = ZERO if position is None else position.size.amount - position.book(MAIN).size.amount
+            found[symbol] = read_totals(text).expected_size.amount - others
     return found
 
 
@@ -150,14 +156,17 @@ def _scale_before(before: list[Copied]) -> Scale | None:
 
 def _accounts(records: Collected) -> set[Account]:
     traded = {
-        (venue, key.currency) for gained in (records.gained_before, records.gained_since) for venue, key in gained
+        (venue, key.currency, master)
+        for gained in (records.gained_before, records.gained_since)
+        for venue, master, key in gained
     }
     return traded | {_account_of(each) for each in [*records.copied, *records.before]}
 
 
 def _account_of(each: Copied) -> Account:
-    return each.decision.venue, Holding.of(each.signal.symbol).currency
+    return each.decision.venue, Holding.of(each.signal.symbol).currency, each.decision.master
 
 
 def _account_of_ending(ending: Ending) -> Account | None:
-    return (ending.trade.venue, Holding.of(ending.trade.symbol).currency) if ending.trade else None
+    trade = ending.trade
+    return (trade.venue, Holding.of(trade.symbol).currency, trade.master) if trade else None

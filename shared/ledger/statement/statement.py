@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from statistics import median
 
+from shared.domain.position import MAIN
 from shared.domain.values.money import ZERO
 from shared.ledger.statement.month import Month
 from shared.ledger.statement.parts.books import Entry, Exit, OwnExit
@@ -27,7 +28,7 @@ from shared.ledger.statement.parts.causes import (
 from shared.ledger.statement.parts.counterfactuals import Explanation, explain, is_unseparated
 from shared.ledger.statement.parts.exact import exactly
 from shared.ledger.statement.records.assembly import Assembly, assemble
-from shared.ledger.statement.records.material import Material
+from shared.ledger.statement.records.material import Material, title_of
 from shared.ledger.statement.shown.rounding import round_parts
 from shared.ledger.statement.shown.words import PARTS, line_words
 
@@ -73,7 +74,10 @@ class Copying:
 
 @dataclass(frozen=True, slots=True)
 class AccountStatement:
-    """Why the result of one account differs from the master's: `at_scale` plus all parts is `result`, exactly."""
+    """Why the result of one account differs from the master's: `at_scale` plus all parts is `result`, exactly.
+
+    Where named masters are copied there is one for each book; their results add up to that of the account.
+    """
 
     venue: str
     currency: str
@@ -90,6 +94,13 @@ class AccountStatement:
     parts: tuple[Part, ...]
     copying: Copying
     notes: tuple[str, ...]
+    master: str = MAIN
+    """The named master whose book it is; empty for the main book."""
+
+    @property
+    def title(self) -> str:
+        """Name it for people."""
+        return title_of(self.venue, self.currency, self.master)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +129,7 @@ def state_account(material: Material) -> AccountStatement | None:
     if assembly.oversold:
         coins = ", ".join(assembly.oversold)
         raise NoStatementError(
-            f"{material.venue}, in {material.currency}: by the records more {coins} was sold than was bought, as after a coin "
+            f"{material.title}: by the records more {coins} was sold than was bought, as after a coin "
             "was renamed. No statement can be made of this account; its profit is in `ops pnl`."
         )
     explanation = explain(assembly.books, assembly.ratio)
@@ -129,6 +140,7 @@ def state_account(material: Material) -> AccountStatement | None:
     return AccountStatement(
         venue=material.venue,
         currency=material.currency,
+        master=material.master,
         since=material.since,
         until=material.until,
         ratio=assembly.ratio,

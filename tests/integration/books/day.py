@@ -31,7 +31,7 @@ from shared.contracts.messages import OrderMessage
 from shared.domain.account import MASTER
 from shared.domain.limits.policy import BelowMinimum, LimitPolicy, OnJoin, OrdersMode, SizingPolicy, UserPolicy
 from shared.domain.order import Side
-from shared.domain.position import Position
+from shared.domain.position import MAIN, Position
 from shared.domain.rename import Rename, Renames
 from shared.domain.values.money import ONE, ZERO, Price
 from shared.domain.values.symbol import Symbol
@@ -346,7 +346,7 @@ class Day:
 
         async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
             exits = own_exits(self._owner, SymbolQueues(tasks, run_task))
-            exits.close(position, self._random.choice(_RULES), "a test")
+            exits.close(MAIN, position, self._random.choice(_RULES), "a test")
         self._seen["own exit"] += 1
 
     def _transfer(self) -> None:

@@ -55,7 +55,7 @@ STAYS: Final[dict[Key, str]] = {
 """History: what was decided, traded and reported under the old name."""
 IN_THE_WAY: Final = {keys.own_exits, keys.mirrored}
 """While one of these is there, no user is renamed (`UserRenaming.unfinished`)."""
-OF_THE_MASTER: Final = {keys.fill_cursor, keys.uncopied, keys.holdings, keys.strategy}
+OF_THE_MASTER: Final = {keys.fill_cursor, keys.uncopied, keys.holdings, keys.strategy, keys.strategy_entries}
 """Keys that only the master's account has, which is not renamed."""
 NOT_OF_A_USER: Final = {keys.lease}
 """Held by the command itself while it renames."""

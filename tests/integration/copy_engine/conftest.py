@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 import pytest
 
@@ -13,8 +13,16 @@ from shared.bus.streams import Entry
 from shared.domain.limits.policy import UserPolicy
 from shared.domain.signal import Signal
 from tests.support.examples import a_policy, an_account, an_entry
+from tests.support.repeated import assert_decisions_repeat
 
 Emit = Callable[..., Awaitable[Entry]]
+
+
+@pytest.fixture(autouse=True)
+async def _every_decision_repeats(bus: Bus) -> AsyncIterator[None]:
+    """Repeat, after each test, every decision that an engine has recorded in it."""
+    yield
+    await assert_decisions_repeat(bus)
 
 
 @pytest.fixture

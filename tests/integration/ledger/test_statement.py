@@ -16,13 +16,15 @@ from shared.contracts import keys
 from shared.contracts.messages import OrderMessage, SignalMessage
 from shared.contracts.trade_totals import CONTENTS, write_totals
 from shared.domain.order import Side
+from shared.domain.position import Position
 from shared.domain.trade_totals import TradeTotals
-from shared.domain.values.money import ZERO
+from shared.domain.values.money import ZERO, Quantity
+from shared.domain.values.symbol import Symbol
 from shared.ledger.performance.check import sum_trades
 from shared.ledger.reading import stream_extents
 from shared.ledger.statement.month import Month
 from shared.ledger.statement.reader import read_statement
-from shared.ledger.statement.records.material import Holding, Material
+from shared.ledger.statement.records.material import Copied, Holding, Material
 from shared.ledger.statement.records.scales import first_scale
 from shared.ledger.statement.statement import AccountStatement, state_account
 from tests.support.paper_month import MONTH, SYMBOLS, PaperMonth
@@ -226,3 +228,48 @@ async def test_the_results_of_consecutive_months_add_up_to_the_profit_of_copying
     value = sum((each.expected_size.amount * prices[symbol] for symbol, each in sums.items()), ZERO)
     assert earned == sum((each.cash_flow.amount for each in sums.values()), ZERO) + value
     assert trades[0].at < MONTH.begins < trades[-1].at
+
+
+def give_to_swing(month: PaperMonth, symbol: Symbol) -> None:
+    """Have all trades of a symbol be of the named master's, in its book."""
+    month.copied = [
+        Copied(replace(each.signal, master="swing"), replace(each.decision, master="swing"))
+        if each.signal.symbol == symbol
+        else each
+        for each in month.copied
+    ]
+    month.reports = [
+        each.model_copy(update={"master": "swing"}) if each.symbol == symbol else each for each in month.reports
+    ]
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("trimmed", [False, True])
+async def test_each_master_has_a_statement_of_its_own_and_they_add_up_to_the_account(
+    bus: Bus, seed: int, trimmed: bool
+) -> None:
+    month = PaperMonth(seed, FILLS)
+    whole = state_account(recorded(month))
+    assert whole is not None
+    give_to_swing(month, SYMBOLS[1])
+    await record(bus, month)
+    if trimmed:
+        await hold(bus, month)
+        if (size := month.held(SYMBOLS[1]).size.amount) > 0:
+            flat = Position.flat(SYMBOLS[1], 0)
+            divided = flat.with_book("swing", replace(month.held(SYMBOLS[1]), size=Quantity(size, "ETH")))
+            await Records(bus).write_position("alice", "kraken", divided)
+        await bus.do("XTRIM", keys.reports("alice"), "MINID", MONTH.begins)
+    found = await read_statement(bus, "alice", MONTH, month.ends_at)
+    by_master = {each.master: each for each in found.accounts}
+    assert set(by_master) <= {"", "swing"}
+    assert sum(each.result for each in found.accounts) == pytest.approx(whole.result, abs=Decimal("1E-12"))
+    fills = {master: each.copying.fills for master, each in by_master.items()}
+    assert fills.get("swing", 0) == sum(
+        each.signal.master == "swing" and each.signal.filled_at >= MONTH.begins for each in month.copied
+    )
+    assert sum(fills.values()) == whole.copying.fills
+    assert all(each.gap == sum(part.amount for part in each.parts) for each in found.accounts)
+    assert [each.title for each in found.accounts] == [
+        "kraken, in USD" + (", copied from swing" if master else "") for master in by_master
+    ]

@@ -57,6 +57,8 @@ class TwoAccounts:
             name: FakeAccount({"USD": Decimal(100_000)}, replays=name is COINBASE) for name in (COINBASE, KRAKEN)
         }
         self.opened: dict[str, list[FakeVenue]] = {name: [] for name in VENUES}
+        self.names: dict[str, str] = {}
+        """The names of masters by venue, as their files give them at the next session."""
         self.heartbeat = Heartbeat(Records(bus), "master-strategy", "one")
         self.clock = Clock(system_clock().now, lambda seconds: asyncio.sleep(seconds / 20))
         self._bus = bus
@@ -98,6 +100,7 @@ class TwoAccounts:
                 new_id=lambda: str(uuid4()),
                 live=False,
                 subject=f"{MASTER} ({name})",
+                name=self.names.get(name, ""),
             ).run()
 
         return VenueSessions(

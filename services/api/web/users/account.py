@@ -65,7 +65,7 @@ class AccountReader:
         """Render state, sums and positions: the part that changes while the page is open. Raises BusUnavailable."""
         results = await read_results(self._bus, [user.policy.user])
         drifts = await self._listing.drifts([user])
-        by_place = {(each.venue, each.symbol): each for each in drifts}
+        by_place = {(each.venue, each.symbol): each for each in reversed(drifts)}
         rows = [
             PositionRow(each, by_place.pop((each.venue, each.symbol), None))
             for account in results

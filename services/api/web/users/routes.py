@@ -29,7 +29,7 @@ _CATCH_UP: Final = 200
 State = Annotated[str, Query(max_length=20)]
 
 
-def _own(request: Request, user: str) -> None:
+def only_own(request: Request, user: str) -> None:
     """Let only those pass who may see this user. Raises HTTPException 401 or 403."""
     if not identity_of(request).may_see(user):
         raise HTTPException(403, "followers see their own account only")
@@ -54,7 +54,7 @@ def _add_list(router: APIRouter, pages: Pages, listing: UserListing) -> None:
 
 
 def _add_account(router: APIRouter, bus: Bus, pages: Pages, accounts: AccountReader) -> None:
-    @router.get("/users/{user}", dependencies=[Depends(_own)])
+    @router.get("/users/{user}", dependencies=[Depends(only_own)])
     async def account(request: Request, user: str, before: After = "") -> Response:
         found = await accounts.find(user)
         if found is None:
@@ -76,13 +76,13 @@ def _add_account(router: APIRouter, bus: Bus, pages: Pages, accounts: AccountRea
             **await accounts.details(found),
         )
 
-    @router.get("/users/{user}/events", response_class=EventSourceResponse, dependencies=[Depends(_own)])
+    @router.get("/users/{user}/events", response_class=EventSourceResponse, dependencies=[Depends(only_own)])
     async def events(request: Request, user: str, after: After = "") -> AsyncIterator[ServerSentEvent]:
         start = start_after(request, after) or await _latest_report(bus, user)
         async for event in AccountEvents(bus, pages, accounts, user, identity_of(request)).run(start):
             yield event
 
-    @router.get("/users/{user}/equity", dependencies=[Depends(_own)])
+    @router.get("/users/{user}/equity", dependencies=[Depends(only_own)])
     async def equity(user: str) -> Response:
         curves = await read_curves(bus, [(user, venue) for venue in VENUES])
         shown = [

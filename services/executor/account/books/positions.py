@@ -52,6 +52,12 @@ class AccountPositions:
         """Read the position of a symbol. Raises MalformedMessageError."""
         return await self._records.position(self.user, self.venue, symbol)
 
+    async def book(self, symbol: Symbol, master: str) -> Position | None:
+        """Read what is held of a symbol for one master; None if nothing. Raises MalformedMessageError."""
+        position = await self.of(symbol)
+        book = None if position is None else position.book(master)
+        return book if book is not None and book.size.amount > 0 else None
+
     async def with_price(self, symbol: Symbol) -> tuple[Position | None, tuple[Price, int] | None]:
         """Read a position with its published price and the price's instant. Raises MalformedMessageError."""
         return await self._records.holding(self.user, self.venue, symbol)

@@ -1,4 +1,4 @@
-"""What the records say about one account in a period, before it is turned into books. Pure values; `reader.py` collects them."""
+"""What the records say about one book of an account in a period, unanalysed. Pure values; `reader.py` collects them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from shared.domain.order import Decision, OrderState
+from shared.domain.position import MAIN
 from shared.domain.signal import Signal
 from shared.domain.values.currency import alike
 from shared.domain.values.money import ZERO
@@ -71,7 +72,10 @@ class Scale:
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """One account (`venue`, `currency`) from `since` to `until` (epoch ms). `copied` in the order of the signals."""
+    """One book of an account (`venue`, `currency`, `master`) from `since` to `until` (epoch ms).
+
+    `copied` in the order of the signals.
+    """
 
     venue: str
     currency: str
@@ -86,3 +90,15 @@ class Material:
     """The venue's step of sizes, by the user's symbol."""
     scale_before: Scale | None = None
     """That of the last decision before the period, used where the period has none."""
+    master: str = MAIN
+    """The named master whose book it is; empty for the main book."""
+
+    @property
+    def title(self) -> str:
+        """Name it for people."""
+        return title_of(self.venue, self.currency, self.master)
+
+
+def title_of(venue: str, currency: str, master: str) -> str:
+    """Name an account, or the book of a named master in it, for people."""
+    return f"{venue}, in {currency}" + (f", copied from {master}" if master else "")

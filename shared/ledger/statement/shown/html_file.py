@@ -61,7 +61,7 @@ def statement_html(statement: Statement, made_at: int) -> str:
 
 def _account(account: AccountStatement) -> Iterator[str]:
     currency = escape(account.currency)
-    yield f"<h2>{escape(account.venue)}, in {currency}</h2>"
+    yield f"<h2>{escape(account.title)}</h2>"
     yield f'<p class="facts">{escape(facts(account))}</p>'
     yield f'<table><thead><tr><th scope="col">Part</th><th scope="col" class="amount">{currency}</th></tr></thead><tbody>'
     yield _total("The master's result at scale", account.at_scale_shown)

@@ -10,8 +10,23 @@ from typing import Any, Final
 from shared.domain.values.money import plain
 from shared.ledger.statement.statement import AccountStatement, Part, Statement
 
-COLUMNS: Final = ("user", "month", "venue", "currency", "row", "part", "line", "description", "amount", "count")
-"""`row` is `at_scale`, `part`, `line`, `gap` or `result`: parts add up to the gap, lines to their part."""
+COLUMNS: Final = (
+    "user",
+    "month",
+    "venue",
+    "currency",
+    "row",
+    "part",
+    "line",
+    "description",
+    "amount",
+    "count",
+    "master",
+)
+"""`row` is `at_scale`, `part`, `line`, `gap` or `result`: parts add up to the gap, lines to their part.
+
+`master` is empty for the main book.
+"""
 _FORMULA: Final = ("=", "+", "-", "@")
 
 
@@ -33,7 +48,8 @@ def statement_csv(statement: Statement) -> str:
     writer.writerow(COLUMNS)
     for account in statement.accounts:
         for row in _rows(account):
-            writer.writerow([statement.user, str(statement.month), account.venue, account.currency, *map(_cell, row)])
+            named = [statement.user, str(statement.month), account.venue, account.currency]
+            writer.writerow([*named, *map(_cell, row), account.master])
     return written.getvalue()
 
 
@@ -42,6 +58,7 @@ def _account(account: AccountStatement) -> dict[str, Any]:
     return {
         "venue": account.venue,
         "currency": account.currency,
+        "master": account.master,
         "since": account.since,
         "until": account.until,
         "ratio": plain(account.ratio),

@@ -103,6 +103,7 @@ LINES: Final[Mapping[str, str]] = {
     ReasonCode.MAX_ORDER: "the limit per order left too little",
     ReasonCode.MAX_EXPOSURE: "the limit of exposure left too little",
     ReasonCode.MAX_SYMBOL: "the limit per symbol left too little",
+    ReasonCode.MASTER_SHARE: "the master's share of the equity left too little",
     ReasonCode.INSUFFICIENT_FUNDS: "the cash of the account left too little",
     ReasonCode.MASTER_EQUITY_UNKNOWN: "the master's equity was not known",
     ReasonCode.MASTER_CASH_UNKNOWN: "the master's cash was not known",

@@ -69,6 +69,7 @@ DECISIONS: Final = {
     "GET /users/{user}/equity": Reach.OWN,
     "GET /users/{user}/events": Reach.OWN,
     "GET /users/{user}/settings": Reach.OPERATORS,
+    "GET /users/{user}/what-if": Reach.OWN,
 }
 """By method and path."""
 _FOLLOWERS: Final = frozenset({"own", "own action"})

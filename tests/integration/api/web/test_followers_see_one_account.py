@@ -65,6 +65,7 @@ async def pages_for(bus: Bus, who: Identity) -> AsyncIterator[aiohttp.ClientSess
         "/users/bob",
         "/users/bob/events",
         "/users/bob/equity",
+        "/users/bob/what-if",
         "/tape/events",
         "/tape/1-1",
         "/price/BTC/USD/series?venue=kraken&user=bob",

@@ -135,3 +135,17 @@ async def test_an_outcome_comes_as_an_event_and_after_a_restart_no_less(site: Op
     await site.start()
     async with events(site, "/users/alice/events", row.id) as reader:
         assert [(await reader.next("row")).data.split('"')[1] for _ in orders] == [f"order-{each}" for each in orders]
+
+
+async def test_a_divided_position_says_how_much_is_held_for_each_master(
+    bus: Bus, site: OpenApi, copies: Copies
+) -> None:
+    await hold(bus, "alice", "0.11", "6000")
+    whole = await Records(bus).position("alice", "kraken", BTC)
+    assert whole is not None
+    assert "for the venue" not in await page(site, "/users/alice")
+    swing = Position(BTC, Quantity(Decimal("0.02"), "BTC"), Money(Decimal(1200), "USD"), now_ms(), now_ms())
+    await Records(bus).write_position("alice", "kraken", whole.with_book("swing", swing))
+    text = await page(site, "/users/alice")
+    for words in ("0.13 BTC", "0.11 BTC for the venue", "0.02 BTC for swing"):
+        assert words in text, words

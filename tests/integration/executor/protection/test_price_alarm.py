@@ -19,7 +19,7 @@ from shared.bus.connection import Bus
 from shared.bus.records import Records
 from shared.bus.watch import Watch
 from shared.domain.limits.policy import ExitPolicy
-from shared.domain.position import Position
+from shared.domain.position import MAIN, Position
 from shared.domain.values.money import Price
 from shared.domain.values.symbol import Symbol
 from tests.integration.executor.rig import USER, Owner, Rig, crash, own_exits, until
@@ -189,7 +189,7 @@ async def test_a_high_between_two_looks_counts_for_a_trailing_stop(rig: Rig, ala
         await _price(rig, "63000")
 
         async def noted() -> bool:
-            return guardian._guarded[BTC_USD].high == btc_price("63000")
+            return guardian._guarded[BTC_USD, MAIN].high == btc_price("63000")
 
         await until(noted, "the high is noted")
         await _price(rig, "60100")

@@ -1,0 +1,1 @@
+"""What other settings would have decided about the signals that a user has had: the live decision code on recorded inputs."""
