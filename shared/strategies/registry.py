@@ -47,8 +47,6 @@ class StrategyKind:
     make: Callable[[BaseModel], Strategy]
     interval_minutes: int = 1
     caps: Caps = NO_CAPS
-    settle_seconds: int = 0
-    """How long after a candle's end, on the wall clock, it is acted upon."""
     shipped: bool = True
     """Whether its code is Shoal's: other code runs in a process of its own."""
 
@@ -60,7 +58,6 @@ class _Shipped:
     settings: str
     interval_minutes: int = 1
     caps: Caps = NO_CAPS
-    settle_seconds: int = 0
 
 
 SHIPPED: Final = {
@@ -76,8 +73,8 @@ SHIPPED: Final = {
             entry_gap_seconds=300,
             max_exposure_pct=Decimal(80),
             one_entry_per_cycle=True,
+            settle_seconds=6,
         ),
-        settle_seconds=6,
     ),
 }
 """By the name in the file."""
@@ -96,7 +93,6 @@ def find_kind(spelt: str, config: Path | None = None) -> StrategyKind:
             getattr(module, shipped.strategy),
             shipped.interval_minutes,
             shipped.caps,
-            shipped.settle_seconds,
         )
     if not _SPELT.fullmatch(spelt):
         raise UnusableStrategyError(f"must be {choices()}")

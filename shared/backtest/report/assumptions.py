@@ -56,6 +56,7 @@ NOT_MODELLED: Final = (
     "fee tiers by volume, maker fees, taxes, deposits and withdrawals",
     "the venue's minimums and steps of then: those known today are used",
     "scans in batches (scan_batch): every pair is looked at with each of its candles",
+    "the first seconds of a candle, in which the master enters nothing (settle_seconds): an entry fills at the candle's open",
     "stages of the canary ladder, kill switches, mirrored limit orders, positions opened before the start",
 )
 """What no figure of a backtest contains."""

@@ -78,13 +78,13 @@ def test_the_strategy_trend_has_its_own_candles_caps_and_settings(tmp_path: Path
     [slot] = load_strategy(_write(tmp_path, text)).slots()
     assert slot.settings == TrendSettings(min_adx=25)
     assert slot.interval_minutes == 5
-    assert slot.kind.settle_seconds == 6
     assert slot.caps == Caps(
         max_positions=5,
         max_entries_per_day=30,
         entry_gap_seconds=300,
         max_exposure_pct=Decimal(80),
         one_entry_per_cycle=True,
+        settle_seconds=6,
     )
     strategy = slot.build()
     assert isinstance(strategy, Trend)
