@@ -31,6 +31,7 @@ class Stack:
             "IMAGE": "shoal-test",
             "API_PORT": str(self.api_port),
             "COMPOSE_ENV_FILES": os.devnull,
+            "SHOAL_STRATEGY": "config/demo_strategy.toml",  # the default may wait for hours; copies are what is tested
             **AT_ONCE,
         }
 

@@ -184,7 +184,8 @@ class Run:
         self, trader: Trader, *, live: bool = False, number: int = 0, exits: Exits | None = None, **settings: object
     ) -> Cycle:
         """A cycle of one of the strategies, by default the sample on bitcoin alone."""
-        chosen = StrategySettings.model_validate({"symbols": ["BTC/USD"], **settings})
+        one = {} if "strategies" in settings else {"strategy": "sma-cross"}
+        chosen = StrategySettings.model_validate({"symbols": ["BTC/USD"], **one, **settings})
         slot = chosen.slots()[number]
         return Cycle(
             venue=self.venue,

@@ -211,7 +211,7 @@ class _Broken(SmaCross):
 
 
 async def test_a_shipped_strategy_that_fails_is_paused_as_well(faults: Faults) -> None:
-    [slot] = StrategySettings().slots()
+    [slot] = StrategySettings(strategy="sma-cross").slots()
     assert slot.kind.shipped
     broken = replace(slot, kind=replace(slot.kind, make=_Broken))  # type: ignore[arg-type]
     runner: Runner = open_runner(broken, config=None, budget=1.0, faults=faults)
