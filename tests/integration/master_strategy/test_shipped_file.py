@@ -1,4 +1,4 @@
-"""With the file as it is shipped the universe is scanned in rotating batches, and no cap is passed, whatever the strategy wants."""
+"""With the file as it is shipped the universe is scanned in rotating batches, and no cap is passed, whatever a strategy wants."""
 
 from __future__ import annotations
 

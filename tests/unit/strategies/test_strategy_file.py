@@ -92,7 +92,10 @@ def test_the_demos_own_file_is_the_sample(tmp_path: Path) -> None:
 
 
 def test_per_cent_are_exact(tmp_path: Path) -> None:
-    text = 'strategy = "sma-cross"\n[settings]\nentry_pct = 0.1\n[settings.entry_pct_by_symbol]\n"BTC/USD" = 2.5\n[caps]\nmax_exposure_pct = 0.1\n'
+    text = (
+        'strategy = "sma-cross"\n[settings]\nentry_pct = 0.1\n[settings.entry_pct_by_symbol]\n"BTC/USD" = 2.5\n'
+        "[caps]\nmax_exposure_pct = 0.1\n"
+    )
     [slot] = load_strategy(_write(tmp_path, text)).slots()
     assert slot.settings == SmaCrossSettings(entry_pct=Decimal("0.1"), entry_pct_by_symbol={BTC: Decimal("2.5")})
     assert slot.caps == Caps(max_exposure_pct=Decimal("0.1"))
