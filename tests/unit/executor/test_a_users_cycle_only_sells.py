@@ -185,8 +185,11 @@ async def _live(account: _Account, looks: list[_Seen], exits: ExitPolicy, *, ena
             await guardian.look()
             for price, at in seen.prices.values():
                 guardian.price_moved(price, at)
-            while queues.busy:
+            for _ in range(1_000):
+                if not queues.busy:
+                    break
                 await asyncio.sleep(0)
+            assert not queues.busy
 
 
 @given(st.lists(_looks(), min_size=1, max_size=4), _EXITS, st.booleans(), st.sampled_from(OnLeave))
