@@ -90,6 +90,8 @@ class StrategySettings(BaseModel):
     entry_freshness_seconds: Annotated[int, Field(ge=1, le=3_600)] = 30
     trade_live: StrictBool = False
     """Whether the strategy may trade real money; without it live mode accepts only `none`."""
+    stop_at_venue: StrictBool = False
+    """Whether a stop rests at the venue beside each position with an exit plan, so that it acts while this machine is off."""
     ignore_assets: tuple[_AssetName, ...] = ()
     baseline: Baseline = Baseline.SEPARATE
     venue: VenueName | None = None
