@@ -58,7 +58,7 @@ class AccountCheck:
         renaming: Callable[[], Collection[str]] = frozenset,
         locked: Callable[[str], bool] = lambda _: False,
     ) -> None:
-        """`renaming` returns the coins with another name at the venue, now or soon; `locked` whether a stop locks a coin there."""
+        """`renaming`: the coins with another name at the venue, now or soon; `locked`: whether a stop locks a coin there."""
         self._book = book
         self._mirror = mirror
         self._records = records

@@ -109,9 +109,7 @@ class RestingStops:
 
     def begin(self, own: OwnOrder) -> StopWatch:
         """Count a stop as resting, before it is sent, or as it is found again after a restart."""
-        watch = self._watches[own.id] = StopWatch(
-            own, self._venue, self._opened, self._faults, wanted=self._wanted
-        )
+        watch = self._watches[own.id] = StopWatch(own, self._venue, self._opened, self._faults, wanted=self._wanted)
         return watch
 
     def end(self, own: OwnOrder) -> None:
@@ -142,4 +140,3 @@ class RestingStops:
     def knows(self, order: VenueOrder) -> bool:
         """Return whether an order at the venue is one of these."""
         return order.client_order_id in self._watches
-

@@ -1,4 +1,4 @@
-"""Keeps a stop at the venue beside each position with an exit plan (`stop_at_venue`): places it, and replaces it when it has risen.
+"""Keeps a stop at the venue beside each position with an exit plan (`stop_at_venue`): places it, and another one as it rises.
 
 The exit plan acts by the published price as it does without it, and cancels the stop first. What must never happen here: a second
 stop beside one whose end is not proved, a stop for more than the strategy holds, or a stop that is lowered.
@@ -151,7 +151,7 @@ class VenueStops:
         return True
 
     async def _cancel_forgotten(self) -> None:
-        """Cancel the strategies' own sales that rest at the venue and that no record knows: Redis has lost it, or its end was stated.
+        """Cancel own sales that rest at the venue and that no record knows: Redis has lost it, or an operator stated its end.
 
         Such a stop would lock coins that nothing here reckons with. What it has filled is emitted like any fill.
         """

@@ -92,9 +92,7 @@ class OwnOrder:
     def leg(self) -> Leg:
         """Return its one leg."""
         stop = self.stop_price
-        return Leg(
-            self.tracked(), 1, self.size, self.limit_price, self.size, rests=stop is not None, stop_price=stop
-        )
+        return Leg(self.tracked(), 1, self.size, self.limit_price, self.size, rests=stop is not None, stop_price=stop)
 
     @staticmethod
     def lost(order: VenueOrder, venue: str, strategy: str) -> OwnOrder:

@@ -241,7 +241,7 @@ class Trader:
             )
             if settled and mine:
                 self._book.own.put(mine)
-        log = _log.info if filled or outcome is OrderState.EXPIRED and own.stop_price else _log.warning
+        log = _log.info if filled or (outcome is OrderState.EXPIRED and own.stop_price) else _log.warning
         emitted_as = signal_id(own.venue, filled.venue_order_id, filled.filled) if filled else ""
         log("order settled", outcome=outcome.value, why=why, signal_id=emitted_as, **_named(own, found))
         self._mirror.note_fill()

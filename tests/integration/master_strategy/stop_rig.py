@@ -1,10 +1,10 @@
-"""A master whose stops rest at the venue, run in steps: time moves only when a test moves it, and a process can die at any of them."""
+"""A master whose stops rest at the venue: time moves only when a test moves it, and a process can die at any step."""
 
 from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from decimal import Decimal
@@ -133,12 +133,28 @@ async def running(rig: Rig, *, dies: Dies | None = None) -> AsyncIterator[Desk]:
     run = await rig.start()
     try:
         async with asyncio.TaskGroup() as tasks:
-            trader = run.trader(tasks)
-            await trader.follow_unfinished()
-            await run.watcher.scan()
-            stops = run.venue_stops(trader, enabled=rig.keeps_stops)
-            exits = run.exits(trader, stops)
-            yield Desk(rig, run, trader, stops, exits, run.exit_watch(trader, exits, stops))
-            raise _Over
+            yield await _open(rig, run, tasks)
+            raise _Over  # noqa: TRY301
     except* (_Over, DiedError):
         pass
+
+
+async def live(rig: Rig, dies: Dies, script: Callable[[Desk], Awaitable[None]]) -> None:
+    """Run a process that does what a script says, and that may die at any step, its start included."""
+    rig.crash_points = dies
+    run = await rig.start()
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            await script(await _open(rig, run, tasks))
+            raise _Over  # noqa: TRY301
+    except* (_Over, DiedError):
+        pass
+
+
+async def _open(rig: Rig, run: Run, tasks: asyncio.TaskGroup) -> Desk:
+    trader = run.trader(tasks)
+    await trader.follow_unfinished()
+    await run.watcher.scan()
+    stops = run.venue_stops(trader, enabled=rig.keeps_stops)
+    exits = run.exits(trader, stops)
+    return Desk(rig, run, trader, stops, exits, run.exit_watch(trader, exits, stops))

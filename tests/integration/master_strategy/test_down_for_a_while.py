@@ -22,7 +22,7 @@ D = Decimal
 _ENTRY: Final = D(60_000)
 _DOWN: Final = 3.0
 """Seconds: a price of before the last fill counts for nothing, and the clocks of two processes differ by up to one."""
-_STRATEGY: Final = """
+STRATEGY: Final = """
 from decimal import Decimal
 
 from shared.strategies.exit_plan import ExitPlan, Target
@@ -71,12 +71,12 @@ def test_a_target_and_then_the_raised_stop_act_after_a_kill_with_the_price_moved
 ) -> None:
     with Stack(tmp_path, price_speed=0, venue=venue) as stack:
         (stack.config / "strategies").mkdir()
-        (stack.config / "strategies" / "once.py").write_text(_STRATEGY)
+        (stack.config / "strategies" / "once.py").write_text(STRATEGY)
         (stack.config / "strategy.toml").write_text(_FILE)
         # A candle that ends at this price, so that the plan fits around it.
         stack.post("/paper/clock", {"speed": 240})
         stack.price("BTC/USD", str(_ENTRY))
-        stack.open_account("master", USD=100_000)
+        stack.open_account("master", tier="unlimited", USD=100_000)
         stack.post("/paper/clock", {"speed": 0})
         stack.price("BTC/USD", str(_ENTRY))
 

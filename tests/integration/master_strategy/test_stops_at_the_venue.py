@@ -1,9 +1,11 @@
-"""`stop_at_venue`: a stop rests beside each position, rises with its plan, ends before anything else sells, and its fill is the exit."""
+"""`stop_at_venue`: a stop rests beside each position, rises with its plan, ends before anything else sells, and fills once."""
 
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from decimal import Decimal
+from random import Random
 from typing import Final
 
 import pytest
@@ -12,18 +14,30 @@ from shared.bus.connection import Bus
 from shared.bus.master_account import read_own_positions
 from shared.contracts import keys
 from shared.domain.account import MASTER
-from shared.domain.order import OrderState
+from shared.domain.order import OrderState, Side
 from shared.domain.values.venue import VENUES
 from shared.runtime.crash_points import CrashPoint
 from shared.strategies.exit_plan import ExitPlan, Target
 from shared.strategies.port import Exit
 from shared.venues.errors import OutcomeUnknown, Refusal, Rejected, Unavailable
 from tests.integration.master_strategy.rig import Rig
-from tests.integration.master_strategy.stop_rig import Desk, Dies, move, open_sales, running, sold, stop_prices, stop_rig
+from tests.integration.master_strategy.stop_rig import (
+    Desk,
+    Dies,
+    live,
+    move,
+    open_sales,
+    running,
+    sold,
+    stop_prices,
+    stop_rig,
+)
 from tests.unit.master_strategy.values import BTC, btc, btc_price
 
 D = Decimal
-PLAN: Final = ExitPlan(stop=D(57_000), targets=(Target(D(63_000), D("0.5")), Target(D(90_000), D(1))), break_even=D(60_000))
+PLAN: Final = ExitPlan(
+    stop=D(57_000), targets=(Target(D(63_000), D("0.5")), Target(D(90_000), D(1))), break_even=D(60_000)
+)
 TRAILS: Final = ExitPlan(stop=D(57_000), trail=D(1_500), highest=D(60_000))
 
 
@@ -123,7 +137,9 @@ async def test_a_cancel_that_meets_the_fill_is_the_exit_and_nothing_is_sold_twic
     assert len(rig.account.orders) == 2
 
 
-@pytest.mark.parametrize("trouble", [Unavailable("EService:Busy"), OutcomeUnknown("time-out"), Rejected("no", Refusal.OTHER)])
+@pytest.mark.parametrize(
+    "trouble", [Unavailable("EService:Busy"), OutcomeUnknown("time-out"), Rejected("no", Refusal.OTHER)]
+)
 async def test_a_cancel_in_trouble_is_repeated_and_nothing_is_sold_before_its_end(rig: Rig, trouble: Exception) -> None:
     async with running(rig) as desk:
         await _open(desk)
@@ -212,7 +228,9 @@ async def test_a_stop_that_redis_has_lost_is_cancelled_before_another_one_rests(
     [lost] = open_sales(rig)
     await rig.bus.do("DEL", keys.order(MASTER, lost.client_order_id))
     async with running(rig) as desk:
-        await desk.look_until(lambda: [each.client_order_id for each in open_sales(rig)] not in ([], [lost.client_order_id]), 60_000)
+        await desk.look_until(
+            lambda: [each.client_order_id for each in open_sales(rig)] not in ([], [lost.client_order_id]), 60_000
+        )
         assert stop_prices(rig) == [D(57_000)]
 
 
@@ -247,3 +265,55 @@ async def test_a_stop_that_the_price_has_jumped_over_is_cancelled_and_the_plan_s
         await desk.look_until(lambda: desk.run.book.own.held() == [], 50_000)
     assert await sold(rig) == [D("0.1")]
     assert rig.account.balances["BTC"] == 0
+
+
+@pytest.mark.parametrize("locked", [True, False])
+async def test_what_is_held_is_not_lowered_to_the_account_while_a_stop_locks_the_coin(
+    rig: Rig, *, locked: bool
+) -> None:
+    """Its fill may be in the balance before it is booked: another strategy's coins would be taken for the missing ones."""
+    async with running(rig) as desk:
+        run = desk.run
+        await desk.buy(PLAN)
+        if locked:
+            run.stops.begin(replace(run.own(Side.SELL, "0.1"), stop_price=btc_price(57_000)))
+        rig.account.move("BTC", D("-0.1"))
+        for _ in range(6):
+            rig.time.now += 60_000
+            await run.mirror.refresh()
+            await run.watcher.scan()
+        assert run.book.own.position("sma-cross", BTC).size.amount == (D("0.1") if locked else 0)
+
+
+@pytest.mark.parametrize("seed", range(12))
+async def test_whatever_the_price_does_and_whenever_it_dies_what_was_bought_is_sold_once(rig: Rig, seed: int) -> None:
+    """A random walk with kills at random steps, lost replies and wishes of the strategy; the rig watches what is on sale."""
+    chance, price = Random(seed), 60_000
+    plan = replace(TRAILS, targets=(Target(D(61_000), D("0.4")), Target(D(64_000), D(1))), highest=None)
+
+    async def walk(desk: Desk) -> None:
+        nonlocal price
+        for _ in range(chance.randint(5, 40)):
+            price += chance.randint(-400, 390)
+            if chance.random() < 0.05:
+                method, taken = chance.choice(["place", "cancel"]), chance.random() < 0.5
+                desk.run.venue.fail(method, OutcomeUnknown("time-out"), after_accept=taken)
+            if chance.random() < 0.03 and desk.run.book.own.held():
+                desk.exits.request("sma-cross", Exit(BTC, D("0.3"), "a part"), btc_price(price))
+            await desk.look(price)
+            await asyncio.sleep(0.001)
+
+    async with running(rig) as desk:
+        await desk.buy(plan)
+    points = [None, *(each for each in CrashPoint if each.startswith("master"))]
+    for _ in range(6):
+        await live(rig, Dies(chance.choice(points), chance.randint(1, 3)), walk)
+        for _ in range(chance.randint(0, 3)):
+            price += chance.randint(-900, 900)
+            rig.time.now += 60_000
+            move(rig, price)
+    async with running(rig) as desk:
+        await desk.look_until(lambda: desk.run.book.own.held() == [] and not open_sales(rig), 40_000, times=300)
+    assert sum(await sold(rig)) == D("0.1")
+    assert rig.account.balances["BTC"] == 0
+    assert await _held(rig) == 0
