@@ -222,6 +222,17 @@ async def test_a_refused_stop_sells_nothing_in_its_place_and_is_tried_again_late
         await desk.look_until(lambda: stop_prices(rig) == [D(57_000)], 60_000)
 
 
+async def test_a_stop_that_lacks_a_crumb_is_not_sold_less_the_crumb_at_market(rig: Rig) -> None:
+    """As a sale at market is: that one is wanted now, this one at the stop's price."""
+    async with running(rig) as desk:
+        await desk.buy(PLAN)
+        rig.account.move("BTC", D("-0.00000001"))
+        for _ in range(20):
+            await desk.look(60_000)
+        assert await sold(rig) == []
+        assert [order.stop_price is None for order in desk.run.venue.sent] == [True, False, False]
+
+
 async def test_a_stop_that_redis_has_lost_is_cancelled_before_another_one_rests(rig: Rig) -> None:
     async with running(rig) as desk:
         await _open(desk)
