@@ -11,7 +11,7 @@ from services.demo.launcher import _legend
 from services.demo.settings import DemoSettings
 from shared.config.errors import ConfigurationError
 from tests.support.processes import ROOT
-from tests.support.redis_server import free_port
+from tests.support.ports import free_port
 
 
 @pytest.fixture(name="config")
