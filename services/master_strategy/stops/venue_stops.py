@@ -33,6 +33,9 @@ _AFTER_WITHDRAWAL_MS: Final = 5_000
 """For this long after something else wanted to sell the position there is no new stop: the sale comes first."""
 _RAISED_BY: Final = Decimal("1.001")
 """A stop is replaced once its price has risen by this factor: meanwhile the plan acts at the higher price by itself."""
+_PREPARE_AGAIN: Final = 15.0
+_RIGHT_AGAIN: Final = 600.0
+"""Seconds until the venue is asked again, and until a key that may not cancel is."""
 _LIMIT_BPS: Final = Decimal(-200)
 """How far below the stop price its limit is, where a venue has no stop at market."""
 
@@ -71,8 +74,30 @@ class VenueStops:
         self._clock = clock
         self._enabled = enabled
         self._not_before: dict[_Key, int] = {}
-        self._logged: dict[_Key, str] = {}
-        self._swept = False
+        self._ready = False
+        """Whether stops may be placed: the key can cancel them, and no forgotten one locks coins."""
+
+    async def prepare(self) -> None:
+        """Find out whether stops may be placed, and return then. Runs beside everything else: exits do not wait for the venue.
+
+        Raises BusUnavailable.
+        """
+        logged = ""
+        while self._enabled and not self._ready:
+            try:
+                why, again = "", _PREPARE_AGAIN
+                if not await self._venue.may_cancel():
+                    why, again = "the API key may not cancel orders", _RIGHT_AGAIN
+                else:
+                    await self._cancel_forgotten()
+                    self._ready = True
+            except VenueError as error:
+                why = str(error)
+            if why and why != logged:
+                _log.warning("no stop rests at the venue", venue=self._venue.name, why=why)
+                logged = why
+            if why:
+                await self._clock.sleep(again)
 
     def withdraw(self, strategy: str, symbol: Symbol) -> bool:
         """Have a position's stop cancelled because something else sells it; return whether it still rests."""
@@ -81,11 +106,8 @@ class VenueStops:
             self._not_before[strategy, symbol] = self._clock.now() + _AFTER_WITHDRAWAL_MS
         return rests
 
-    async def keep(self, own: OwnPosition, price: Price) -> None:
-        """Have the stop of a position rest that its plan asks for; `price` is fresh, and nothing is due at it.
-
-        Raises LeaseLost, BusUnavailable.
-        """
+    def keep(self, own: OwnPosition, price: Price) -> None:
+        """Have the stop of a position rest that its plan asks for; `price` is fresh, and nothing is due at it."""
         if not self._enabled:
             return
         key = (own.strategy, own.symbol)
@@ -96,10 +118,6 @@ class VenueStops:
         if wanted is None or resting or not self._may_place(key, wanted, price):
             return
         self._not_before[key] = self._clock.now() + _AGAIN_AFTER_MS
-        if not await self._is_clear(own) or self._book.own.position(*key) != own:
-            return
-        if self._stops.of(*key) or not self._trader.available(own.symbol):
-            return
         sent = self._trader.start_stop(own, wanted.size, wanted.stop, wanted.limit)
         _log.info(
             MASTER_MODE,
@@ -119,7 +137,7 @@ class VenueStops:
                 watch.withdraw()
 
     def _may_place(self, key: _Key, wanted: _Wanted, price: Price) -> bool:
-        if price.amount <= wanted.stop.amount or not self._trader.available(key[1]):
+        if not self._ready or price.amount <= wanted.stop.amount or not self._trader.available(key[1]):
             return False
         return self._clock.now() >= self._not_before.get(key, 0)
 
@@ -134,21 +152,6 @@ class VenueStops:
             return None
         limit = None if self._venue.stops_at_market else stop.shifted(_LIMIT_BPS).floored(instrument.tick)
         return None if limit is not None and limit.amount <= 0 else _Wanted(size, stop, limit)
-
-    async def _is_clear(self, own: OwnPosition) -> bool:
-        """Return whether a stop may be placed: the key may cancel it again, and no forgotten one locks the coins."""
-        try:
-            if not await self._venue.may_cancel():
-                self._log_once(own, "no stop at the venue: the API key may not cancel orders")
-                return False
-            if not self._swept:
-                await self._cancel_forgotten()
-                self._swept = True
-        except VenueError as error:
-            self._log_once(own, f"no stop at the venue yet: {error}")
-            return False
-        self._logged.pop((own.strategy, own.symbol), None)
-        return True
 
     async def _cancel_forgotten(self) -> None:
         """Cancel own sales that rest at the venue and that no record knows: Redis has lost it, or an operator stated its end.
@@ -168,12 +171,6 @@ class VenueStops:
             return False
         state = (await self._store.load(order.client_order_id)).get("state", "")
         return not state or state in {str(each) for each in TERMINAL}
-
-    def _log_once(self, own: OwnPosition, what: str) -> None:
-        key = (own.strategy, own.symbol)
-        if self._logged.get(key) != what:
-            self._logged[key] = what
-            _log.warning(MASTER_MODE, strategy=own.strategy, symbol=str(own.symbol), does=what)
 
 
 def _serves(own: OwnOrder, wanted: _Wanted, *, alone: bool) -> bool:

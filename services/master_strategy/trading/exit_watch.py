@@ -93,7 +93,7 @@ class ExitWatch:
         if due is None:
             self._logged.pop((own.strategy, own.symbol), None)
             if self._stops is not None and current.plan == raised and not self._is_owed(own):
-                await self._stops.keep(current, price)
+                self._stops.keep(current, price)
             return
         if current.plan != raised or not self._trader.available(own.symbol):
             return  # traded meanwhile, or just refused: the next look decides again

@@ -56,6 +56,7 @@ class Strategies:
         self._venue = venue.name
         self._slots = slots
         self._book = book
+        self._stops = stops
         exits = Exits(book=book, mirror=mirror, trader=trader, slippage_bps=settings.slippage_bps, stops=stops)
         self._watch = ExitWatch(
             venue=venue.name,
@@ -113,6 +114,7 @@ class Strategies:
     async def run(self) -> None:
         """Run everything for ever."""
         async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._stops.prepare())
             tasks.create_task(endless("the exit plans", self._watch.run()))
             for slot, cycle in zip(self._slots, self._cycles, strict=True):
                 tasks.create_task(endless(f"the cycle of {slot.name}", cycle.run()))

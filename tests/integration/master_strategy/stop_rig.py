@@ -156,5 +156,6 @@ async def _open(rig: Rig, run: Run, tasks: asyncio.TaskGroup) -> Desk:
     await trader.follow_unfinished()
     await run.watcher.scan()
     stops = run.venue_stops(trader, enabled=rig.keeps_stops)
+    tasks.create_task(stops.prepare())
     exits = run.exits(trader, stops)
     return Desk(rig, run, trader, stops, exits, run.exit_watch(trader, exits, stops))

@@ -10,8 +10,8 @@ import pytest
 from services.demo.launcher import _legend
 from services.demo.settings import DemoSettings
 from shared.config.errors import ConfigurationError
-from tests.support.processes import ROOT
 from tests.support.ports import free_port
+from tests.support.processes import ROOT
 
 
 @pytest.fixture(name="config")
