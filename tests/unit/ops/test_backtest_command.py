@@ -185,7 +185,7 @@ def test_a_wrong_option_is_named(words: tuple[str, ...], why: str) -> None:
     [
         ('strategy = "none"', 'strategy is "none": there is nothing to test'),
         ('symbols = ["BTC/EUR"]', "the minimums and steps of BTC/EUR at kraken are not known: leave it out"),
-        ("[settings]\nfast = 9", "settings: fast must be below slow"),
+        ('strategy = "sma-cross"\n[settings]\nfast = 9', "settings: fast must be below slow"),
         ("interval = 5", "interval is not a known setting"),
     ],
 )
