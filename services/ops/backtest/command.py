@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -12,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from services.ops.backtest.request import Request, prepare
+from services.ops.backtest.request import Prepared, Request, prepare
 from services.ops.backtest.screen import print_result
 from services.ops.output import AsJson, print_json, write_private
 from services.ops.tabular import AsCsv, one_form, print_csv, write_csv
@@ -89,6 +90,7 @@ def backtest(
     )
     prepared = prepare(request)
     result = _run(prepared.scenario)
+    _note_slow(prepared)
     if html is not None:
         write_private("--html", html, backtest_html(result, prepared.setting, time.time_ns() // 1_000_000))
     if fills is not None:
@@ -118,6 +120,17 @@ def _run(scenario: Scenario) -> BacktestResult:
             return run_backtest(scenario, lambda done: bar.update(task, completed=done))
     except StrategyFailedError as error:
         raise ConfigurationError(f"the strategy failed: {error}") from None
+
+
+def _note_slow(prepared: Prepared) -> None:
+    """Say on stderr which strategy the master would pause, because a decision took longer than its budget."""
+    for name, seconds in prepared.watch.seconds.items():
+        if seconds > prepared.budget_seconds:
+            print(
+                f"ops: {name} took {seconds:.2f} s for a decision; the master pauses it beyond budget_seconds "
+                f"({prepared.budget_seconds:g}) of the strategy file",
+                file=sys.stderr,
+            )
 
 
 def _csv_text(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

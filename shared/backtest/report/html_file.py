@@ -12,12 +12,15 @@ from shared.backtest.report.assumptions import NOT_MODELLED, Setting, assumed
 from shared.backtest.report.chart import COLOURS, Line, line_chart
 from shared.backtest.report.style import STYLE
 from shared.backtest.report.views import (
-    COLUMNS,
     COPY_COLUMNS,
+    RATIO_COLUMNS,
     SKIP_COLUMNS,
     cents,
     copy_rows,
-    figure_rows,
+    money_columns,
+    money_rows,
+    notes_of,
+    ratio_rows,
     skip_rows,
     utc,
 )
@@ -39,7 +42,9 @@ def backtest_html(result: BacktestResult, setting: Setting, made_at: int) -> str
             "<body><main>",
             f"<h1>{escape(title)}</h1>",
             f'<p class="facts">{escape(_facts(result, setting))}</p>',
-            *_table(COLUMNS, figure_rows(result), numbers=range(1, len(COLUMNS))),
+            *(f'<p class="note">{escape(note)}</p>' for note in notes_of(result)),
+            *_table(money_columns(result), money_rows(result), numbers=range(1, len(money_columns(result)))),
+            *_table(RATIO_COLUMNS, ratio_rows(result), numbers=range(1, len(RATIO_COLUMNS))),
             *_charts(result),
             *_copies(result),
             *_skips(result),

@@ -20,6 +20,9 @@ BTC = Symbol("BTC", "USD")
 FIRST = Candle(1_700_000_100_000, D("10"), D("12.5"), D("9.1"), D("11"), D("3.25"))
 SECOND = Candle(1_700_000_400_000, D("11"), D("11"), D("10"), D("10.5"), D("0"))
 KRAKEN = "1700000100,10,12.5,9.1,11,3.25,4\n1700000400,11,11,10,10.5,0,0\n"
+AS_KRAKENS = (
+    " (read as time, open, high, low, close, volume, trades: if the columns are others, name them in a first line)"
+)
 COINBASE = "1700000400,10,11,11,10.5,0\n1700000100,9.1,12.5,10,11,3.25\n"
 
 
@@ -62,18 +65,36 @@ def test_only_candles_that_begin_within_the_period_are_read(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        (KRAKEN + "1700000700,10,9,8,9,1,1\n", ":3: low, open, close and high contradict one another"),
+        (KRAKEN + "1700000700,10,9,8,9,1,1\n", ":3: low, open, close and high contradict one another" + AS_KRAKENS),
         (KRAKEN + "1700000700,10,12,8,,1,1\n", ":3: a price or volume is not a number"),
         (KRAKEN + "1700000700,10,12,8\n", ":3: a price or volume is not a number"),
         (KRAKEN + "1700000700,10,NaN,8,9,1,1\n", ":3: a price or volume is not a number"),
-        (KRAKEN + "1700000700,10,12,0,9,1,1\n", ":3: low, open, close and high contradict one another"),
+        (KRAKEN + "1700000700,10,12,0,9,1,1\n", ":3: low, open, close and high contradict one another" + AS_KRAKENS),
         (KRAKEN + "1700000700,10,Infinity,8,9,1,1\n", ":3: a price or volume is not usable"),
         (KRAKEN + "1700000700,10,12,8,9,-1,1\n", ":3: a price or volume is not usable"),
         (KRAKEN + "1700000701,10,12,8,9,1,1\n", ":3: 1700000701 is not the start of a candle of 5 minutes"),
-        (KRAKEN + "2023-11-14,10,12,8,9,1,1\n", ":3: no unix time in seconds"),
+        (KRAKEN + "2023-11-14,10,12,8,9,1,1\n", ":3: no unix time in seconds (got '2023-11-14')"),
         (KRAKEN + "1700000400,10,12,8,9,1,1\n", ":3: the candles are not in the order of time"),
-        ("1700000100,1,2\n", ":1: 3 columns; without a header Kraken's files have 7, Coinbase's 6"),
-        ("time,open,high,low\n", ":1: the header names no close, volume"),
+        (
+            "1700000100,1,2\n",
+            ":1: 3 columns; without a header Kraken's files have 7, Coinbase's 6; name them in a first line",
+        ),
+        (
+            "time,open,high,low\n",
+            ":1: the header names no close, volume; it must have time, open, high, low, close, volume, in any order",
+        ),
+        (
+            "https://example.invalid/download\nunix,open\n",
+            ":1: the header names no time, open, high, low, close, volume; it must have time, open, high, low, close, volume, "
+            "in any order",
+        ),
+        ("1700000100000,10,12,8,9,1,1\n", ":1: the time must be in seconds, not in milliseconds (got 1700000100000)"),
+        ("2023-11-14T22:15,10,12,8,9,1,1\n", ":1: no unix time in seconds (got '2023-11-14T22:15')"),
+        (
+            "1700000100,10,12.5,9.1,11,3.25\n",
+            ":1: low, open, close and high contradict one another (read as time, low, high, open, close, volume: if the columns "
+            "are others, name them in a first line)",
+        ),
     ],
 )
 def test_what_is_wrong_names_file_and_line(tmp_path: Path, text: str, why: str) -> None:

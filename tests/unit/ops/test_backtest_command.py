@@ -208,6 +208,6 @@ def test_a_line_of_a_candle_file_is_named(tmp_path: Path) -> None:
     folder = write_candles(tmp_path / "candles", 30)
     file = folder / "XBTUSD_5.csv"
     file.write_text(file.read_text("utf-8") + "oops,1,1,1,1,1,1\n", "utf-8")
-    assert refused("--candles", str(folder)) == f"{file}:31: no unix time in seconds"
+    assert refused("--candles", str(folder)) == f"{file}:31: no unix time in seconds (got 'oops')"
     file.write_text("", "utf-8")
     assert refused("--candles", str(folder)) == f"{folder}: no candles of BTC/USD in this period"

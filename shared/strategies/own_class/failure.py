@@ -1,0 +1,32 @@
+"""Describes an exception of a strategy's code in one line: what was raised, where in its file, and what usually helps."""
+
+from __future__ import annotations
+
+import traceback
+from pathlib import Path
+from typing import Final
+
+_SHOAL: Final = Path(__file__).resolve().parents[3]
+_NOT_THE_AUTHORS: Final = tuple(str(_SHOAL / part) for part in ("shared", "services"))
+_DECIMAL_HINT: Final = '; amounts are Decimal: write Decimal("0.5"), not 0.5'
+
+
+def describe_failure(error: BaseException) -> str:
+    """Return one line, as `ValueError: no idea (mine.py:20)`; the place is the last one in the author's own code."""
+    words = " ".join(f"{type(error).__name__}: {error}".split())
+    return f"{words}{_place(error)}{_hint(error)}"
+
+
+def _place(error: BaseException) -> str:
+    if isinstance(error, SyntaxError):
+        return ""  # its text has file and line
+    frames = [each for each in traceback.extract_tb(error.__traceback__) if not each.filename.startswith("<")]
+    own = [each for each in frames if not each.filename.startswith(_NOT_THE_AUTHORS)]
+    last = own[-1] if own else frames[-1] if frames else None
+    return "" if last is None else f" ({Path(last.filename).name}:{last.lineno})"
+
+
+def _hint(error: BaseException) -> str:
+    text = str(error)
+    mixed = isinstance(error, TypeError) and "Decimal" in text and "float" in text
+    return _DECIMAL_HINT if mixed else ""
