@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import sysconfig
 import traceback
 from pathlib import Path
 from typing import Final
 
 _SHOAL: Final = Path(__file__).resolve().parents[3]
-_NOT_THE_AUTHORS: Final = tuple(str(_SHOAL / part) for part in ("shared", "services"))
+_NOT_THE_AUTHORS: Final = (
+    *(str(_SHOAL / part) for part in ("shared", "services")),
+    *(sysconfig.get_path(part) for part in ("stdlib", "purelib", "platlib")),
+)
 _DECIMAL_HINT: Final = '; amounts are Decimal: write Decimal("0.5"), not 0.5'
 
 

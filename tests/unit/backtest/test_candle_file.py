@@ -20,9 +20,10 @@ BTC = Symbol("BTC", "USD")
 FIRST = Candle(1_700_000_100_000, D("10"), D("12.5"), D("9.1"), D("11"), D("3.25"))
 SECOND = Candle(1_700_000_400_000, D("11"), D("11"), D("10"), D("10.5"), D("0"))
 KRAKEN = "1700000100,10,12.5,9.1,11,3.25,4\n1700000400,11,11,10,10.5,0,0\n"
-AS_KRAKENS = (
-    " (read as time, open, high, low, close, volume, trades: if the columns are others, name them in a first line)"
-)
+SIX = "time, open, high, low, close, volume"
+NO_COLUMN_KNOWN = f":1: the header names no {SIX}; it must have {SIX}, in any order"
+AS_COINBASES = " (read as time, low, high, open, close, volume: if the columns are others, name them in a first line)"
+AS_KRAKENS = f" (read as {SIX}, trades: if the columns are others, name them in a first line)"
 COINBASE = "1700000400,10,11,11,10.5,0\n1700000100,9.1,12.5,10,11,3.25\n"
 
 
@@ -85,15 +86,13 @@ def test_only_candles_that_begin_within_the_period_are_read(tmp_path: Path) -> N
         ),
         (
             "https://example.invalid/download\nunix,open\n",
-            ":1: the header names no time, open, high, low, close, volume; it must have time, open, high, low, close, volume, "
-            "in any order",
+            NO_COLUMN_KNOWN,
         ),
         ("1700000100000,10,12,8,9,1,1\n", ":1: the time must be in seconds, not in milliseconds (got 1700000100000)"),
         ("2023-11-14T22:15,10,12,8,9,1,1\n", ":1: no unix time in seconds (got '2023-11-14T22:15')"),
         (
             "1700000100,10,12.5,9.1,11,3.25\n",
-            ":1: low, open, close and high contradict one another (read as time, low, high, open, close, volume: if the columns "
-            "are others, name them in a first line)",
+            ":1: low, open, close and high contradict one another" + AS_COINBASES,
         ),
     ],
 )
