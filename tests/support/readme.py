@@ -16,7 +16,7 @@ _BLOCK: Final = re.compile(r"^```(?:python|toml)\n# (config/\S+)\n(.*?)^```$", r
 def readme_files() -> Mapping[str, str]:
     """Return the text of each file by its path, as `config/strategy.toml`; the comment with the path is not in it."""
     found = _BLOCK.findall((ROOT / "README.md").read_text(encoding="utf-8"))
-    return {path: text for path, text in found}
+    return dict(found)
 
 
 def config_of_the_readme(folder: Path) -> Path:
