@@ -140,7 +140,7 @@ class _Run:
             seat.decide(windows, now, ledger.equity.scaled(setup.share), ledger.cash)
         except Exception as error:
             name, when = setup.name, utc_minute(now)
-            raise StrategyFailedError(f"{name} at {when} UTC: {describe_failure(error)}") from error
+            raise StrategyFailedError(f"{name} at {when}: {describe_failure(error)}") from error
 
     def _copy(self, fill: MasterFill) -> None:
         self._path.changed(fill.signal.symbol)

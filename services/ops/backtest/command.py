@@ -113,6 +113,7 @@ def _run(scenario: Scenario) -> BacktestResult:
         TimeRemainingColumn(),
         console=Console(stderr=True),
         transient=True,
+        disable=not sys.stderr.isatty(),
     )
     task = bar.add_task("candles", total=sum(map(len, scenario.candles.values())))
     try:

@@ -47,7 +47,7 @@ def import_class(spelt: str, config: Path | None) -> type:
 def hint_at_file(spelt: str, config: Path | None) -> str:
     """Return what to write for a text that names a file of the folder and not a class, with "; " before it; else nothing."""
     folder = None if config is None else config / FOLDER
-    stem = spelt.partition(":")[0].rpartition("/")[2].removesuffix(".py")
+    stem = spelt.partition(":")[0].rpartition("/")[2].partition(".")[0]
     if folder is None or stem not in _modules(folder):
         return ""
     names = [f'"{stem}:{each}"' for each in _strategies_in(folder / f"{stem}.py")]

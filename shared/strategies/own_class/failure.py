@@ -12,6 +12,9 @@ _NOT_THE_AUTHORS: Final = (
     *(str(_SHOAL / part) for part in ("shared", "services")),
     *(sysconfig.get_path(part) for part in ("stdlib", "purelib", "platlib")),
 )
+_STRATEGIES: Final = str(_SHOAL / "shared" / "strategies")
+_CHECK: Final = str(_SHOAL / "shared" / "strategies" / "frame.py")
+"""Raises for what a strategy has returned: by then the strategy's code is over."""
 _DECIMAL_HINT: Final = '; amounts are Decimal: write Decimal("0.5"), not 0.5'
 
 
@@ -26,8 +29,12 @@ def _place(error: BaseException) -> str:
         return ""  # its text has file and line
     frames = [each for each in traceback.extract_tb(error.__traceback__) if not each.filename.startswith("<")]
     own = [each for each in frames if not each.filename.startswith(_NOT_THE_AUTHORS)]
-    last = own[-1] if own else frames[-1] if frames else None
-    return "" if last is None else f" ({Path(last.filename).name}:{last.lineno})"
+    if own:
+        return f" ({Path(own[-1].filename).name}:{own[-1].lineno})"
+    last = frames[-1] if frames else None
+    if last is None or not last.filename.startswith(_STRATEGIES) or last.filename == _CHECK:
+        return ""
+    return f" ({Path(last.filename).name}:{last.lineno})"
 
 
 def _hint(error: BaseException) -> str:

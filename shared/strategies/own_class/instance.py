@@ -12,13 +12,15 @@ from shared.strategies.port import Strategy
 
 
 def strict_settings(model: type[BaseModel]) -> type[BaseModel]:
-    """Return the model with unknown keys refused, unless it says itself what becomes of them.
+    """Return the model with unknown keys refused and defaults converted, as far as it says nothing else about them.
 
-    pydantic ignores an unknown key by default, so that a misspelt setting would be the default without a word.
+    pydantic ignores an unknown key by default, so that a misspelt setting would be its default without a word; and it leaves a
+    default as it is, so that `stop_pct: Decimal = 2` would be an int that turns amounts into floats.
     """
-    if "extra" in model.model_config or issubclass(model, RootModel):
+    if issubclass(model, RootModel):
         return model
-    return type(model.__name__, (model,), {"model_config": ConfigDict(extra="forbid"), "__module__": model.__module__})
+    wanted = ConfigDict(extra="forbid", validate_default=True)
+    return type(model.__name__, (model,), {"model_config": wanted | model.model_config, "__module__": model.__module__})
 
 
 def make_strategy(spelt: str, found: Any, chosen: BaseModel) -> Strategy:  # Any: a class of a stranger

@@ -6,6 +6,7 @@ master says at its start in the same words.
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Final
 from uuid import uuid4
@@ -75,6 +76,7 @@ _OF_THE_FILE: Final = [
     ('strategy = "trnd"', _CODE, "'trend', 'none' or 'package.module:Class'; did you mean 'trend'? (got 'trnd')"),
     ('strategy = "{m}"', _CODE, '{folder}/{m}.py has "{m}:Mine" (got'),
     ('strategy = "config/strategies/{m}.py:Mine"', _CODE, '{folder}/{m}.py has "{m}:Mine" (got'),
+    ('strategy = "{m}.Mine"', _CODE, '{folder}/{m}.py has "{m}:Mine" (got'),
     ('strategy = "{m}.py"', "x = 1\n", "{folder}/{m}.py has no class with a method decide (got"),
     ('strategy = "{m}x:Mine"', _CODE, "there is no module {m}x in {folder} or an installed package (did you mean {m}?)"),
     ('strategy = "{m}:Mien"', _CODE, "strategy: {m} has no class Mien (did you mean Mine?)"),
@@ -128,7 +130,8 @@ _OF_A_DECISION: Final = [
         "InvalidIntentError: BTC/USD: share must be a Decimal above 0 and at most 1, not 0.5",
         "",
     ),
-    (_decides("pass"), "decide() must return a list of intents, not NoneType", ""),
+    (_decides("pass"), "InvalidIntentError: decide() must return a list of intents, not NoneType", ""),
+    (_decides("yield 1"), "InvalidIntentError: decide() must return a list of intents, not generator", ""),
 ]
 
 
@@ -141,7 +144,7 @@ def test_a_fault_of_a_decision_names_its_candle_and_line(
     said, _ = _backtest()
     assert says.replace("{m}", name) in said
     assert and_says.replace("{m}", name) in said
-    assert "at 2025-01-01 02:00 UTC" in said
+    assert "at 2025-01-01 02:00 UTC: " in said
     assert "\n" not in said
 
 
@@ -174,6 +177,12 @@ def test_a_class_may_accept_settings_that_it_does_not_know(tmp_path: Path) -> No
     lenient = _CODE.replace("        candles: int", '        model_config = {"extra": "ignore"}\n        candles: int')
     _write(tmp_path, _MINE + "[settings]\nother = 3\n", lenient)
     assert load_strategy(tmp_path).slots(tmp_path)
+
+
+def test_a_default_becomes_what_its_setting_says(tmp_path: Path) -> None:
+    _write(tmp_path, _MINE, _CODE.replace("candles: int", "stop_pct: Decimal = 2\n        candles: int"))
+    [slot] = load_strategy(tmp_path).slots(tmp_path)
+    assert isinstance(slot.settings.model_dump()["stop_pct"], Decimal)
 
 
 def test_a_file_that_is_named_like_a_module_of_python_has_to_be_renamed(tmp_path: Path) -> None:
