@@ -58,13 +58,23 @@ class FromFolder:
         candles = read_folder(self.folder, symbols, minutes, period)
         for symbol, found in candles.items():
             if not found or found[-1].opened_at < (self.start or 0):
-                raise ConfigurationError(f"{self.folder}: no candles of {symbol} in this period")
+                raise ConfigurationError(
+                    f"{self.folder}: no candles of {symbol} in this period{self._there(symbol, minutes)}"
+                )
             if (most := _most_in_a_row(found, minutes)) < needs[symbol]:
                 raise ConfigurationError(
                     f"{self.folder}: {symbol} has {len(found):,} candles, at most {most:,} of them without a gap; the strategy "
                     f"needs {needs[symbol]:,} before it decides"
                 )
         return candles, self.start if self.start is not None else min(each[0].opened_at for each in candles.values())
+
+    def _there(self, symbol: Symbol, minutes: int) -> str:
+        found = read_folder(self.folder, [symbol], minutes, Period(0, _END_OF_TIME))[symbol]
+        return (
+            f"; they are from {utc(found[0].opened_at)} to {utc(found[-1].opened_at)} UTC"
+            if found
+            else "; the file is empty"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +109,9 @@ class FromSeed:
         found = {}
         for symbol in needs:
             if str(symbol) not in START_PRICES:
-                raise ConfigurationError(f"the generated market has no {symbol}; it has {', '.join(START_PRICES)}")
+                raise ConfigurationError(
+                    f"symbols: the generated market has no {symbol}; it has {', '.join(START_PRICES)}"
+                )
             generated = seeded_candles(
                 seed=self.seed, symbol=str(symbol), regime=self.regime, decimals=_decimals(instruments[symbol]),
                 start=start // 1000, minutes=minutes, count=count, step=step,

@@ -134,6 +134,8 @@ def _columns(path: Path, first: Sequence[str], *, heading: bool) -> Sequence[int
     else:
         given = list(_BY_WIDTH.get(len(first), ()))
     missing = [name for name in _KRAKEN if name not in given]
+    if len(first) == 1:
+        raise ConfigurationError(f"{path}:1: one column only; columns are separated by commas")
     if missing and heading:
         raise ConfigurationError(
             f"{path}:1: the header names no {', '.join(missing)}; it must have {', '.join(_KRAKEN)}, in any order"

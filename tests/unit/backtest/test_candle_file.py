@@ -84,8 +84,9 @@ def test_only_candles_that_begin_within_the_period_are_read(tmp_path: Path) -> N
             "time,open,high,low\n",
             ":1: the header names no close, volume; it must have time, open, high, low, close, volume, in any order",
         ),
+        ("time;open\n", ":1: one column only; columns are separated by commas"),
         (
-            "https://example.invalid/download\nunix,open\n",
+            "https://example.invalid/download?a=b,c\nunix,open\n",
             NO_COLUMN_KNOWN,
         ),
         ("1700000100000,10,12,8,9,1,1\n", ":1: the time must be in seconds, not in milliseconds (got 1700000100000)"),
@@ -122,8 +123,13 @@ def test_a_pair_is_found_under_the_names_of_both_venues(tmp_path: Path) -> None:
 
 
 def test_a_folder_must_have_one_file_per_pair(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match=r"no candles of BTC/USD of 5 min: none of XBTUSD_5.csv"):
+    with pytest.raises(ConfigurationError, match=r"none of XBTUSD_5.csv, .*; there is no .csv file"):
         read_folder(tmp_path, [BTC], 5, ALL)
+    one = write(tmp_path, KRAKEN, "XBTUSD_1.csv")
+    with pytest.raises(ConfigurationError, match=r"no candles of BTC/USD of 5 min: .*; there are XBTUSD_1.csv"):
+        read_folder(tmp_path, [BTC], 5, ALL)
+    with pytest.raises(ConfigurationError, match=rf"give the folder in which it is, {tmp_path}"):
+        read_folder(one, [BTC], 5, ALL)
     write(tmp_path, KRAKEN)
     write(tmp_path, COINBASE, "BTC-USD_5.csv")
     with pytest.raises(ConfigurationError, match=r"two files for BTC/USD: XBTUSD_5.csv and BTC-USD_5.csv"):
