@@ -32,7 +32,12 @@ Candles = Annotated[
 ]
 Seed = Annotated[int | None, typer.Option("--seed", help="Candles of the generated market with this seed instead.")]
 Regime = Annotated[str, typer.Option("--regime", help="Of the generated market: calm, trend, crash or gap.")]
-Days = Annotated[int | None, typer.Option("--days", min=1, max=3660, help="How many days of the generated market.")]
+Days = Annotated[
+    int | None,
+    typer.Option(
+        "--days", min=1, max=3660, help="How many days of the generated market; 90 if --to is not given either."
+    ),
+]
 From = Annotated[str, typer.Option("--from", help="First day (UTC), as 2026-01-31.")]
 To = Annotated[str, typer.Option("--to", help="The day after the last one (UTC).")]
 Balance = Annotated[str, typer.Option("--balance", help="What the master starts with, in the quote currency.")]
