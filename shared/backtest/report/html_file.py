@@ -118,7 +118,7 @@ def _account(account: AccountResult) -> Iterator[str]:
     if not trips:
         yield '<p class="facts">No round trip was closed.</p>'
     else:
-        shown = f", the last {_TRIPS_SHOWN} of {len(trips):,}" if len(trips) > _TRIPS_SHOWN else ""
+        shown = f", the last {_TRIPS_SHOWN} of {len(trips):,} (--fills has all)" if len(trips) > _TRIPS_SHOWN else ""
         yield f"<details><summary>Closed round trips{shown}</summary>"
         rows = [_trip(each) for each in reversed(trips[-_TRIPS_SHOWN:])]
         yield from _table(("pair", "opened (UTC)", "closed (UTC)", "made"), rows, numbers=(3,))
