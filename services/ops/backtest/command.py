@@ -95,7 +95,6 @@ def backtest(
     )
     prepared = prepare(request)
     result = _run(prepared.scenario)
-    _note_slow(prepared)
     if html is not None:
         write_private("--html", html, backtest_html(result, prepared.setting, time.time_ns() // 1_000_000))
     if fills is not None:
@@ -106,6 +105,7 @@ def backtest(
         print_csv(CSV_COLUMNS, csv_rows(result))
     else:
         print_result(result, prepared.setting)
+    _note_slow(prepared)
 
 
 def _run(scenario: Scenario) -> BacktestResult:
