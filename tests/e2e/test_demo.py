@@ -16,8 +16,8 @@ from services.demo.settings import DemoSettings
 from shared.config.errors import ConfigurationError
 from shared.contracts import keys
 from tests.support.demo import Demo, alive
+from tests.support.ports import free_port
 from tests.support.processes import wait_for
-from tests.support.redis_server import free_port
 
 USERS: Final = ("alice", "bob", "carol")
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import redis
 
+from tests.support.ports import free_port
 from tests.support.processes import AT_ONCE, ROOT, wait_for
-from tests.support.redis_server import free_port
 
 
 class Demo:
