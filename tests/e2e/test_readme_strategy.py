@@ -16,11 +16,11 @@ from tests.support.readme import config_of_the_readme
 USERS: Final = ("alice", "bob", "carol")
 _MARKET: Final = """
 [market]
-speed = 600.0
+speed = 1800.0
 seed = 7
 regime = "trend"
 """
-"""A market in which the strategy trades soon: a candle of 5 minutes every half second."""
+"""A market in which the strategy trades soon: a candle of 5 minutes every sixth of a second."""
 
 
 @pytest.fixture(name="config")
@@ -51,8 +51,7 @@ def test_the_master_trades_by_it_and_all_users_follow_in_and_out(demo: Demo) -> 
     signals = _entries(demo, keys.SIGNALS)
     assert {(each["source"], each["strategy"]) for each in signals} == {("strategy", "dip:Dip")}
     wait_for(lambda: "exit" in {each["kind"] for each in _entries(demo, keys.SIGNALS)}, 120, "it sells what it bought")
-    for user in USERS:
-        wait_for(lambda user=user: _sold(demo, user), 60, f"{user} sells with the master")
+    wait_for(lambda: all(_sold(demo, user) for user in USERS), 60, "every user sells with the master")
     audit = demo.ops("audit")
     assert audit.returncode == 0, audit.stdout + audit.stderr
 

@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
@@ -96,4 +97,4 @@ def test_the_users_part_of_a_named_master_is_accepted(config: Path) -> None:
     found = read_user(file)
     assert not isinstance(found, FileProblem), found
     assert isinstance(found, UserPolicy)
-    assert [(each.name, each.venue, each.share_pct) for each in found.masters] == [("swing", "kraken", 30)]
+    assert [(each.name, each.venue, each.share_pct) for each in found.masters] == [("swing", "kraken", Decimal(30))]
