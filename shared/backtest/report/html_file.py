@@ -74,10 +74,17 @@ def _charts(result: BacktestResult) -> Iterator[str]:
     yield "<h2>Return</h2>"
     yield _legend(result.accounts)
     returns = [Line(each.name, _returns(each.equity)) for each in result.accounts]
-    yield line_chart("Return of each account in per cent, by day", result.instants, returns)
+    yield _scrolled(line_chart("Return of each account in per cent, by day", result.instants, returns))
     yield "<h2>Drawdown</h2>"
     drawdowns = [Line(each.name, _drawdowns(each.equity)) for each in result.accounts]
-    yield line_chart("Loss from the best day of each account in per cent, by day", result.instants, drawdowns, 180)
+    yield _scrolled(
+        line_chart("Loss from the best day of each account in per cent, by day", result.instants, drawdowns, 180)
+    )
+
+
+def _scrolled(chart: str) -> str:
+    """Wrap a chart so that a narrow screen scrolls it: smaller, its labels could not be read."""
+    return f'<div class="wide">{chart}</div>'
 
 
 def _legend(accounts: Sequence[AccountResult]) -> str:

@@ -22,7 +22,8 @@ td.amount, th.amount { text-align: right; white-space: nowrap; font-variant-nume
 p.note { border-left: 3px solid var(--c1); padding-left: .6rem; }
 div.wide + div.wide { margin-top: 1rem; }
 p.facts, li { color: var(--dim); font-size: .9rem; }
-svg { width: 100%; height: auto; }
+td:last-child:not(.amount) { min-width: 14rem; }
+svg { width: 100%; min-width: 36rem; height: auto; }
 svg .grid { stroke: var(--rule); stroke-width: 1; }
 svg .tick { fill: var(--dim); font-size: 11px; }
 svg .line { fill: none; stroke: currentColor; stroke-width: 1.6; }
