@@ -208,6 +208,7 @@ def test_more_executors_can_be_had_at_any_time(stack: Stack) -> None:
 
 def test_the_readmes_strategy_runs_in_the_containers_as_it_stands(stack: Stack, tmp_path: Path) -> None:
     """The last test of the file: from here on the master trades by another strategy."""
+    stack.forget("SHOAL_STRATEGY")
     config = config_of_the_readme(tmp_path)
     words = ("backtest", "--seed", "7", "--days", "3", "--user", "alice=5000", "--json")
     printed = stack.compose("run", "--rm", "--no-deps", "--volume", f"{config}:/app/config:ro", "ops", *words)
