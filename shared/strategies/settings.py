@@ -30,7 +30,8 @@ from shared.domain.values.venue import VenueName
 from shared.strategies.file.caps_table import CapsTable
 from shared.strategies.file.former_keys import has_former_keys, with_present_keys
 from shared.strategies.file.values import Exact, Percent, SymbolName
-from shared.strategies.registry import UnusableStrategyError, find_kind
+from shared.strategies.own_class.errors import UnusableStrategyError
+from shared.strategies.registry import find_kind
 from shared.strategies.slot import StrategySlot
 
 _PER_CENT: Final = Decimal("0.01")
@@ -111,10 +112,10 @@ class StrategySettings(BaseModel):
         if len(quotes) > 1:
             raise ValueError(f"symbols must have one quote currency, not {' and '.join(quotes)}")
         labels = [table.label for table in self.strategies]
-        if len(set(labels)) != len(labels):
-            raise ValueError("strategies: two have the same name; give each a name of its own")
+        if twice := next((label for label in labels if labels.count(label) > 1), ""):
+            raise ValueError(f"strategies: two have the same name {twice!r}; give each a name of its own (name = ...)")
         if (total := sum(table.equity_pct for table in self.strategies)) > _WHOLE:
-            raise ValueError(f"strategies: equity_pct are {total} together, more than 100")
+            raise ValueError(f"strategies: equity_pct are {total} together, more than 100; lower one of them")
         if any(table.strategy == MIRROR_ONLY for table in self.strategies):
             raise ValueError('strategies: "none" is no strategy; leave the table out')
         return self

@@ -35,6 +35,10 @@ class Stack:
             **AT_ONCE,
         }
 
+    def forget(self, variable: str) -> None:
+        """Leave a variable to its default in the compose file, from the next command on."""
+        self._environment.pop(variable, None)
+
     def up(self, *options: str) -> None:
         """Build the image and start everything; returns once the start conditions of all containers held."""
         self.compose("build", timeout=900)
