@@ -53,6 +53,7 @@ _OF_A_USER: Final = (
     keys.differences(_ANY, _ANY),
     keys.reconciled(_ANY, _ANY),
     keys.own_exits(_ANY, _ANY),
+    keys.book_corrections(_ANY, _ANY),
     keys.risk(_ANY, _ANY),
     keys.last_settings(_ANY),
     keys.rebuilt(_ANY, _ANY),

@@ -147,6 +147,11 @@ def doctor(user: str, venue: str) -> str:
     return f"shoal:doctor:{{{user}}}:{venue}"
 
 
+def book_corrections(user: str, venue: str) -> str:
+    """Sums of the changes of named masters' books that no report states, by symbol and master; by the executor."""
+    return f"shoal:corrections:{{{user}}}:{venue}"
+
+
 def own_exits(user: str, venue: str) -> str:
     """The user's own exits without an outcome yet, by symbol; by the executor."""
     return f"shoal:exits:{{{user}}}:{venue}"

@@ -33,7 +33,7 @@ MasterField = Annotated[str, AfterValidator(_master)]
 """A named master, or an empty text."""
 Outcome = Annotated[OrderState, AfterValidator(_terminal)]
 _UNLESS_BLANK: Final = frozenset({"code", "master_order_id", "multiplier", "stage", "master"})
-_EXACT: Final = frozenset({"cost", "fee_quote", "fee_base", "market", "master"})
+_EXACT: Final = frozenset({"cost", "fee_quote", "fee_base", "market", "master", "corrected"})
 
 
 class SignalMessage(Message):
@@ -292,11 +292,14 @@ class ReportMessage(Message):
     the symbol, in quote. `settle.lua` adds it from the order's record; not written if none was recorded."""
     master: str = ""
     """The named master whose book the order changed; not written for the main book."""
+    corrected: str = ""
+    """What named masters' books have lost or gained in this step beside the fill, in base, as JSON by master
+    (`book_corrections.py`); not written if nothing."""
     signal_at: Annotated[Instant | None, type_or_blank] = None
     sent_at: Annotated[Instant | None, type_or_blank] = None
     accepted_at: Annotated[Instant | None, type_or_blank] = None
     settled_at: Instant
 
     def fields(self) -> dict[str, str]:
-        """Return the message as flat text fields, without the exact amounts, the market's price and the master if blank."""
+        """Return the message as flat text fields, without exact amounts, the market's price, master and corrections if blank."""
         return {name: value for name, value in super().fields().items() if value or name not in _EXACT}
