@@ -11,6 +11,7 @@ from typing import Annotated, ClassVar, Final, Literal, Self
 from pydantic import AfterValidator, model_validator
 
 from shared.contracts.fields import Amount, Fraction, Id, Instant, Message, Noted, Positive, SymbolField, type_or_blank
+from shared.domain.account import MASTER
 from shared.domain.order import TERMINAL, Copy, Decision, Kind, OrderState, Side
 from shared.domain.signal import Signal, Source
 from shared.domain.values.master_name import NAME_WORDS, is_master_name
@@ -65,6 +66,8 @@ class SignalMessage(Message):
     emitted_at: Annotated[Instant | None, type_or_blank] = None
     equity_reason: str = ""
     master: str = ""
+    owner: str = ""
+    """The user name in the keys of a further account at its venue: `master.<name>`; not written for the usual ones."""
     fee: Noted = None
     """What the venue took for this fill, in quote; not written where it is not known. Users pay fees of their own."""
 
@@ -103,6 +106,7 @@ class SignalMessage(Message):
             emitted_at=self.filled_at if self.emitted_at is None else self.emitted_at,
             equity_reason=self.equity_reason,
             master=self.master,
+            owner=self.owner or MASTER,
             fee=None if self.fee is None else Money(self.fee, quote),
         )
 
@@ -131,12 +135,13 @@ class SignalMessage(Message):
             emitted_at=signal.emitted_at,
             equity_reason=signal.equity_reason,
             master=signal.master,
+            owner="" if signal.owner == MASTER else signal.owner,
             fee=None if signal.fee is None else signal.fee.amount,
         )
 
     def fields(self) -> dict[str, str]:
-        """Return the message as flat text fields, without a fee that is not known."""
-        return {name: value for name, value in super().fields().items() if value or name != "fee"}
+        """Return the message as flat text fields, without a fee that is not known, and without the usual owner."""
+        return {name: value for name, value in super().fields().items() if value or name not in {"fee", "owner"}}
 
 
 class OrderMessage(Message):

@@ -65,6 +65,8 @@ class OwnOrder:
     exit_step: DueExit | None = None
     """Of an exit: the step of the position's plan that it carries out, if it is one."""
     venue_order_id: str = ""
+    owner: str = MASTER
+    """The user name in the keys of the account: `master.<name>` for a further one at its venue."""
     record_lost: bool = False
     """Whether Redis has lost the record, and only the venue knows the order."""
 
@@ -83,7 +85,7 @@ class OwnOrder:
             "exit_step": write_due_exit(self.exit_step),
         }
         return TrackedOrder(
-            self.id, MASTER, self.venue, self.symbol, self.side, self.kind, decided_at=self.begun_at, more=more
+            self.id, self.owner, self.venue, self.symbol, self.side, self.kind, decided_at=self.begun_at, more=more
         )
 
     def leg(self) -> Leg:
@@ -91,7 +93,7 @@ class OwnOrder:
         return Leg(self.tracked(), 1, self.size, self.limit_price, self.size)
 
     @staticmethod
-    def lost(order: VenueOrder, venue: str, strategy: str) -> OwnOrder:
+    def lost(order: VenueOrder, venue: str, strategy: str, owner: str = MASTER) -> OwnOrder:
         """Return the order for a venue's record that has our prefix and no record in Redis."""
         return OwnOrder(
             id=order.client_order_id,
@@ -103,11 +105,12 @@ class OwnOrder:
             begun_at=order.opened_at,
             strategy=strategy,
             venue_order_id=order.venue_order_id,
+            owner=owner,
             record_lost=True,
         )
 
     @staticmethod
-    def read(order_id: str, fields: Mapping[str, str]) -> OwnOrder:
+    def read(order_id: str, fields: Mapping[str, str], owner: str = MASTER) -> OwnOrder:
         """Parse its record. Raises KeyError, ValueError or ArithmeticError for what is none."""
         symbol = Symbol.parse(fields["symbol"])
         limit = fields.get("limit_price", "")
@@ -125,6 +128,7 @@ class OwnOrder:
             exit_plan=_readable(order_id, read_exit_plan, fields.get("exit_plan", "")),
             exit_step=_readable(order_id, read_due_exit, fields.get("exit_step", "")),
             venue_order_id=fields.get("venue_order_id", ""),
+            owner=owner,
         )
 
 

@@ -21,7 +21,7 @@ from shared.bus.users.user_index import scan_users
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.messages import SignalMessage
-from shared.domain.account import MASTER
+from shared.domain.account import is_master
 from shared.domain.funds import Funds, FundsMark
 from shared.domain.values.money import ZERO
 from shared.domain.values.numerals import DECIMAL, whole
@@ -63,7 +63,7 @@ async def run_audit(
     marks = await read_marks(bus, users)
     if journal is not None:
         journal = rename_journal_users(journal, marks)
-    strangers = sorted(set(journal or ()) - set(users) - {MASTER})
+    strangers = sorted(name for name in set(journal or ()) - set(users) if not is_master(name))
     followed, compared = [], []
     for user in (*users, *strangers):
         held = await read_held_books(bus, user)
