@@ -90,7 +90,7 @@ class Records:
 
     async def note_further_master(self, name: str, venue: str) -> None:
         """Record that a master has an account at a venue beside the usual one there. Raises BusUnavailable."""
-        await self._bus.do("HSETNX", keys.FURTHER_MASTERS, f"{name} {venue}", time.time_ns() // 1_000_000)
+        await self._bus.do("HSET", keys.FURTHER_MASTERS, f"{name} {venue}", time.time_ns() // 1_000_000)
 
     async def accounts(self, who: Sequence[tuple[str, str]]) -> list[Account | None]:
         """Read accounts of (user, venue); None if nothing was recorded or it cannot be read."""

@@ -34,8 +34,8 @@ OF_THE_MASTER: Final = "shoal:*:{master}*"
 OF_FURTHER_MASTERS: Final = "shoal:*:{master.*}*"
 """Pattern of every key of the further accounts that masters have at a venue."""
 FURTHER_MASTERS: Final = "shoal:masters:{master}"
-"""Hash: the further accounts that masters have or had at a venue, as `<name> <venue>`, and since when (epoch ms); by the
-master."""
+"""Hash: the further accounts that masters have or had at a venue, as `<name> <venue>`, and when a process last began to serve
+each (epoch ms); by the master."""
 _ACCESS: Final = "shoal-access:{access}:"
 """Prefix of what signing in needs. Not `shoal:`, all of which every service may read: these are for the api alone."""
 OF_ACCESS: Final = f"{_ACCESS}*"
