@@ -228,6 +228,8 @@ async def test_a_strategy_trades_the_further_account_with_its_own_records_and_no
     assert master.accounts[MASTER].orders == []
     for pattern, count in ((keys.order(SWING, "*"), 1), (keys.order(MASTER, "*"), 0), (keys.nonce(SWING, "*"), 1)):
         assert len(set(await bus.scan(pattern))) == count
+    (order,) = await bus.scan(keys.order(SWING, "*"))
+    assert await bus.do("HGET", order, "user") == SWING
     assert await bus.do("HLEN", keys.strategy(SWING, KRAKEN)) == 1
     assert await bus.do("XLEN", keys.reports(SWING)) == 1
 
