@@ -134,3 +134,26 @@ async def test_a_book_of_a_further_master_is_compared_with_its_own_account_at_th
         ("kraken", btc("0.05"), btc("0.05"), False),
         ("swing", btc("0.04"), btc("0.02"), False),
     ]
+
+
+async def test_the_audit_shows_how_far_books_are_proven_and_what_is_not_accounted_for(
+    bus: Bus, redis_server: RedisServer
+) -> None:
+    report = {"v": "1", "id": "r1", "order_id": "o1", "user": "alice", "venue": "kraken", "symbol": "BTC/USD"}
+    report |= {"side": "buy", "kind": "entry", "outcome": "filled", "filled_size": "0.02", "master": "swing"}
+    await bus.do("XADD", keys.reports("alice"), "*", *[part for pair in report.items() for part in pair])
+    await bus.do("HSET", keys.book_corrections("alice", "kraken"), "BTC/USD swing", "-0.005")
+    await hold(bus, main="0.04", swing="0.015")
+    right = await ops(redis_server.url, "audit", "--no-venue", "--json")
+    assert (right.code, right.json["books"]) == (
+        0,
+        {"checked": 1, "equal": 1, "open": 0, "uncovered": 0, "differs": 0},
+    )
+    (row,) = right.json["books_corrected"]
+    assert (row["user"], row["master"], row["corrected"], row["difference"]) == ("alice", "swing", "-0.005", "0")
+    await hold(bus, main="0.04", swing="0.05")
+    wrong = await ops(redis_server.url, "audit", "--no-venue", COLUMNS="200")
+    assert wrong.code == 1
+    shown = " ".join(wrong.out.split())
+    for words in ("Books of named masters", "differs", "0.035 is not accounted for", "not attributed"):
+        assert words in shown
