@@ -1,13 +1,21 @@
-"""The master's Redis user writes the keys of its further accounts, and no user's; nothing that shows masters needs a scan."""
+"""Keys of the further accounts that masters have at a venue: who writes them, and what is read of them beside the usual ones."""
 
 from __future__ import annotations
+
+from decimal import Decimal
 
 import pytest
 
 from shared.bus.connection import Bus
+from shared.bus.records import Records
+from shared.bus.watch import Watch
 from shared.contracts import keys
 from shared.contracts.access import rules
 from shared.domain.account import MASTER, further_name, is_master, master_owner
+from shared.domain.position import Position
+from shared.domain.values.money import Quantity
+from shared.domain.values.symbol import Symbol
+from tests.support.examples import BTC_USD, NOW, usd
 
 SWING = master_owner("swing")
 
@@ -45,3 +53,13 @@ async def test_the_master_writes_no_users_keys(bus: Bus, user: str) -> None:
 def test_owners_of_masters_are_told_from_users() -> None:
     assert [is_master(each) for each in (MASTER, SWING, "masterly", "alice")] == [True, True, False, False]
     assert [further_name(each) for each in (MASTER, SWING, "alice")] == ["", "swing", ""]
+
+
+async def test_prices_are_read_of_what_a_further_account_holds(bus: Bus) -> None:
+    for owner, symbol in ((MASTER, BTC_USD), (SWING, Symbol.parse("ETH/USD"))):
+        position = Position.flat(symbol, NOW).bought(Quantity(Decimal(1), symbol.base), usd(1), NOW)
+        await Records(bus).write_position(owner, "kraken", position)
+    assert await Watch(bus).asked_for("kraken", 0) == {BTC_USD}
+    await Records(bus).note_further_master("swing", "kraken")
+    assert await Watch(bus).asked_for("kraken", 0) == {BTC_USD, Symbol.parse("ETH/USD")}
+    assert await Watch(bus).asked_for("coinbase", 0) == set()
