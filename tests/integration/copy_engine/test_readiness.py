@@ -11,7 +11,7 @@ from services.copy_engine.readiness import Readiness, read_readiness, wait_until
 from shared.bus.connection import Bus
 from shared.bus.records import Records
 from shared.bus.streams import Entry
-from shared.domain.account import AccountState
+from shared.domain.account import FIRST_CONNECT, AccountState
 from tests.support.examples import a_policy, an_account
 
 Emit = Callable[..., Awaitable[Entry]]
