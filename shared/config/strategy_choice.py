@@ -34,6 +34,8 @@ class StrategyChoice:
     trade_live: bool = False
     venue: str = ""
     """Where it trades; empty if the file does not say."""
+    master: str = ""
+    """The named master that it trades; empty if the file names none."""
 
 
 def default_strategy(mode: Mode) -> str:
@@ -64,9 +66,13 @@ def read_strategy_choice(config: Path, mode: Mode, chosen: Path | None = None) -
     fields = read_strategy_file(config, chosen)
     named = _named(fields)
     name = default_strategy(mode) if named is None else named
-    choice = StrategyChoice(name, named is not None, fields.get("trade_live") is True, str(fields.get("venue", "")))
+    choice = StrategyChoice(name, named is not None, fields.get("trade_live") is True, *_place(fields))
     refuse_unwanted(strategy_file(config, chosen), choice.name, mode, trade_live=choice.trade_live)
     return choice
+
+
+def _place(fields: Mapping[str, Any]) -> tuple[str, str]:
+    return str(fields.get("venue", "")), str(fields.get("master", ""))
 
 
 def _named(fields: Mapping[str, Any]) -> str | None:

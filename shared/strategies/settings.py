@@ -5,7 +5,7 @@ The default in live mode is `none`: Shoal itself never trades the master's accou
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
@@ -22,7 +22,6 @@ from shared.config.strategy_choice import (
     read_strategy_file,
     refuse_unwanted,
     strategy_file,
-    strategy_venue,
 )
 from shared.domain.master_account import Baseline
 from shared.domain.values.symbol import Symbol
@@ -42,6 +41,7 @@ _Interval = Literal[1, 5, 15, 30, 60, 240, 1440]
 _Symbols = Annotated[tuple[SymbolName, ...], Field(min_length=1, max_length=50)]
 _AssetName = Annotated[str, Field(pattern=r"^[A-Za-z0-9.]{1,16}$")]
 _Spelt = Annotated[str, Field(min_length=1, max_length=200)]
+_MasterName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
 _Label = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{1,64}$")]
 
 
@@ -97,6 +97,8 @@ class StrategySettings(BaseModel):
     baseline: Baseline = Baseline.SEPARATE
     venue: VenueName | None = None
     """Where the strategy trades; by default the first of Kraken and Coinbase that the master has an account at."""
+    master: _MasterName | None = None
+    """The named master that it trades, by a file `masters/<name>.toml`."""
 
     @model_validator(mode="before")
     @classmethod
@@ -150,11 +152,9 @@ class StrategySettings(BaseModel):
         """Return whether a strategy trades the account; if not, it is only mirrored."""
         return bool(self.strategies) or self.strategy != MIRROR_ONLY
 
-    def at(self, venue: str, masters: Collection[str]) -> Self:
-        """Return the settings of the account at a venue: only one of the master's accounts is traded by the strategy."""
-        if venue == strategy_venue(self.venue, masters):
-            return self
-        return self.model_copy(update={"strategy": MIRROR_ONLY, "strategies": ()})
+    def of_account(self, *, traded: bool) -> Self:
+        """Return the settings of one account: only one of the master's accounts is traded by the strategy."""
+        return self if traded else self.model_copy(update={"strategy": MIRROR_ONLY, "strategies": ()})
 
     def slots(self, config: Path | None = None) -> tuple[StrategySlot, ...]:
         """Return the strategies with their settings checked; none if the account is only mirrored.

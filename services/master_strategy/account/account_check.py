@@ -209,7 +209,7 @@ class AccountCheck:
         now = self._clock.now()
         source_id = f"flat:{symbol.base}:{self._book.emitted_at(symbol)}"
         return Signal(
-            id=signal_id(self._venue, source_id, copied),
+            id=signal_id(self._venue, source_id, copied, self._records.owner),
             venue=self._venue,
             symbol=symbol,
             side=Side.SELL,
@@ -228,6 +228,7 @@ class AccountCheck:
             take_profit=None,
             filled_at=now,
             emitted_at=now,
+            owner=self._records.owner,
         )
 
     def _lowered(self, coin: str, allocation: Allocation) -> list[Position]:

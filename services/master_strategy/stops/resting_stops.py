@@ -12,7 +12,6 @@ import structlog
 
 from services.master_strategy.clock import Clock
 from services.master_strategy.trading.own_order import OwnOrder
-from shared.domain.account import MASTER
 from shared.domain.fault import FaultKind, Faults
 from shared.domain.values.symbol import Symbol
 from shared.venues.errors import OutcomeUnknown, Rejected, Unavailable
@@ -55,7 +54,7 @@ class StopWatch:
         self._faults = faults
         self._wanted = wanted
         self._nudged = self._alone = not wanted
-        self._subject = f"{MASTER} {own.id}"
+        self._subject = f"{own.owner} {own.id}"
 
     def withdraw(self) -> None:
         """Have it cancelled: what it would sell is sold otherwise, or it has to be another one."""

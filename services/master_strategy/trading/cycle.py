@@ -169,7 +169,7 @@ class Cycle:
     async def _read_history(self, now: int) -> EntryHistory:
         """Read when the strategy last entered; a record that cannot be read counts as an entry of now."""
         try:
-            return await read_entries_of(self._records.bus, self._venue, self._slot.name)
+            return await read_entries_of(self._records.bus, self._venue, self._slot.name, self._records.owner)
         except MalformedMessageError as error:
             _log.error("the record of a strategy's entries cannot be read", strategy=self._slot.name, error=str(error))
             return EntryHistory().entered(now)

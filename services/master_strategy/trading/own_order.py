@@ -67,6 +67,8 @@ class OwnOrder:
     stop_price: Price | None = None
     """Of a stop that rests at the venue: it sells once the price has fallen to this."""
     venue_order_id: str = ""
+    owner: str = MASTER
+    """The user name in the keys of the account: `master.<name>` for a further one at its venue."""
     record_lost: bool = False
     """Whether Redis has lost the record, and only the venue knows the order."""
 
@@ -86,7 +88,7 @@ class OwnOrder:
             **({"stop_price": plain(self.stop_price.amount)} if self.stop_price else {}),
         }
         return TrackedOrder(
-            self.id, MASTER, self.venue, self.symbol, self.side, self.kind, decided_at=self.begun_at, more=more
+            self.id, self.owner, self.venue, self.symbol, self.side, self.kind, decided_at=self.begun_at, more=more
         )
 
     def leg(self) -> Leg:
@@ -95,7 +97,7 @@ class OwnOrder:
         return Leg(self.tracked(), 1, self.size, self.limit_price, self.size, rests=stop is not None, stop_price=stop)
 
     @staticmethod
-    def lost(order: VenueOrder, venue: str, strategy: str) -> OwnOrder:
+    def lost(order: VenueOrder, venue: str, strategy: str, owner: str = MASTER) -> OwnOrder:
         """Return the order for a venue's record that has our prefix and no record in Redis."""
         return OwnOrder(
             id=order.client_order_id,
@@ -107,11 +109,12 @@ class OwnOrder:
             begun_at=order.opened_at,
             strategy=strategy,
             venue_order_id=order.venue_order_id,
+            owner=owner,
             record_lost=True,
         )
 
     @staticmethod
-    def read(order_id: str, fields: Mapping[str, str]) -> OwnOrder:
+    def read(order_id: str, fields: Mapping[str, str], owner: str = MASTER) -> OwnOrder:
         """Parse its record. Raises KeyError, ValueError or ArithmeticError for what is none."""
         symbol = Symbol.parse(fields["symbol"])
         limit, stop = fields.get("limit_price", ""), fields.get("stop_price", "")
@@ -130,6 +133,7 @@ class OwnOrder:
             exit_step=_readable(order_id, read_due_exit, fields.get("exit_step", "")),
             stop_price=Price(Decimal(stop), symbol) if stop else None,
             venue_order_id=fields.get("venue_order_id", ""),
+            owner=owner,
         )
 
 

@@ -104,6 +104,7 @@ class Trader:
             entered_at=plan.entered_at,
             exit_plan=plan.exit_plan,
             exit_step=plan.exit_step,
+            owner=self._sender.user,
         )
         self._begin(own)
         self._tasks.create_task(self._send(own))
@@ -125,6 +126,7 @@ class Trader:
             strategy=own.strategy,
             reason=f"stop {stop} at the venue",
             stop_price=stop,
+            owner=self._sender.user,
         )
         watch = self._begin_stop(order)
         self._tasks.create_task(self._send(order, watch))
@@ -159,7 +161,9 @@ class Trader:
 
     def _conditions(self, own: OwnOrder) -> Conditions:
         async def guard() -> Denied | None:
-            forbidden = refusal(own.kind, *await self._records.switches(MASTER))
+            owners = dict.fromkeys((MASTER, own.owner))  # a switch of the master is for all of its accounts
+            switches = [switch for owner in owners for switch in await self._records.switches(owner)]
+            forbidden = refusal(own.kind, *switches)
             return Denied(OrderState.FAILED, forbidden.reason, forbidden.code) if forbidden else None
 
         return Conditions(guard)
@@ -242,7 +246,7 @@ class Trader:
             if settled and mine:
                 self._book.own.put(mine)
         log = _log.info if filled or (outcome is OrderState.EXPIRED and own.stop_price) else _log.warning
-        emitted_as = signal_id(own.venue, filled.venue_order_id, filled.filled) if filled else ""
+        emitted_as = signal_id(own.venue, filled.venue_order_id, filled.filled, own.owner) if filled else ""
         log("order settled", outcome=outcome.value, why=why, signal_id=emitted_as, **_named(own, found))
         self._mirror.note_fill()
         self._free(own, rest=filled is None)

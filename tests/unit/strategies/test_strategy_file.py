@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from shared.config.errors import ConfigurationError
+from shared.config.master_accounts import TradedAccount, master_accounts
 from shared.config.settings import Mode
 from shared.config.strategy_choice import read_strategy_choice
 from shared.domain.master_account import Baseline
@@ -180,7 +181,9 @@ def test_the_strategy_trades_one_account_and_the_other_is_mirrored(
     tmp_path: Path, text: str, masters: list[str], traded: str
 ) -> None:
     settings = load_strategy(_write(tmp_path, text))
-    assert [venue for venue in masters if settings.at(venue, masters).trades] == [traded]
+    chosen = TradedAccount(settings.trades, settings.venue or "")
+    accounts = master_accounts(tmp_path, {}, masters, chosen)
+    assert [each.venue for each in accounts if settings.of_account(traded=each.traded).trades] == [traded]
 
 
 @pytest.mark.parametrize(
