@@ -180,9 +180,8 @@ class Cycle:
         held: dict[Symbol, Holding] = {}
         for own in self._book.own.held(self._slot.name):
             instrument = self._mirror.instruments.get(own.symbol)
-            if instrument is not None and own.size.amount >= instrument.min_size:
-                paid = Price(own.position.cost.amount / own.size.amount, own.symbol)
-                held[own.symbol] = Holding(own.size, paid, own.opened_at, own.plan)
+            if instrument is not None and (holding := own.holding(instrument.min_size)) is not None:
+                held[own.symbol] = holding
         return held
 
     def _exit(self, intent: Exit, price: Price) -> bool:

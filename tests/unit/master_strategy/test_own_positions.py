@@ -1,0 +1,40 @@
+"""What a strategy's position has cost includes the fee, in whichever coin it was taken: by the rule of users' positions."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from services.master_strategy.account.own_positions import OwnPositions
+from services.master_strategy.trading.own_order import OwnOrder
+from shared.domain.order import Side
+from shared.domain.position import Position
+from shared.execution.booking import position_after
+from tests.unit.master_strategy.values import BTC, NOW, btc, done
+
+SMALLEST = Decimal("0.00005")
+
+
+def own_order(side: Side = Side.BUY, size: str = "0.1") -> OwnOrder:
+    return OwnOrder("id", "kraken", BTC, side, btc(size), None, NOW, "trend")
+
+
+@pytest.mark.parametrize(
+    ("fee", "asset", "average"),
+    [("24", "USD", Decimal(60_240)), ("0.0004", "BTC", 6_000 / Decimal("0.0996")), ("0", "USD", Decimal(60_000))],
+)
+def test_a_unit_has_cost_what_was_paid_and_the_fee(fee: str, asset: str, average: Decimal) -> None:
+    order = done(Side.BUY, "0.1", "6000", fee=fee, fee_asset=asset)
+    own = OwnPositions().after(order, own_order(), NOW)
+    held = own.holding(SMALLEST)
+    assert held is not None
+    assert held.average_price.amount == average
+    users = position_after(Position.flat(BTC, NOW), order, NOW)
+    assert (own.position.size, own.position.cost) == (users.size, users.cost)
+
+
+def test_less_than_the_smallest_order_is_shown_to_no_strategy() -> None:
+    own = OwnPositions().after(done(Side.BUY, "0.00004", "2.4"), own_order(size="0.00004"), NOW)
+    assert own.holding(SMALLEST) is None
+    assert own.holding(Decimal("0.00004")) is not None
