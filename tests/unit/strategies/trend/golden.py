@@ -85,9 +85,9 @@ def seed_line(run: Run, lines: Sequence[str]) -> str:
     return f"{run.regime} {run.seed}: {counts}, {digest}"
 
 
-def seeds_text(*, forgets: bool = False) -> str:
+def seeds_text() -> str:
     """Return the whole file of the seeds."""
-    return "\n".join([*(seed_line(run, list(decisions(run, forgets=forgets))) for run in SEED_RUNS), ""])
+    return "\n".join([*(seed_line(run, list(decisions(run))) for run in SEED_RUNS), ""])
 
 
 def _follow_plan(symbol: Symbol, candle: Candle, holdings: dict[Symbol, Holding]) -> Iterator[str]:
