@@ -22,7 +22,7 @@ _SHARES: Final = (4, 6, 8, 12)
 _PARTS: Final = (Decimal(1), Decimal(1), Decimal("0.5"), Decimal("0.3"))
 _BUYS_MORE: Final = 0.4
 _SMALL: Final = Decimal(50)
-_PAUSE: Final = (1.2, 2.8)
+_PAUSE: Final = (1.8, 3.8)
 """Seconds between two orders."""
 _LAST: Final = 0.96
 """Share of the day after which it rests."""
