@@ -35,10 +35,10 @@ from shared.venues.http.connection import HttpAnswer
 from shared.venues.port import Candle, Venue
 from tests.integration.execution.stepped_time import SteppedTime
 from tests.integration.master_strategy.rig import Rig, Run, until
+from tests.unit.master_strategy.values import BTC
 
 KEY: Final = "PAPERMASTER"
 SECRET: Final = b64encode(b"a secret of the paper exchange").decode()
-_TICK: Final = Decimal("0.1")
 _SECOND: Final = 1_000
 _LATEST: Final = 700
 """Candles that a venue lists at most (Kraken: 720)."""
@@ -91,7 +91,7 @@ class _Wire:
 class _Listed:
     """The account's venue, which lists the candles that the test has let pass: the exchange's market stands still in between."""
 
-    def __init__(self, venue: Venue, candles: Sequence[Candle]) -> None:
+    def __init__(self, venue: Venue, candles: Mapping[Symbol, Sequence[Candle]]) -> None:
         self._venue = venue
         self._candles = candles
 
@@ -100,8 +100,8 @@ class _Listed:
 
     async def candles(self, symbol: Symbol, minutes: int) -> Sequence[Candle]:
         """Return the committed candles."""
-        del symbol, minutes
-        return self._candles[-_LATEST:]
+        del minutes
+        return self._candles[symbol][-_LATEST:]
 
 
 @dataclass
@@ -109,13 +109,15 @@ class PaperRig(Rig):
     """The rig whose account is at the paper exchange."""
 
     cash: Decimal = Decimal(1_000)
-    listed: list[Candle] = field(default_factory=list)
+    symbols: Sequence[Symbol] = (BTC,)
+    listed: dict[Symbol, list[Candle]] = field(default_factory=dict)
     """The candles that have ended, oldest first."""
 
     def __post_init__(self) -> None:
         """Open the exchange and the account, with the market standing still."""
         super().__post_init__()
-        market = PaperFile.model_validate({"market": {"speed": 0, "pairs": ["BTC/USD"]}})
+        self.listed = {symbol: [] for symbol in self.symbols}
+        market = PaperFile.model_validate({"market": {"speed": 0, "pairs": list(map(str, self.symbols))}})
         exchange, door = build(Settings(shoal_config=Path()), market, _Clock(self.time))
         self.exchange: Exchange = exchange
         self._front: KrakenFront = door._kraken
@@ -147,71 +149,73 @@ class PaperRig(Rig):
 class Market:
     """Lets candles pass in front of a master: within each the price goes to the low, the high, the low again, and the close.
 
-    Those are the prices, and the order of them, that a backtest assumes. The price moves tick by tick as far as the master's own
-    plan can see: it stops at each trigger that it passes.
+    Those are the prices, and the order of them, that a backtest assumes, one symbol after the other. The price moves tick by tick
+    as far as the master's own plan can see: it stops at each trigger that it passes.
     """
 
     rig: PaperRig
     run: Run
     cycle: Cycle
     watch: ExitWatch
-    symbol: Symbol
     strategy: str
-    price: Decimal = Decimal(0)
+    prices: dict[Symbol, Decimal] = field(default_factory=dict)
     by_plan: int = 0
     """Sales that the exit plan made."""
 
-    async def candle(self, candle: Candle, *, last: bool) -> None:
-        """Let one candle pass, and the master decide at its close; at the last one there is no next open to fill at."""
+    async def candles(self, candles: Mapping[Symbol, Candle], *, last: bool) -> None:
+        """Let a candle of each symbol pass, and the master decide at their close; after the last ones there is no next open."""
         await self.run.lease.renew()  # its time is the wall clock's
-        for end in (candle.open, candle.low, candle.high, candle.low):
-            await self._move(end)
+        for symbol, candle in candles.items():
+            for end in (candle.open, candle.low, candle.high, candle.low):
+                await self._move(symbol, end)
+            self._set(symbol, candle.close)
         if last:
             return
-        await self._set(candle.close)
         await self.run.mirror.refresh()
-        self.rig.listed.append(candle)
+        for symbol, candle in candles.items():
+            self.rig.listed[symbol].append(candle)
         await self.cycle.turn()
         await self._settled()
 
-    def _plan(self) -> ExitPlan | None:
-        return self.run.book.own.position(self.strategy, self.symbol).plan
+    def _plan(self, symbol: Symbol) -> ExitPlan | None:
+        return self.run.book.own.position(self.strategy, symbol).plan
 
-    async def _move(self, end: Decimal) -> None:
-        while (on_the_way := self._trigger(end)) is not None:
-            await self._set(on_the_way)
-            before = self._plan()
-            await self._look()
-            if self._plan() == before:
+    async def _move(self, symbol: Symbol, end: Decimal) -> None:
+        while (on_the_way := self._trigger(symbol, end)) is not None:
+            self._set(symbol, on_the_way)
+            before = self._plan(symbol)
+            await self._look(symbol)
+            if self._plan(symbol) == before:
                 break  # it cannot be sold: what is left of it is too small
-        await self._set(end)
-        await self._look()
+        self._set(symbol, end)
+        await self._look(symbol)
 
-    def _trigger(self, end: Decimal) -> Decimal | None:
+    def _trigger(self, symbol: Symbol, end: Decimal) -> Decimal | None:
         """Return the first tick on the way at which the plan sells; None if there is none."""
-        plan = self._plan()
-        if plan is None:
+        plan, tick, price = self._plan(symbol), self.run.mirror.instruments[symbol].tick, self.prices.get(symbol)
+        if plan is None or price is None:
             return None
-        stop = plan.stop.quantize(_TICK, ROUND_FLOOR)
+        stop = plan.stop.quantize(tick, ROUND_FLOOR)
         if end <= stop:
-            return min(stop, self.price)
-        target = plan.targets[0].price.quantize(_TICK, ROUND_CEILING) if plan.targets else None
-        return max(target, self.price) if target is not None and end >= target else None
+            return min(stop, price)
+        target = plan.targets[0].price.quantize(tick, ROUND_CEILING) if plan.targets else None
+        return max(target, price) if target is not None and end >= target else None
 
-    async def _look(self) -> None:
-        if self._plan() is None:
+    async def _look(self, symbol: Symbol) -> None:
+        if self._plan(symbol) is None:
             return
         sold = len(self.rig.orders)
-        prices = await self.run.venue.prices([self.symbol])
+        prices = await self.run.venue.prices([symbol])
         await self.run.records.write_prices(self.run.venue.name, prices.values(), self.rig.time.now)
         await self.watch.look()
         await self._settled()
         self.by_plan += len(self.rig.orders) - sold
 
-    async def _set(self, price: Decimal) -> None:
+    def _set(self, symbol: Symbol, price: Decimal) -> None:
         self.rig.time.now += _SECOND
-        self.price = price
-        self.rig.exchange.set_price(str(self.symbol), price)
+        self.prices[symbol] = price
+        self.rig.exchange.set_price(str(symbol), price)
 
     async def _settled(self) -> None:
-        await until(lambda: self.symbol not in self.run.book.under_way)
+        await until(lambda: not self.run.book.under_way)
+        self.rig.time.now += _SECOND
