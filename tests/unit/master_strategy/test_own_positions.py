@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from uuid import uuid4
 
 import pytest
 
-from services.master_strategy.account.own_positions import OwnPositions
+from services.master_strategy.account.own_positions import OwnPositions, from_reports
 from services.master_strategy.trading.own_order import OwnOrder
-from shared.domain.order import Side
+from shared.contracts.messages import ReportMessage
+from shared.domain.order import Kind, OrderState, Side
 from shared.domain.position import Position
 from shared.execution.booking import position_after
 from tests.unit.master_strategy.values import BTC, NOW, btc, done
@@ -38,3 +40,24 @@ def test_less_than_the_smallest_order_is_shown_to_no_strategy() -> None:
     own = OwnPositions().after(done(Side.BUY, "0.00004", "2.4"), own_order(size="0.00004"), NOW)
     assert own.holding(SMALLEST) is None
     assert own.holding(Decimal("0.00004")) is not None
+
+
+def test_a_position_derived_from_reports_has_cost_the_fee_too() -> None:
+    report = ReportMessage(
+        id=str(uuid4()),
+        order_id=str(uuid4()),
+        user="master",
+        venue="kraken",
+        symbol=BTC,
+        side=Side.BUY,
+        kind=Kind.ENTRY,
+        outcome=OrderState.FILLED,
+        filled_size=Decimal("0.1"),
+        average_price=Decimal(60_000),
+        fee=Decimal(24),
+        settled_at=NOW,
+    )
+    (own,) = from_reports([report]).held()
+    held = own.holding(SMALLEST)
+    assert held is not None
+    assert held.average_price.amount == Decimal(60_240)
