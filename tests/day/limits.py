@@ -31,7 +31,7 @@ PRICE_MS: Final = 4_000
 EFFECTIVE_MS: Final = 1_000
 """A switch is in force everywhere within a second."""
 SEEN: Final = Decimal("1.001")
-"""Prices are seen ten times a second, which is 48 seconds of the market: its highest may have come between two looks."""
+"""Prices are seen ten times a second, which is 36 seconds of the market: its highest may have come between two looks."""
 _ROUNDING: Final = Decimal("1.0000001")
 _LEGS: Final = 20
 """An exit has fewer: a leg is followed by another only where it filled less than the whole."""

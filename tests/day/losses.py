@@ -1,6 +1,6 @@
 """Were losses stopped and protective exits carried out? Judged from the prices that an outsider saw and from the journal.
 
-The product looks once a second at prices that are a second old, in a market in which a second is eight minutes. So what is judged
+The product looks once a second at prices that are a second old, in a market in which a second is six minutes. So what is judged
 is that nothing stays undone: a loss beyond its limit by a margin, for a while, without the stop-out or the exit that is due.
 """
 

@@ -1,7 +1,7 @@
 """The twenty users of the day: between them every sizing mode, every limit, filters and exits of their own, at both venues.
 
-Nine of them trade at Coinbase, two of those have an idle account at Kraken too. Seven copy the master's bot alone, six the
-master's strategy `trend` alone, with a share of their equity, and seven copy both into one account.
+Nine of them trade at Coinbase, two of those have an idle account at Kraken too. Nine copy the master's bot alone, six the
+master's strategy `trend` alone, with a share of their equity, and five copy both into one account.
 
 Settings are plain tables here, written out as the users' files and read by the judge, which must not depend on the
 product's reading.
@@ -91,7 +91,6 @@ PEOPLE: Final = (
         20_000,
         {"sizing": {"mode": "cash", "multiplier": 0.5}, "exits": {"trailing_pct": 2}},
         venue="coinbase",
-        trend_pct=30,
     ),
     Person("fixed-plain", 6_000, {"sizing": {"mode": "fixed_quote", "quote_amount": 200}, "guards": _LOOSE}),
     Person(
@@ -164,7 +163,6 @@ PEOPLE: Final = (
             "exits": _NO_STOP,
         },
         venue="coinbase",
-        trend_pct=40,
     ),
     Person(
         "few-trades",

@@ -50,8 +50,8 @@ _EXECUTORS: Final = 2
 class Day:
     """Use `open`, `play`, `settle`, then the evidence, inside the stack's context.
 
-    Venues count calls by the wall clock, of which this day has three minutes: a key would get a day's trades into the calls of
-    three minutes. So the counters are off, and the executors keep no budget of calls at Kraken, unless they are to run as they
+    Venues count calls by the wall clock, of which this day has four minutes: a key would get a day's trades into the calls of
+    four minutes. So the counters are off, and the executors keep no budget of calls at Kraken, unless they are to run as they
     ship. The exchange has the latency of a real one, in wall time.
     """
 

@@ -32,7 +32,7 @@ _STRATEGY: Final = """
 strategy = "trend"
 venue = "{venue}"
 symbols = [{symbols}]
-scan_batch = 3          # a round over all symbols takes a second and a half, which is two candles and a half
+scan_batch = 3          # a round over all symbols takes a second and a half, which is nearly two candles
 poll_seconds = 0.5
 entry_gap_seconds = 0   # of the wall clock; the strategy's own gap of five minutes of market time is a cap of its own
 """

@@ -22,8 +22,8 @@ _SHARES: Final = (4, 6, 8, 12)
 _PARTS: Final = (Decimal(1), Decimal(1), Decimal("0.5"), Decimal("0.3"))
 _BUYS_MORE: Final = 0.4
 _SMALL: Final = Decimal(50)
-_PAUSE: Final = (1.8, 3.8)
-"""Seconds between two orders."""
+_PAUSE: Final = (0.010, 0.021)
+"""Between two orders, as a share of the day."""
 _LAST: Final = 0.96
 """Share of the day after which it rests."""
 
@@ -59,7 +59,7 @@ class Bot:
         dice, end = random.Random(f"{seed} bot"), time.monotonic() + seconds * _LAST  # its trades are play
         try:
             while time.monotonic() < end:
-                time.sleep(dice.uniform(*_PAUSE))  # the bot's own pace: nothing is waited for
+                time.sleep(dice.uniform(*_PAUSE) * seconds)  # the bot's own pace: nothing is waited for
                 self._trade(dice)
         except Exception as error:
             self.failed.append(f"the bot could not go on: {error!r}")
