@@ -7,14 +7,12 @@ master and the backtest keep it by the same methods, so that a strategy is shown
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from typing import Final
 
 from shared.domain.position import Position
-from shared.domain.values.money import Money, Price, Quantity
+from shared.domain.values.money import Money, Quantity
 from shared.domain.values.symbol import Symbol
 from shared.strategies.exit_plan import ExitPlan
-from shared.strategies.port import Holding
 
 FIRST: Final = "sma-cross"
 """The strategy of records from before they named one; its records still name none."""
@@ -48,13 +46,6 @@ class OwnPosition:
     def opened_at(self) -> int:
         """Return when it was decided, in market time as far as that is known (epoch ms)."""
         return self.entered_at or self.position.opened_at
-
-    def holding(self, smallest_order: Decimal) -> Holding | None:
-        """Return what the strategy is shown of it; None if it is less than the venue's smallest order (in base)."""
-        if self.size.amount <= 0 or self.size.amount < smallest_order:
-            return None
-        average = Price(self.position.cost.amount / self.size.amount, self.symbol)
-        return Holding(self.size, average, self.opened_at, self.plan)
 
     def bought(
         self, size: Quantity, cost: Money, fee: Money, at: int, *, plan: ExitPlan | None, entered_at: int

@@ -33,6 +33,7 @@ from shared.strategies.frame import Decided, InvalidIntentError, Pending, admit
 from shared.strategies.order_plan import OrderPlan, plan_entry
 from shared.strategies.port import Context, Enter, Exit, Holding
 from shared.strategies.settings import StrategySettings
+from shared.strategies.shown_holding import shown_holding
 from shared.strategies.slot import StrategySlot
 from shared.venues.port import Candle, PublicVenue
 
@@ -180,7 +181,7 @@ class Cycle:
         held: dict[Symbol, Holding] = {}
         for own in self._book.own.held(self._slot.name):
             instrument = self._mirror.instruments.get(own.symbol)
-            if instrument is not None and (holding := own.holding(instrument.min_size)) is not None:
+            if instrument is not None and (holding := shown_holding(own, instrument.min_size)) is not None:
                 held[own.symbol] = holding
         return held
 

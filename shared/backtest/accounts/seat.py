@@ -24,6 +24,7 @@ from shared.strategies.frame import EntryHistory
 from shared.strategies.order_plan import OrderPlan, plan_entry, plan_exit
 from shared.strategies.own_position import OwnPosition
 from shared.strategies.port import Context, Exit, Holding, Intent, candles_needed
+from shared.strategies.shown_holding import shown_holding
 from shared.venues.port import Candle
 
 FUNDS: Final = "venue_funds"
@@ -195,7 +196,7 @@ class Seat:
             self._own[symbol] = own
         else:
             self._own.pop(symbol, None)
-        if (holding := own.holding(self._instruments[symbol].min_size)) is None:
+        if (holding := shown_holding(own, self._instruments[symbol].min_size)) is None:
             self._holdings.pop(symbol, None)
         else:
             self._holdings[symbol] = holding

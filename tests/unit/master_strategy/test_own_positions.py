@@ -13,6 +13,7 @@ from shared.contracts.messages import ReportMessage
 from shared.domain.order import Kind, OrderState, Side
 from shared.domain.position import Position
 from shared.execution.booking import position_after
+from shared.strategies.shown_holding import shown_holding
 from tests.unit.master_strategy.values import BTC, NOW, btc, done
 
 SMALLEST = Decimal("0.00005")
@@ -29,7 +30,7 @@ def own_order(side: Side = Side.BUY, size: str = "0.1") -> OwnOrder:
 def test_a_unit_has_cost_what_was_paid_and_the_fee(fee: str, asset: str, average: Decimal) -> None:
     order = done(Side.BUY, "0.1", "6000", fee=fee, fee_asset=asset)
     own = OwnPositions().after(order, own_order(), NOW)
-    held = own.holding(SMALLEST)
+    held = shown_holding(own, SMALLEST)
     assert held is not None
     assert held.average_price.amount == average
     users = position_after(Position.flat(BTC, NOW), order, NOW)
@@ -38,8 +39,8 @@ def test_a_unit_has_cost_what_was_paid_and_the_fee(fee: str, asset: str, average
 
 def test_less_than_the_smallest_order_is_shown_to_no_strategy() -> None:
     own = OwnPositions().after(done(Side.BUY, "0.00004", "2.4"), own_order(size="0.00004"), NOW)
-    assert own.holding(SMALLEST) is None
-    assert own.holding(Decimal("0.00004")) is not None
+    assert shown_holding(own, SMALLEST) is None
+    assert shown_holding(own, Decimal("0.00004")) is not None
 
 
 def test_a_position_derived_from_reports_has_cost_the_fee_too() -> None:
@@ -58,6 +59,6 @@ def test_a_position_derived_from_reports_has_cost_the_fee_too() -> None:
         settled_at=NOW,
     )
     (own,) = from_reports([report]).held()
-    held = own.holding(SMALLEST)
+    held = shown_holding(own, SMALLEST)
     assert held is not None
     assert held.average_price.amount == Decimal(60_240)
