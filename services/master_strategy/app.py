@@ -33,7 +33,7 @@ from shared.config.preflight import check_key, check_strategy, require_green
 from shared.config.renames import RenamesFile
 from shared.config.secrets import ApiKey, master_venues, read_api_key
 from shared.config.settings import Mode, Settings
-from shared.config.strategy_choice import no_master_there
+from shared.config.strategy_choice import no_master_there, strategy_file
 from shared.config.venue_settings import VENUE_FACTS
 from shared.domain.account import MASTER
 from shared.domain.fault import FaultKind, Faults
@@ -64,14 +64,15 @@ _log = structlog.get_logger(__name__)
 
 async def main(settings: Settings) -> None:
     """Run the master until cancelled. Raises ConfigurationError for what must be corrected first."""
-    strategy = load_strategy(settings.shoal_config, settings.shoal_mode)
+    strategy = load_strategy(settings.shoal_config, settings.shoal_mode, settings.strategy_file)
     require_green(settings, check_strategy)
     names = load_masters(settings.shoal_config)
     masters = master_keys(settings.shoal_mode)
     if len(masters) == 1:  # of several, one with an unusable key is parked, and the others are served
         require_green(settings, lambda known: check_key(known, MASTER))
     if strategy.venue is not None and strategy.venue not in masters:
-        raise ConfigurationError(no_master_there(settings.shoal_config, strategy.venue))
+        file = strategy_file(settings.shoal_config, settings.strategy_file)
+        raise ConfigurationError(no_master_there(file, strategy.venue))
     log_mode(settings)
     instance = instance_name()
     clocks = {venue: VenueClock(venue) for venue in masters}

@@ -35,6 +35,8 @@ from services.master_strategy.fills.resting_orders import RestingOrders
 from services.master_strategy.fills.scan_health import ScanHealth
 from services.master_strategy.fills.signal_emitter import SignalEmitter
 from services.master_strategy.fills.stream_trust import StreamTrust
+from services.master_strategy.stops.resting_stops import RestingStops
+from services.master_strategy.stops.venue_stops import VenueStops
 from services.master_strategy.trading.own_order_records import OwnOrderRecords
 from services.master_strategy.trading.send_hooks import MasterHooks, OwnAccount
 from services.master_strategy.trading.strategies import Strategies
@@ -146,6 +148,8 @@ class MasterSession:
         book = await open_book(master, signals, venue.name, faults=self.faults, now=clock.now(), names=names)
         name = await name_in_force(self.bus, venue.name, self.name, book.held().values(), self.faults)
         holdings = await read_holdings(self.bus, venue.name)
+        keeps_stops = settings.stop_at_venue and settings.trades
+        resting_stops = RestingStops(venue, clock, self.faults, wanted=keeps_stops)
         check = AccountCheck(
             book=book,
             mirror=mirror,
@@ -155,6 +159,7 @@ class MasterSession:
             baseline=settings.baseline,
             apart={coin: each.apart.amount for coin, each in holdings.items()},
             renaming=lambda: former_names(self.table()),
+            locked=resting_stops.lock,
         )
         copies = OwnCopies(self.bus, venue.name, clock, self.faults)
         emitter = SignalEmitter(
@@ -227,6 +232,7 @@ class MasterSession:
             tasks=tasks,
             new_id=self.new_id,
             hooks=hooks,
+            stops=resting_stops,
         )
         await trader.follow_unfinished()
         while not await watcher.scan_or_report():
@@ -252,6 +258,16 @@ class MasterSession:
             clock=clock,
             live=self.live,
             faults=self.faults,
+            stops=VenueStops(
+                venue=venue,
+                book=book,
+                mirror=mirror,
+                trader=trader,
+                store=store,
+                stops=resting_stops,
+                clock=clock,
+                enabled=keeps_stops,
+            ),
         )
         strategies.log_start()
         if not slots:

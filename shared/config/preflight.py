@@ -19,7 +19,7 @@ from shared.config.errors import ConfigurationError
 from shared.config.secret_files import refuse_open_env_file
 from shared.config.secrets import key_names, master_venues, read_api_key
 from shared.config.settings import Mode, Settings
-from shared.config.strategy_choice import MIRROR_ONLY, STRATEGY_FILE, no_master_there, read_strategy_choice
+from shared.config.strategy_choice import MIRROR_ONLY, no_master_there, read_strategy_choice, strategy_file
 from shared.config.users.loader import Users, load_users
 from shared.config.venue_settings import VENUE_FACTS
 from shared.domain.account import MASTER
@@ -81,12 +81,12 @@ def require_green(settings: Settings, *checks: Callable[[Settings], Check]) -> N
 def check_strategy(settings: Settings) -> Check:
     """Check that a strategy trades real money only with both its name and `trade_live = true` in the file."""
     try:
-        choice = read_strategy_choice(settings.shoal_config, Mode.LIVE)
+        choice = read_strategy_choice(settings.shoal_config, Mode.LIVE, settings.strategy_file)
     except ConfigurationError as error:
         return Check("strategy", CheckStatus.RED, str(error))
-    file = settings.shoal_config / STRATEGY_FILE
+    file = strategy_file(settings.shoal_config, settings.strategy_file)
     if choice.venue and choice.venue not in master_venues():
-        return Check("strategy", CheckStatus.RED, no_master_there(settings.shoal_config, choice.venue))
+        return Check("strategy", CheckStatus.RED, no_master_there(file, choice.venue))
     if not choice.explicit:
         return Check(
             "strategy",

@@ -77,6 +77,8 @@ class Leg:
     rests: bool = False
     """It stays open until it is filled or cancelled."""
     post_only: bool = False
+    stop_price: Price | None = None
+    """Of one that rests: the venue sells once the price has fallen to it."""
 
     def __post_init__(self) -> None:
         if self.order.kind is Kind.ENTRY and self.limit_price is None and self.order.user != MASTER:

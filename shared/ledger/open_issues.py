@@ -71,9 +71,14 @@ async def read_unresolved(bus: Bus, users: Iterable[str]) -> list[UnresolvedOrde
             orders.sort(key=lambda each: each.sent_at or 0)
         else:
             orders = await _pending_orders(bus, user, pending[user])
-        found += [order for order in orders if order.state in UNRESOLVED_STATES]
+        found += [order for order in orders if order.state in UNRESOLVED_STATES and not _is_resting_stop(order)]
         found += [order for order in mirrored if order.user == user and order.state in _NOT_SHOWN_OPEN]
     return found
+
+
+def _is_resting_stop(order: UnresolvedOrder) -> bool:
+    """Return whether it is a stop of the master's that the venue has: it rests, and is no issue."""
+    return order.state == OrderState.ACCEPTED and bool(order.fields.get("stop_price"))
 
 
 async def _mirrored_orders(bus: Bus, users: Sequence[str]) -> list[UnresolvedOrder]:

@@ -115,7 +115,7 @@ async def _renew(lease: Lease) -> None:
 def _strategy_trades(settings: Settings, venue: str) -> bool:
     """Return whether a strategy trades the master's account at a venue, so that its key needs the right to."""
     try:
-        choice = read_strategy_choice(settings.shoal_config, settings.shoal_mode)
+        choice = read_strategy_choice(settings.shoal_config, settings.shoal_mode, settings.strategy_file)
     except ConfigurationError:
         return False
     return choice.name != MIRROR_ONLY and strategy_venue(choice.venue, master_venues()) == venue

@@ -282,7 +282,7 @@ async def test_a_lost_order_of_a_predecessor_that_arrives_late_is_not_bought_aga
         lease=lease,
         venue=FakeVenue(market, account, clock=time, name=COINBASE),
         nonces=None,
-        settings=StrategySettings.model_validate({"symbols": [str(BTC)]}),
+        settings=StrategySettings.model_validate({"strategy": "sma-cross", "symbols": [str(BTC)]}),
         state=MasterState(heartbeat).of(COINBASE),
         clock=time.clock(),
         new_id=lambda: str(uuid4()),
