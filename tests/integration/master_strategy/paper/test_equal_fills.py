@@ -82,12 +82,14 @@ class Example:
         return StrategySettings.model_validate({"symbols": self.symbols, "entry_gap_seconds": 0, **self.settings})
 
 
-TREND: Final = {"strategy": "trend"}
+CAPS: Final = {"settle_seconds": 0}
+"""A backtest has no first seconds of a candle: what is decided at the close fills at the next open."""
+TREND: Final = {"strategy": "trend", "caps": CAPS}
 EXAMPLES: Final = {
     "trend rises": Example(TREND, 1, "trend", 420, 70, 11),
     "trend crashes": Example(TREND, 3, "crash", 420, 60, 3),
     "caps bind": Example(
-        {**TREND, "caps": {"max_positions": 2, "max_entries_per_day": 8}},
+        {**TREND, "caps": {**CAPS, "max_positions": 2, "max_entries_per_day": 8}},
         4,
         "gap",
         220,
