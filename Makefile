@@ -196,7 +196,7 @@ chaos: setup ## processes killed, frozen and lied to while signals flow; then a 
 
 HOURS ?= 24
 
-day: setup ## a day at high speed: real master, 20 users with mixed settings, crashes; no limit may be exceeded (HOURS= SEED=)
+day: setup ## a day at high speed: the strategy trend and a bot as masters, 20 users, crashes; no limit may be exceeded (HOURS= SEED=)
 	@exec $(BIN)/python -m tests.day --hours $(HOURS) --seed $(SEED)
 
 # What the bench compares with and draws by comes on top of the venv, in the versions that fit it.

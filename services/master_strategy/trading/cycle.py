@@ -34,6 +34,7 @@ from shared.strategies.frame import Decided, InvalidIntentError, Pending, admit
 from shared.strategies.order_plan import OrderPlan, plan_entry
 from shared.strategies.port import Context, Enter, Exit, Holding
 from shared.strategies.settings import StrategySettings
+from shared.strategies.shown_holding import shown_holding
 from shared.strategies.slot import StrategySlot
 from shared.venues.port import Candle, PublicVenue
 
@@ -198,9 +199,8 @@ class Cycle:
         held: dict[Symbol, Holding] = {}
         for own in self._book.own.held(self._slot.name):
             instrument = self._mirror.instruments.get(own.symbol)
-            if instrument is not None and own.size.amount >= instrument.min_size:
-                paid = Price(own.position.cost.amount / own.size.amount, own.symbol)
-                held[own.symbol] = Holding(own.size, paid, own.opened_at, own.plan)
+            if instrument is not None and (holding := shown_holding(own, instrument.min_size)) is not None:
+                held[own.symbol] = holding
         return held
 
     def _exit(self, intent: Exit, price: Price) -> bool:
