@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
@@ -183,8 +184,9 @@ async def test_a_paused_strategy_decides_nothing_and_its_positions_are_sold_by_t
             await run.exit_watch(trader).look()
     assert await _held(rig) == {}
     [fault] = rig.faults.standing
-    assert (fault.kind, fault.reason) == (FaultKind.STRATEGY, "paused: RuntimeError: a defect")
-    assert "paused: RuntimeError: a defect" in [line.get("does") for line in logs if line["event"] == MASTER_MODE]
+    assert fault.kind is FaultKind.STRATEGY
+    assert re.fullmatch(r"paused: RuntimeError: a defect \(test_strategies\.py:[0-9]+\)", fault.reason)
+    assert fault.reason in [line.get("does") for line in logs if line["event"] == MASTER_MODE]
 
 
 async def test_an_intent_that_is_none_pauses_as_well(rig: Rig, run: Run) -> None:
