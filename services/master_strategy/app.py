@@ -76,6 +76,7 @@ async def main(settings: Settings) -> None:
     instance = instance_name()
     clocks = {venue: VenueClock(venue) for venue in masters}
     faults = Faults(next(iter(clocks.values())))
+    settings.egress.require_usable()
     if settings.ignored_proxy:
         _log.warning(settings.ignored_proxy)
     async with AsyncExitStack() as stack:
@@ -189,7 +190,7 @@ class MasterAccount:
     async def _run_with(self, lease: Lease, key: ApiKey) -> None:
         settings = self._settings
         await _claim_key(self._bus, key, lease, self._faults, self._subject)
-        async with new_http_session(settings.proxy) as http:
+        async with new_http_session(settings.egress) as http:
             nonces = None
             if VENUE_FACTS[self._venue].takes_nonces:
                 nonces = NonceCounter(self._bus, lease, MASTER, key.fingerprint, floor=_nonce_floor())
@@ -218,7 +219,7 @@ class MasterAccount:
                 health=self._health,
                 crash_points=self._crash_points,
                 subject=self._subject,
-                permit=partial(ConnectBudget(self._bus, self._venue).wait, first=True),
+                permit=partial(ConnectBudget(self._bus, self._venue, source=settings.egress.name).wait, first=True),
                 offset=self._time.offset,
                 name=self._name,
             )

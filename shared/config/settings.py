@@ -16,6 +16,7 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from shared.config.egress import Egress, read_bind
 from shared.config.errors import ConfigurationError
 from shared.config.origins import Origin, read_host, read_origin, read_stream_origin
 from shared.config.proxy import Proxy, read_proxy
@@ -32,6 +33,7 @@ from shared.config.venue_settings import (
 from shared.domain.account import MASTER
 from shared.domain.durability import Durability
 from shared.domain.funds import Funds
+from shared.domain.values.group_name import GROUP_WORDS, is_group_name
 from shared.domain.values.venue import VenueName
 from shared.runtime.crash_points import CrashPoint, CrashPoints
 
@@ -78,6 +80,8 @@ class Settings(BaseSettings):
     paper_url: str = "http://127.0.0.1:8100"
     venue_proxy: str = Field(default="", repr=False)
     """An HTTP proxy (CONNECT) for TLS connections to venues; see `proxy.py`."""
+    venue_bind: str = ""
+    """The address of this machine from which venues are connected to; empty: the system chooses."""
     https_proxy: str = Field(default="", repr=False)
     """Not used: read only to warn about it."""
     paper_prices_url: str = ""
@@ -85,6 +89,8 @@ class Settings(BaseSettings):
     paper_latency: Literal["on", "off"] = "on"
     """`off`: the paper exchange answers at once, whatever its file says. For tests and measurements."""
     executor_users: Annotated[tuple[str, ...], NoDecode] = ()
+    executor_groups: Annotated[tuple[str, ...], NoDecode] = ()
+    """The groups whose users this executor serves; without it, the users without a group."""
     executor_capacity: int = Field(default=1, ge=1, le=10_000)
     api_host: str = "127.0.0.1"
     api_hosts: Annotated[tuple[str, ...], NoDecode] = ()
@@ -123,7 +129,7 @@ class Settings(BaseSettings):
             raise ValueError(f"REDIS_URL_FILE names {path}, which is empty")
         return given | {"redis_url": url}
 
-    @field_validator("executor_users", "api_hosts", mode="before")
+    @field_validator("executor_users", "executor_groups", "api_hosts", mode="before")
     @classmethod
     def _split_users(cls, value: object) -> object:
         if isinstance(value, str):
@@ -150,6 +156,21 @@ class Settings(BaseSettings):
     @classmethod
     def _host_names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(map(read_host, value))
+
+    @field_validator("executor_groups")
+    @classmethod
+    def _group_names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name in value:
+            if not is_group_name(name):
+                raise ValueError(f"{GROUP_WORDS}; several are separated by commas")
+        return value
+
+    @field_validator("venue_bind")
+    @classmethod
+    def _an_address(cls, value: str) -> str:
+        if value:
+            read_bind(value)
+        return value
 
     @field_validator("venue_proxy")
     @classmethod
@@ -204,6 +225,11 @@ class Settings(BaseSettings):
     def proxy(self) -> Proxy | None:
         """Return the proxy for TLS connections to venues; None if there is none."""
         return read_proxy(self.venue_proxy) if self.venue_proxy else None
+
+    @property
+    def egress(self) -> Egress:
+        """Return how this process connects to venues."""
+        return Egress(self.proxy, read_bind(self.venue_bind) if self.venue_bind else None)
 
     @property
     def ignored_proxy(self) -> str:

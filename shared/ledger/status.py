@@ -34,6 +34,8 @@ from shared.ledger.users import describe_held
 
 _LEASES: Final = 1_000
 """Leases that one command reads."""
+_NAMED: Final = 5
+"""Users that a note names at most."""
 NO_EXECUTOR: Final = "no executor serves this user"
 
 
@@ -92,6 +94,11 @@ class UserStatus:
         return {venue: state.unchecked for venue, state in self.keys.items() if state.unchecked}
 
     @property
+    def unserved(self) -> str:
+        """Return that no executor serves the user, with the group whose executors would."""
+        return f"{NO_EXECUTOR} (group {self.policy.group})" if self.policy.group else NO_EXECUTOR
+
+    @property
     def reason(self) -> str:
         """Return why the user is not trading; an empty text if they are."""
         state = self.state
@@ -105,7 +112,7 @@ class UserStatus:
         if state in STOPPED_STATES and self.entry_stop:
             return self.entry_stop.reason
         if not self.owner:
-            return NO_EXECUTOR
+            return self.unserved
         if state is UserState.UNCHECKED:
             return "; ".join(f"{venue}: {why}" for venue, why in self.unchecked.items())
         said = [f"{venue}: {account.reason}" for venue, account in self.accounts if account and account.reason]
@@ -234,11 +241,12 @@ def assess_readiness(status: SystemStatus) -> SystemReadiness:
 
 
 def _notes(status: SystemStatus) -> tuple[str, ...]:
-    """Describe a Redis that is nearly full and messages that are not sent, what is stopped on purpose (all users, single users,
-    symbols), a master of several that is not ready, and API keys that are refused or unchecked.
+    """Describe a Redis that is nearly full and messages that are not sent, groups without an executor, what is stopped on purpose (all users,
+    single users, symbols), a master of several that is not ready, and API keys that are refused or unchecked.
     """
     notes = [status.memory.words] if status.memory is not None and status.memory.nearly_full else []
     notes += [status.messages] if status.messages else []
+    notes += _groups_without_executor(status)
     notes += [f"everybody: {describe(status.control)}"] if status.control.mode is not ControlMode.RUN else []
     notes += [f"{symbol}: {describe(switch)}" for symbol, switch in sorted(status.symbols.items())]
     if any(account.state is AccountState.READY for _, account in status.master):  # else it is a reason
@@ -255,6 +263,25 @@ def _notes(status: SystemStatus) -> tuple[str, ...]:
         notes += [f"{name} at {venue}: API key: {state.refused}" for venue, state in user.keys.items() if state.refused]
     own = [user for user in status.users if user.entry_stop and not user.entry_stop.everybody]
     return (*notes, *(f"{user.policy.user}: {user.entry_stop.reason}" for user in own if user.entry_stop))
+
+
+def _groups_without_executor(status: SystemStatus) -> list[str]:
+    """Describe each group that has users whom an executor should serve, and no executor that serves the group."""
+    members: dict[str, list[str]] = {}
+    for user in status.users:
+        if user.policy.group and user.state is not UserState.OFF:
+            members.setdefault(user.policy.group, []).append(user.policy.user)
+    return [
+        f"group {group}: no executor serves it, so its users are not copied and no exit is sent ({_names(users)}): "
+        f"start one with EXECUTOR_GROUPS={group}"
+        for group, users in sorted(members.items())
+        if not any(process.serves_group(group) for process in status.services)
+    ]
+
+
+def _names(users: Sequence[str]) -> str:
+    more = f" and {len(users) - _NAMED} more" if len(users) > _NAMED else ""
+    return ", ".join(users[:_NAMED]) + more
 
 
 def name_master(venue: str) -> str:

@@ -63,6 +63,8 @@ class Claims:
         self.users = list(users)
         self.last: frozenset[str] = frozenset()
         """Users who are claimed only when no other is free: they take no entries."""
+        self.groups = ""
+        """Whose users these are, as the heartbeats of executors say it."""
         self.capacity = capacity
         self._owner = owner
         self._serve = serve
@@ -183,6 +185,8 @@ class Claims:
         for name, sign in (await self._records.heartbeats()).items():
             if not name.startswith("executor:") or name.endswith(self._owner):
                 continue
+            if sign.groups != self.groups:
+                continue  # it serves other users
             if sign.serving is not None and sign.capacity is not None and sign.serving < sign.capacity:
                 return True
         return False

@@ -55,7 +55,7 @@ async def check_here(settings: Settings, bus: Bus, owner: str, venue: str, polic
         return _unchecked(f"a process has begun to serve {owner}: ask again")
     renewing = asyncio.create_task(_renew(lease))
     try:
-        async with new_http_session(settings.proxy) as http:
+        async with new_http_session(settings.egress) as http:
             return await _examine(settings, bus, lease, venue, key, policy, http)
     except BusForbidden:
         return _unchecked(
