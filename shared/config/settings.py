@@ -20,7 +20,7 @@ from shared.config.egress import Egress, read_bind
 from shared.config.errors import ConfigurationError
 from shared.config.origins import Origin, read_host, read_origin, read_stream_origin
 from shared.config.proxy import Proxy, read_proxy
-from shared.config.redis_url import read_redis_url
+from shared.config.redis_url import read_redis_url, with_ca_file
 from shared.config.refusal import in_one_line, nearest
 from shared.config.venue_settings import (
     KEY_VARIABLE,
@@ -65,6 +65,8 @@ class Settings(BaseSettings):
     redis_url: str = Field(default="redis://127.0.0.1:6379/0", repr=False)
     redis_url_file: str = ""
     """A file that contains REDIS_URL, so that the password is not in the environment."""
+    redis_ca_file: str = ""
+    """The certificate (PEM) by which a Redis at rediss:// is recognised; without it, those that the system trusts."""
     redis_unchecked: Literal["refuse", "accept"] = "refuse"
     """Whether live mode accepts a Redis that does not report whether it may lose orders."""
     kraken_url: str = ""
@@ -114,20 +116,10 @@ class Settings(BaseSettings):
 
     @model_validator(mode="before")
     @classmethod
-    def _redis_url_of_file(cls, given: dict[str, object]) -> dict[str, object]:
-        path = str(given.get("redis_url_file") or "").strip()
-        if not path:
-            return given
-        if given.get("redis_url"):
-            raise ValueError("REDIS_URL and REDIS_URL_FILE are both set; set one of them")
-        try:
-            url = Path(path).read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            why = getattr(error, "strerror", None) or "not a text"
-            raise ValueError(f"REDIS_URL_FILE names {path}, which cannot be read: {why}") from None
-        if not url:
-            raise ValueError(f"REDIS_URL_FILE names {path}, which is empty")
-        return given | {"redis_url": url}
+    def _whole_redis_url(cls, given: dict[str, object]) -> dict[str, object]:
+        given = _with_redis_url_of_file(given)
+        path = str(given.get("redis_ca_file") or "").strip()
+        return given | {"redis_url": with_ca_file(str(given.get("redis_url") or ""), path)} if path else given
 
     @field_validator("executor_users", "executor_groups", "api_hosts", mode="before")
     @classmethod
@@ -288,6 +280,22 @@ class Settings(BaseSettings):
     def venue_tier(self, venue: str) -> str | None:
         """Return the tier of the accounts at a venue; None at a venue that has no tiers, and where it is not set."""
         return self.venue(venue).tier
+
+
+def _with_redis_url_of_file(given: dict[str, object]) -> dict[str, object]:
+    path = str(given.get("redis_url_file") or "").strip()
+    if not path:
+        return given
+    if given.get("redis_url"):
+        raise ValueError("REDIS_URL and REDIS_URL_FILE are both set; set one of them")
+    try:
+        url = Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or "not a text"
+        raise ValueError(f"REDIS_URL_FILE names {path}, which cannot be read: {why}") from None
+    if not url:
+        raise ValueError(f"REDIS_URL_FILE names {path}, which is empty")
+    return given | {"redis_url": url}
 
 
 def _origin_of(url: str) -> Origin:

@@ -56,6 +56,11 @@ EXECUTOR: Final = "executor"
 """The group on every order stream, and its only consumer."""
 
 
+def of_user(user: str) -> str:
+    """Pattern of every key of a user's."""
+    return f"shoal:*{{{user}}}*"
+
+
 def orders(user: str) -> str:
     """Stream of decisions for a user."""
     return f"shoal:orders:{{{user}}}"

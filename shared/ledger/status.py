@@ -241,8 +241,8 @@ def assess_readiness(status: SystemStatus) -> SystemReadiness:
 
 
 def _notes(status: SystemStatus) -> tuple[str, ...]:
-    """Describe a Redis that is nearly full and messages that are not sent, groups without an executor, what is stopped on purpose (all users,
-    single users, symbols), a master of several that is not ready, and API keys that are refused or unchecked.
+    """Describe a Redis that is nearly full and messages that are not sent, groups without an executor, what is stopped on purpose
+    (all users, single users, symbols), a master of several that is not ready, and API keys that are refused or unchecked.
     """
     notes = [status.memory.words] if status.memory is not None and status.memory.nearly_full else []
     notes += [status.messages] if status.messages else []

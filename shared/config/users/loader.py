@@ -31,8 +31,8 @@ _USER_ID: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 class FileProblem:
     """A file that cannot be used: its user (an empty string if it has none), and why; its text is one line that names the file.
 
-    `passing`: the system could not read the file, which may be temporary. `group` is the one that the file names, where that could
-    be read.
+    `passing`: the system could not read the file, which may be temporary. `group` is the one that the file names, where that
+    could be read.
     """
 
     user: str

@@ -1,9 +1,9 @@
 """Watches the users' files while a service runs: files that are added, changed and removed, without a restart.
 
 A file counts after two looks without a change, so that a half-written one, or one that an editor is about to replace, changes
-nothing. A file that cannot be read leaves its user's settings as they were, and does not affect the changes of others; a change of
-a group's file counts for each of its users. A user whose file is gone stays, for exits only, until the service finds that they hold
-nothing. After a failed look the next one comes.
+nothing. A file that cannot be read leaves its user's settings as they were, and does not affect the changes of others; a change
+of a group's file counts for each of its users. A user whose file is gone stays, for exits only, until the service finds that they
+hold nothing. After a failed look the next one comes.
 """
 
 from __future__ import annotations

@@ -25,8 +25,8 @@ from shared.venues.http.proxy import open_tunnel
 _HEAD_START: Final = 0.25  # seconds that an address is given before the next is tried beside it; RFC 8305 section 8
 _FAMILIES: Final = {4: socket.AF_INET, 6: socket.AF_INET6}
 _BIND_NO_PORT: Final = 24
-"""IP_BIND_ADDRESS_NO_PORT of Linux, which Python 3.11 does not name: the port is chosen on connecting, so that one address can hold
-more connections than there are ports."""
+"""IP_BIND_ADDRESS_NO_PORT of Linux, which Python 3.11 does not name: the port is chosen on connecting, so that one address can
+hold more connections than there are ports."""
 
 _P = TypeVar("_P", bound=asyncio.Protocol)
 
