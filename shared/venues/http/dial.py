@@ -94,7 +94,7 @@ def _read_literal(host: str, port: int) -> list[AddrInfoType]:
         return []
 
 
-async def _first_to_answer(addresses: Sequence[AddrInfoType], bind: Address | None) -> socket.socket:
+async def _first_to_answer(addresses: Sequence[AddrInfoType], bind: Address | None = None) -> socket.socket:
     """Connect to the address that answers first, from `bind`. Raises OSError once all have failed."""
     family = None if bind is None else _FAMILIES[bind.version]
     usable = [each for each in addresses if family in {None, each[0]}]
@@ -102,15 +102,14 @@ async def _first_to_answer(addresses: Sequence[AddrInfoType], bind: Address | No
         raise (
             OSError("no address") if bind is None else NoRoute(f"it has no address that VENUE_BIND ({bind}) can reach")
         )
+    factory = _new_socket if bind is None else partial(_new_socket, bind=bind)
     try:
-        return await start_connection(
-            usable, happy_eyeballs_delay=_HEAD_START, socket_factory=partial(_new_socket, bind)
-        )
+        return await start_connection(usable, happy_eyeballs_delay=_HEAD_START, socket_factory=factory)
     except RuntimeError as error:  # what uvloop raises of a socket that it believes to be in use
         raise OSError(str(error)) from error
 
 
-def _new_socket(bind: Address | None, address: AddrInfoType) -> socket.socket:
+def _new_socket(address: AddrInfoType, bind: Address | None = None) -> socket.socket:
     family, kind, protocol, _, _ = address
     link = socket.socket(family, kind, protocol)
     link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
