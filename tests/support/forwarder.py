@@ -52,11 +52,12 @@ class Forwarder:
         with suppress(ConnectionError, asyncio.CancelledError):
             own = (writer.get_extra_info("peername")[0], 0) if self._sees_clients else None
             there, back = await asyncio.open_connection("127.0.0.1", self.target, local_addr=own)
-            await asyncio.gather(_pass_on(reader, back), _pass_on(there, writer))
+            await asyncio.gather(pass_on(reader, back), pass_on(there, writer))
         writer.close()
 
 
-async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Pass bytes on until they end."""
     try:
         while piece := await reader.read(65_536):
             writer.write(piece)

@@ -60,6 +60,7 @@ async def test_new_users_are_taken_in_beyond_the_capacity_up_to_a_limit_and_thos
         (HeartbeatRecord(state="serving bob (1 of 3)", capacity=1, serving=1), False),
         (HeartbeatRecord(state="dienend: bob", capacity=3, serving=1), True),
         (HeartbeatRecord(state="serving bob (1 of 3)"), False),
+        (HeartbeatRecord(capacity=3, serving=1, groups="eu-1"), False),
     ],
 )
 async def test_a_user_is_handed_on_by_fields_and_not_by_a_text(bus: Bus, sign: HeartbeatRecord, room: bool) -> None:
