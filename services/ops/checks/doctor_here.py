@@ -35,7 +35,12 @@ _CURRENCY: Final = "USD"
 
 
 async def check_here(settings: Settings, bus: Bus, owner: str, venue: str, policy: UserPolicy | None) -> KeyReport:
-    """Check the key of an account here. Raises BusUnavailable."""
+    """Check the key of an account here; not of a user whose group has another address. Raises BusUnavailable."""
+    if policy is not None and policy.group and policy.group not in settings.executor_groups:
+        return _unchecked(
+            f"no process serves {owner}, who is in the group {policy.group}: start an executor of that group, or run this with "
+            f"EXECUTOR_GROUPS={policy.group}, where the group's address is"
+        )
     try:
         key = read_api_key(venue, owner, settings.shoal_mode, paper=bool(policy and policy.paper), names=key_names())
     except ConfigurationError as error:
