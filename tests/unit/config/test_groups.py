@@ -182,6 +182,18 @@ def test_a_group_that_comes_repairs_its_users(config: Path) -> None:
     assert (watch.users["bob"].fault, watch.users["bob"].limits.max_positions) == ("", 7)
 
 
+def test_a_group_that_comes_after_its_user_takes_them_over(config: Path) -> None:
+    """The user is still in the former group, whose settings are in force, when the file of the new one is written."""
+    user(config, 'group = "eu-1"')
+    watch = UsersWatch(config)
+    user(config, 'group = "late"')
+    assert looked_twice(watch) == []
+    assert watch.users["bob"].group == "eu-1"
+    group(config, "", "late")
+    looked_twice(watch)
+    assert (watch.users["bob"].group, watch.users["bob"].fault) == ("late", "")
+
+
 def test_the_api_reads_users_of_a_changed_group_again(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     user(config, 'group = "eu-1"')
     user(config, "", "carol")
