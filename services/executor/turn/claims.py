@@ -85,7 +85,8 @@ class Claims:
         names = sorted(self._turns)
         shown = ", ".join(names[:_SHOWN]) or "nobody"
         more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-        return f"serving {shown}{more} ({len(names)} of {self.capacity})"
+        of = f"; groups {self.groups}" if self.groups else ""
+        return f"serving {shown}{more} ({len(names)} of {self.capacity}{of})"
 
     async def update(self) -> None:
         """Claim free users while there is room, and take in those in need. Survives outages of Redis."""
