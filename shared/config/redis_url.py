@@ -69,7 +69,7 @@ def with_ca_file(url: str, path: str) -> str:
 
     Raises ValueError, whose text repeats nothing of the URL, for a file that cannot be read or would have no effect.
     """
-    if not url.lower().startswith("rediss://"):
+    if not url.lower().startswith(("rediss://", "rediss+")):
         raise ValueError("REDIS_CA_FILE is set, but REDIS_URL does not begin with rediss://")
     try:
         read_redis_url(url)

@@ -22,11 +22,10 @@ import pytest
 from services.ops.access.redis_tls import write_certificate
 from services.paper_exchange.kraken.streams.limits import CONNECTS
 from shared.contracts import keys
-from tests.support.connect_proxy import ConnectProxy
-from tests.support.forwarder import Forwarder
 from tests.support.ops_command import run_ops
 from tests.support.processes import Service, wait_for
 from tests.support.redis_server import free_port
+from tests.support.relay import ConnectProxy, TlsFront
 from tests.support.stack import Stack
 
 pytestmark = pytest.mark.timeout(280)
@@ -80,7 +79,7 @@ def test_each_group_shows_its_own_address_and_one_without_executor_is_named(stac
     write_certificate(tmp_path / "tls", "localhost", "0", [])
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(tmp_path / "tls/redis.crt", tmp_path / "tls/redis.key")
-    with Forwarder(stack.paper_port, context, sees_clients=True) as front, ConnectProxy(US) as proxy:
+    with TlsFront(stack.paper_port, context, sees_clients=True) as front, ConnectProxy(US) as proxy:
         eu = executor(stack, "eu-1", VENUE_BIND=EU)
         executor(
             stack,

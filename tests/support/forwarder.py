@@ -1,12 +1,8 @@
-"""A TCP forwarder in a thread of its own: the name or proxy in front of a Redis, which a fail-over turns to another server.
-
-With a certificate it speaks TLS to its clients, and plainly to what is behind it, which has none.
-"""
+"""A TCP forwarder in a thread of its own: the name or proxy in front of a Redis, which a fail-over turns to another server."""
 
 from __future__ import annotations
 
 import asyncio
-import ssl
 import threading
 from contextlib import suppress
 from typing import Self
@@ -15,14 +11,8 @@ from typing import Self
 class Forwarder:
     """Passes bytes on to `target` (a port of this machine). Whoever is connected stays where they are when it changes."""
 
-    def __init__(
-        self, target: int, tls: ssl.SSLContext | None = None, *, host: str = "127.0.0.1", sees_clients: bool = False
-    ) -> None:
-        """`sees_clients`: the other side sees each client's own address (of this machine) instead of the forwarder's."""
+    def __init__(self, target: int) -> None:
         self.target = target
-        self._tls = tls
-        self._host = host
-        self._sees_clients = sees_clients
         self.port = 0
         self._up = threading.Event()
         self._stop: asyncio.Event
@@ -40,7 +30,7 @@ class Forwarder:
 
     async def _run(self) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-        server = await asyncio.start_server(self._met, self._host, 0, ssl=self._tls)
+        server = await asyncio.start_server(self._met, "127.0.0.1", 0)
         self.port = server.sockets[0].getsockname()[1]
         self._up.set()
         await self._stop.wait()
@@ -50,14 +40,12 @@ class Forwarder:
 
     async def _met(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(ConnectionError, asyncio.CancelledError):
-            own = (writer.get_extra_info("peername")[0], 0) if self._sees_clients else None
-            there, back = await asyncio.open_connection("127.0.0.1", self.target, local_addr=own)
-            await asyncio.gather(pass_on(reader, back), pass_on(there, writer))
+            there, back = await asyncio.open_connection("127.0.0.1", self.target)
+            await asyncio.gather(_pass_on(reader, back), _pass_on(there, writer))
         writer.close()
 
 
-async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Pass bytes on until they end."""
+async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     try:
         while piece := await reader.read(65_536):
             writer.write(piece)
