@@ -29,13 +29,12 @@ from shared.ledger.key_checks import KeyState, judge_check
 from shared.ledger.live_processes import LiveProcess, ServiceFault, engine_is_open, read_processes
 from shared.ledger.message_service import find_message_problem
 from shared.ledger.stages.rows import StageRow, read_stages
+from shared.ledger.unserved_groups import describe_unserved_groups
 from shared.ledger.user_state import STOPPED_STATES, EntryStop, UserState, count_users, describe, find_entry_stop
 from shared.ledger.users import describe_held
 
 _LEASES: Final = 1_000
 """Leases that one command reads."""
-_NAMED: Final = 5
-"""Users that a note names at most."""
 NO_EXECUTOR: Final = "no executor serves this user"
 
 
@@ -246,7 +245,8 @@ def _notes(status: SystemStatus) -> tuple[str, ...]:
     """
     notes = [status.memory.words] if status.memory is not None and status.memory.nearly_full else []
     notes += [status.messages] if status.messages else []
-    notes += _groups_without_executor(status)
+    wanted = [(user.policy.group, user.policy.user) for user in status.users if user.state is not UserState.OFF]
+    notes += describe_unserved_groups(wanted, status.services)
     notes += [f"everybody: {describe(status.control)}"] if status.control.mode is not ControlMode.RUN else []
     notes += [f"{symbol}: {describe(switch)}" for symbol, switch in sorted(status.symbols.items())]
     if any(account.state is AccountState.READY for _, account in status.master):  # else it is a reason
@@ -263,25 +263,6 @@ def _notes(status: SystemStatus) -> tuple[str, ...]:
         notes += [f"{name} at {venue}: API key: {state.refused}" for venue, state in user.keys.items() if state.refused]
     own = [user for user in status.users if user.entry_stop and not user.entry_stop.everybody]
     return (*notes, *(f"{user.policy.user}: {user.entry_stop.reason}" for user in own if user.entry_stop))
-
-
-def _groups_without_executor(status: SystemStatus) -> list[str]:
-    """Describe each group that has users whom an executor should serve, and no executor that serves the group."""
-    members: dict[str, list[str]] = {}
-    for user in status.users:
-        if user.policy.group and user.state is not UserState.OFF:
-            members.setdefault(user.policy.group, []).append(user.policy.user)
-    return [
-        f"group {group}: no executor serves it, so its users are not copied and no exit is sent ({_names(users)}): "
-        f"start one with EXECUTOR_GROUPS={group}"
-        for group, users in sorted(members.items())
-        if not any(process.serves_group(group) for process in status.services)
-    ]
-
-
-def _names(users: Sequence[str]) -> str:
-    more = f" and {len(users) - _NAMED} more" if len(users) > _NAMED else ""
-    return ", ".join(users[:_NAMED]) + more
 
 
 def name_master(venue: str) -> str:
