@@ -23,8 +23,8 @@ from services.ops.access.redis_tls import write_certificate
 from services.paper_exchange.kraken.streams.limits import CONNECTS
 from shared.contracts import keys
 from tests.support.ops_command import run_ops
+from tests.support.ports import free_port
 from tests.support.processes import Service, wait_for
-from tests.support.redis_server import free_port
 from tests.support.relay import ConnectProxy, TlsFront
 from tests.support.stack import Stack
 
