@@ -17,7 +17,7 @@ from typing import Any, Final
 import structlog
 
 from shared.bus.connection import Bus
-from shared.bus.errors import BusError, BusRefused
+from shared.bus.errors import BusError, BusForbidden, BusRefused
 from shared.bus.lease import Lease, acquire
 from shared.bus.records import Records
 from shared.contracts import keys
@@ -141,7 +141,8 @@ class Claims:
     async def _claim(self, user: str) -> bool:
         try:
             lease = await acquire(self._bus, user, self._owner)
-        except BusRefused as error:  # this user's lease is another type of key: the others are claimed all the same
+        except (BusRefused, BusForbidden) as error:
+            # This user's lease is another type of key, or Redis hides it: the others are claimed all the same.
             self.refused(user, str(error))
             return False
         if lease is None:

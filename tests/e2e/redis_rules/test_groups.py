@@ -65,7 +65,7 @@ def test_an_executor_of_a_group_reads_no_other_user_and_writes_nothing_of_theirs
             ("ACL", "SETUSER", "executor-eu-1", "allkeys"),
         ):
             forbidden(client, *command)
-        assert len(client.xrange(keys.orders("bob"))) == 1
+        assert client.xlen(keys.orders("bob")) == 1
         assert client.hgetall(keys.positions("bob", "kraken")) == {"BTC/USD": "1"}
         assert client.get(keys.lease("alice")) is None  # who serves whom may be known
         client.close()
@@ -87,11 +87,10 @@ def test_each_executor_serves_its_own_under_its_own_rules(tmp_path: Path, config
             stack.client.set(keys.last_settings(user), text)
             stack.client.hset(keys.positions(user, "kraken"), "BTC/USD", "1")
         stack.price("BTC/USD", "60000")
-        for user, amount in (("master", 10_000), ("alice", 5_000), ("bob", 5_000)):
+        for user, amount in (("alice", 5_000), ("bob", 5_000)):
             stack.open_account(user, USD=amount)
         executor = stack.start("executor", "services.executor", AS=BOBS, EXECUTOR_GROUPS="eu-1", EXECUTOR_CAPACITY="9")
         others = stack.executor(capacity=9)
-        stack.start("master-strategy", "services.master_strategy")
         stack.engine()
         stack.wait_ready("alice", "bob")
         stack.signal(size="0.02")
