@@ -47,6 +47,12 @@ class Caps:
     max_exposure_pct: Decimal | None = None
     """What all its positions may be worth together, in per cent of its equity."""
     one_entry_per_cycle: bool = False
+    settle_seconds: int = 0
+    """No entry is decided within so many first seconds of a candle, by the venue's clock.
+
+    It postpones an entry and changes none: the candles that decide are over. The master waits (`trading/cycle.py`); a backtest,
+    which decides at a candle's close and fills at the next open, stands for the decision after the wait.
+    """
 
 
 NO_CAPS: Final = Caps()

@@ -162,7 +162,7 @@ class Seat:
         """Have the plan see a price."""
         own = self._own.get(symbol)
         if own is not None and own.plan is not None and (seen := own.plan.after_price(price)) is not own.plan:
-            self._put(replace(own, plan=seen))
+            self._put(OwnPosition(own.strategy, own.position, seen, own.entered_at))
 
     def hit(self, symbol: Symbol, reference: Decimal, at: int) -> bool:
         """Do what the plan does at a price; return whether it has done anything.

@@ -262,20 +262,6 @@ async def test_an_entry_under_way_is_not_entered_again_and_counts_as_a_position(
     assert cycle._pending() == []
 
 
-async def test_a_live_candle_is_acted_upon_only_when_it_has_settled(rig: Rig, run: Run) -> None:
-    enters = _Own([Enter(BTC, Decimal("0.05"), "up", ExitPlan(Decimal(1)))])
-    rig.market.candles[BTC] = list(rising(first_at=rig.time.now - 8 * MINUTE - 5_000))
-    async with asyncio.TaskGroup() as tasks:
-        trader = run.trader(tasks)
-        cycle = _cycle_of(run, trader, enters, live=True)
-        cycle._slot = replace(cycle._slot, kind=replace(cycle._slot.kind, settle_seconds=6))
-        await cycle.turn()
-        assert not trader._book.under_way
-        rig.time.now += 1_000
-        await cycle.turn()
-    assert len(rig.account.orders) == 1
-
-
 async def test_symbols_are_read_in_rotating_batches_and_what_is_held_every_time(rig: Rig, run: Run) -> None:
     names = ["ETH/USD", "SOL/USD", "XRP/USD", "BTC/USD"]
     asked: list[list[str]] = []
