@@ -37,7 +37,7 @@ COPY --from=scripts /web/services/api/web/static/vendor services/api/web/static/
 COPY config config
 # A new volume takes over whose the folder is on which it is mounted: Redis users are made by a process that is not root.
 RUN mkdir -p /run/redis-users/acl /run/redis-users/master-strategy /run/redis-users/executor /run/redis-users/copy-engine \
-    /run/redis-users/api /run/redis-users/notifier /run/redis-users/ops /run/paper-token && mkdir -m 700 /run/shoal-secrets && \
+    /run/redis-users/api /run/redis-users/notifier /run/redis-users/ops /run/redis-users/groups /run/paper-token && mkdir -m 700 /run/shoal-secrets && \
     chown -R 10001:10001 /run/redis-users /run/paper-token /run/shoal-secrets
 ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=/app
 # The file system is read-only when it runs, and every health check is a start.

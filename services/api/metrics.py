@@ -11,6 +11,7 @@ from shared.contracts import keys
 from shared.ledger.backlog import Backlog
 from shared.ledger.outcomes import Outcome
 from shared.ledger.status import SystemStatus
+from shared.ledger.user_state import UserState
 
 _LATENCIES: Final = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 30, 60, 300)
 """Seconds: most copies take fractions of a second, an exit may wait for minutes."""
@@ -35,6 +36,7 @@ class Metrics:
         self._ready = self._gauge("shoal_ready", "1 while a signal would be copied")
         self._services = self._gauge("shoal_processes", "Processes with a heartbeat", "service")
         self._accounts = self._gauge("shoal_users", "Configured users by state", "state")
+        self._groups = self._gauge("shoal_group_users", "Users whom executors are to serve, by group", "group")
         self._equity = self._gauge("shoal_equity", "Equity as last read, for display only", "user", "venue", "currency")
         self._signals = self._gauge("shoal_signals_total", "Signals ever emitted")
         self._length = self._gauge("shoal_stream_length", "Entries in a stream", "stream")
@@ -75,7 +77,7 @@ class Metrics:
         return self._settled_text + generate_latest(self._registry)
 
     def _set_state(self, status: SystemStatus) -> None:
-        for gauge in (self._services, self._accounts, self._equity, self._faults, self._fault_events):
+        for gauge in (self._services, self._accounts, self._groups, self._equity, self._faults, self._fault_events):
             gauge.clear()
         self._ready.set(status.readiness.ready)
         for process in status.services:
@@ -86,6 +88,8 @@ class Metrics:
                 self._fault_events.labels(process.service, kind).inc(count)
         for user in status.users:
             self._accounts.labels(user.state).inc()
+            if user.state is not UserState.OFF:
+                self._groups.labels(user.policy.group).inc()
         held = [
             (user.policy.user, venue, account) for user in status.users for venue, account in user.accounts if account
         ]

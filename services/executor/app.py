@@ -53,16 +53,18 @@ async def main(settings: Settings) -> None:
     require_green(settings)
     log_mode(settings)
     watch = UsersWatch(settings.shoal_config)
+    settings.egress.require_usable()
     if settings.ignored_proxy:
         log.warning(settings.ignored_proxy)
     async with (
         open_bus(settings.redis_url, "executor", settings.durability) as bus,
-        new_http_session(settings.proxy) as http,
+        new_http_session(settings.egress) as http,
     ):
         await restore_last_settings(bus, watch)
         for name in keys_without_user(watch.everybody):
             log.warning("a key belongs to no user: there is no file of that name", variable=name)
-        roster = Roster(watch.everybody, settings.executor_users, str(settings.shoal_config))
+        pinned, groups = settings.executor_users, settings.executor_groups
+        roster = Roster(watch.everybody, pinned, str(settings.shoal_config), groups)
         await Executor(settings, bus, http, roster, watch).run()
 
 
@@ -85,15 +87,20 @@ class Executor:
         self._alarm = PriceAlarm(bus)
         self._turns: dict[str, UserTurn] = {}
         self._key_watch = KeyWatch(self._contexts, self._turns, self._cancel, self.faults)
+        self._handed_over: set[UserTurn] = set()
+        """Turns of users of another group by now, which were cancelled: a second cancel would interrupt how they end."""
         self._reported: dict[str, str] = {}
         self._renewals = Renewals(bus)
         capacity = max(settings.executor_capacity, len(settings.executor_users))
+        self._groups = ",".join(sorted(settings.executor_groups))
         self._claims = Claims(bus, roster.claimable(), capacity, self._owner, self._serve, self.faults)
+        self._claims.groups = self._groups
         self._claims.last = roster.without_entries()
 
     async def run(self) -> None:
         """Claim and serve until cancelled; then release every lease at once."""
         heartbeat = Heartbeat(Records(self._bus), "executor", self._owner, self.faults, _now_ms, self._mode)
+        heartbeat.groups = self._groups
         reading = asyncio.create_task(endless("order readers", self._reader.run()))
         keep_up = self._supervisor.keep_up
         helpers = [
@@ -131,9 +138,19 @@ class Executor:
         """Apply changed settings from now on, in running turns as well; other venues or other money take a new turn."""
         self._roster.update(users)
         self._claims.users, self._claims.last = self._roster.claimable(), self._roster.without_entries()
+        self._handed_over.intersection_update(self._turns.values())
         for user, turn in self._turns.items():
-            if not turn.follow(self._roster.policy(user)):
+            if not self._roster.serves(user):
+                self._hand_over(user, turn)
+            elif not turn.follow(self._roster.policy(user)):
                 self._claims.cancel(user)
+
+    def _hand_over(self, user: str, turn: UserTurn) -> None:
+        """End the turn of a user of another group by now, whose executors take the user over like that of a dead process."""
+        if turn not in self._handed_over:
+            log.info("the user is of another group now: executors of that group go on", user=user)
+            self._handed_over.add(turn)
+            self._claims.cancel(user)
 
     async def _follow_names(self) -> None:
         """Begin a new turn for the users whose turn has outdated asset names."""
@@ -198,7 +215,7 @@ class Executor:
                 watch=self._looks,
                 alarm=self._alarm,
             )
-            if not serving.follow(self._roster.policy(user)):
+            if not self._roster.serves(user) or not serving.follow(self._roster.policy(user)):
                 return  # settings changed while the contexts were built: these are for another turn
             self._turns[user] = serving
             await self._renewals.keep(lease, serving.serve())

@@ -13,7 +13,6 @@ from functools import partial
 from services.executor.account.context_factory import AccountContextFactory, OpenVenue
 from services.executor.protection.price_feed import PriceFeed
 from shared.bus.connection import Bus
-from shared.bus.connects import ConnectBudget
 from shared.bus.errors import BusError
 from shared.bus.venue_time import VenueTimeWriter
 from shared.runtime.supervision import Supervisor
@@ -44,7 +43,7 @@ class VenueUpkeep:
 
     def _begin(self, name: str, venue: OpenVenue) -> list[asyncio.Task[None]]:
         # With the masters' right to connect: it is one connection for the whole system, and exits depend on it.
-        permit = partial(ConnectBudget(self._bus, name).wait, first=True)
+        permit = partial(self._contexts.connects(name).wait, first=True)
         stream = (self._contexts.price_stream(name), permit)
         feed = PriceFeed(self._bus, venue.public, self._owner, venue.clock, stream)
         keeper = ClockKeeper(venue.clock, venue.public.ask_time, partial(self._look_at_clock, venue, feed))

@@ -77,6 +77,7 @@ async def main(settings: Settings) -> None:
     instance = instance_name()
     clocks = [VenueClock(each.venue) for each in accounts]
     faults = Faults(clocks[0])
+    settings.egress.require_usable()
     if settings.ignored_proxy:
         _log.warning(settings.ignored_proxy)
     async with AsyncExitStack() as stack:
@@ -189,7 +190,7 @@ class MasterAccount:
     async def _run_with(self, lease: Lease, key: ApiKey) -> None:
         settings = self._settings
         await claim_master_key(self._bus, key, lease, self._faults, self._subject)
-        async with new_http_session(settings.proxy) as http:
+        async with new_http_session(settings.egress) as http:
             nonces = None
             if VENUE_FACTS[self._venue].takes_nonces:
                 nonces = NonceCounter(self._bus, lease, lease.holder, key.fingerprint, floor=_nonce_floor())
@@ -218,7 +219,7 @@ class MasterAccount:
                 health=self._health,
                 crash_points=self._crash_points,
                 subject=self._subject,
-                permit=partial(ConnectBudget(self._bus, self._venue).wait, first=True),
+                permit=partial(ConnectBudget(self._bus, self._venue, source=settings.egress.name).wait, first=True),
                 offset=self._time.offset,
                 name=self._account.name,
                 symbols=self._account.symbols,

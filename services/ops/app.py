@@ -57,6 +57,7 @@ COMMANDS: Final = {
     "token": "access.token",
     "paper-accounts": "system.paper_accounts",
     "redis-users": "access.redis_users",
+    "acl": "access.acl",
     "health": "health",
 }
 """The module of each command, in the order of the help text."""

@@ -125,6 +125,6 @@ async def _serve(settings: Settings, paper: PaperFile, listener: socket.socket, 
 
 async def _follow(exchange: Exchange, settings: Settings) -> None:
     url = settings.prices_url
-    async with new_http_session(settings.proxy) as http:
+    async with new_http_session(settings.egress) as http:
         source = open_public_kraken(url=url, http=http, timeout=TIMEOUT, clock=lambda: int(exchange.clock.now() * 1000))
         await PriceMirror(exchange, source, url).run()

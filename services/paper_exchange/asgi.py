@@ -167,7 +167,10 @@ def _kraken_request(scope: Scope, body: bytes) -> KrakenRequest:
             signature = value
         elif name == b"content-type":
             content_type = value
-    return KrakenRequest(scope["method"], scope["path"], scope["query_string"], api_key, signature, content_type, body)
+    address = (scope.get("client") or ("",))[0]
+    return KrakenRequest(
+        scope["method"], scope["path"], scope["query_string"], api_key, signature, content_type, body, address
+    )
 
 
 async def _body(receive: Receive) -> bytes:

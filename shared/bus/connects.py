@@ -4,7 +4,8 @@ Masters come first: a part of the connects is kept from users, so that a hundred
 stream that signals are made from. Users without orders leave a part to those who have some. An account that gets none now is
 polled meanwhile, and may ask again after the wait.
 
-All processes that share a Redis count as one address; those of another Redis behind the same address are not seen.
+Processes that share a Redis and say nothing of their address (VENUE_BIND, VENUE_PROXY) count as one; of the others those count
+together that name the same one. Processes of another Redis behind the same address are not seen.
 """
 
 from __future__ import annotations
@@ -58,10 +59,12 @@ class ConnectBudget:
         venue: str,
         limit: ConnectLimit | None = None,
         *,
+        source: str = "",
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
+        """`source` is the address or proxy from which this process connects; empty for the system's choice."""
         self._bus = bus
-        self._venue = venue
+        self._key = keys.connects(venue, source)
         self._limit = limit or LIMITS[venue]
         self._sleep = sleep
 
@@ -75,7 +78,7 @@ class ConnectBudget:
         kept = 0 if first else max(limit.kept, limit.kept_from_idle) if idle else limit.kept
         wait = await self._bus.run(
             load("connect"),
-            [keys.connects(self._venue)],
+            [self._key],
             [limit.most, limit.window_ms, kept, str(uuid4())],
         )
         return int(wait) / 1000

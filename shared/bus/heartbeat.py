@@ -30,8 +30,8 @@ def instance_name() -> str:
 class Heartbeat:
     """Writes `shoal:heartbeat:<service>:<instance>` until cancelled; `state` is a short text for people.
 
-    `faults` is the register of the process, published with each heartbeat. An executor also sets `capacity` and `serving`.
-    `mode` is paper or live, `phase` how far the process has started, for programs that judge by it.
+    `faults` is the register of the process, published with each heartbeat. An executor also sets `capacity`, `serving` and
+    `groups`. `mode` is paper or live, `phase` how far the process has started, for programs that judge by it.
     """
 
     def __init__(
@@ -55,6 +55,7 @@ class Heartbeat:
         self.phase: Phase | None = None
         self.capacity: int | None = None
         self.serving: int | None = None
+        self.groups = ""
 
     async def publish(self, state: str) -> None:
         """Set the state and write it at once, so that health checks need not wait."""
@@ -71,6 +72,7 @@ class Heartbeat:
             fault_counts=write_counts(self.faults.events),
             mode=self._mode,
             phase=self.phase,
+            groups=self.groups,
         )
         with suppress(BusError):
             await self._records.write_heartbeat(self._service, self._instance, sign)

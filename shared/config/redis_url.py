@@ -8,6 +8,7 @@ it.
 from __future__ import annotations
 
 import re
+import ssl
 from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import SplitResult, parse_qs, quote, unquote, urlsplit
@@ -17,6 +18,8 @@ ADVICE: Final = (
     "characters of a user name or password other than letters, digits, - and _ are percent-encoded "
     "(# as %23, / as %2F, ? as %3F, @ as %40, % as %25, a space as %20)"
 )
+_CA: Final = "ssl_ca_certs"
+"""The option of a URL that names the certificates."""
 _LONE_PERCENT: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _HOST: Final = re.compile(r"\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_.])?")
 _PORT: Final = re.compile(r"[0-9]{1,5}")
@@ -59,6 +62,28 @@ def read_redis_url(url: str) -> RedisUrl:
         raise RedisUrlError(f"its port is not a number from 1 to 65535; {ADVICE}")
     start = f"{scheme}://{'***@' if userinfo else ''}{place}{parts.path}"
     return RedisUrl(start, _secrets(parts, userinfo))
+
+
+def with_ca_file(url: str, path: str) -> str:
+    """Return a URL that names the file with the certificates by which its server is recognised.
+
+    Raises ValueError, whose text repeats nothing of the URL, for a file that cannot be read or would have no effect.
+    """
+    if not url.lower().startswith(("rediss://", "rediss+")):
+        raise ValueError("REDIS_CA_FILE is set, but REDIS_URL does not begin with rediss://")
+    try:
+        read_redis_url(url)
+    except RedisUrlError as error:
+        raise ValueError(f"REDIS_URL: {error}") from None
+    query = urlsplit(url).query
+    if _CA in parse_qs(query):
+        raise ValueError(f"REDIS_CA_FILE is set, and REDIS_URL has {_CA}; set one of them")
+    try:
+        ssl.create_default_context(cafile=path)
+    except OSError as error:  # a file without certificates is an SSLError
+        why = "no certificates in PEM" if isinstance(error, ssl.SSLError) else error.strerror
+        raise ValueError(f"REDIS_CA_FILE names {path}, which cannot be used: {why}") from None
+    return f"{url}{'&' if query else '?'}{_CA}={quote(path, safe='')}"
 
 
 def _secrets(parts: SplitResult, userinfo: str) -> tuple[str, ...]:

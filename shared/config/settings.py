@@ -16,10 +16,11 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from shared.config.egress import Egress, read_bind
 from shared.config.errors import ConfigurationError
 from shared.config.origins import Origin, read_host, read_origin, read_stream_origin
 from shared.config.proxy import Proxy, read_proxy
-from shared.config.redis_url import read_redis_url
+from shared.config.redis_url import read_redis_url, with_ca_file
 from shared.config.refusal import in_one_line, nearest
 from shared.config.venue_settings import (
     KEY_VARIABLE,
@@ -32,6 +33,7 @@ from shared.config.venue_settings import (
 from shared.domain.account import MASTER
 from shared.domain.durability import Durability
 from shared.domain.funds import Funds
+from shared.domain.values.group_name import GROUP_WORDS, is_group_name
 from shared.domain.values.venue import VenueName
 from shared.runtime.crash_points import CrashPoint, CrashPoints
 
@@ -65,6 +67,8 @@ class Settings(BaseSettings):
     redis_url: str = Field(default="redis://127.0.0.1:6379/0", repr=False)
     redis_url_file: str = ""
     """A file that contains REDIS_URL, so that the password is not in the environment."""
+    redis_ca_file: str = ""
+    """The certificate (PEM) by which a Redis at rediss:// is recognised; without it, those that the system trusts."""
     redis_unchecked: Literal["refuse", "accept"] = "refuse"
     """Whether live mode accepts a Redis that does not report whether it may lose orders."""
     kraken_url: str = ""
@@ -80,6 +84,8 @@ class Settings(BaseSettings):
     paper_url: str = "http://127.0.0.1:8100"
     venue_proxy: str = Field(default="", repr=False)
     """An HTTP proxy (CONNECT) for TLS connections to venues; see `proxy.py`."""
+    venue_bind: str = ""
+    """The address of this machine from which venues are connected to; empty: the system chooses."""
     https_proxy: str = Field(default="", repr=False)
     """Not used: read only to warn about it."""
     paper_prices_url: str = ""
@@ -87,6 +93,8 @@ class Settings(BaseSettings):
     paper_latency: Literal["on", "off"] = "on"
     """`off`: the paper exchange answers at once, whatever its file says. For tests and measurements."""
     executor_users: Annotated[tuple[str, ...], NoDecode] = ()
+    executor_groups: Annotated[tuple[str, ...], NoDecode] = ()
+    """The groups whose users this executor serves; without it, the users without a group."""
     executor_capacity: int = Field(default=1, ge=1, le=10_000)
     api_host: str = "127.0.0.1"
     api_hosts: Annotated[tuple[str, ...], NoDecode] = ()
@@ -110,22 +118,12 @@ class Settings(BaseSettings):
 
     @model_validator(mode="before")
     @classmethod
-    def _redis_url_of_file(cls, given: dict[str, object]) -> dict[str, object]:
-        path = str(given.get("redis_url_file") or "").strip()
-        if not path:
-            return given
-        if given.get("redis_url"):
-            raise ValueError("REDIS_URL and REDIS_URL_FILE are both set; set one of them")
-        try:
-            url = Path(path).read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            why = getattr(error, "strerror", None) or "not a text"
-            raise ValueError(f"REDIS_URL_FILE names {path}, which cannot be read: {why}") from None
-        if not url:
-            raise ValueError(f"REDIS_URL_FILE names {path}, which is empty")
-        return given | {"redis_url": url}
+    def _whole_redis_url(cls, given: dict[str, object]) -> dict[str, object]:
+        given = _with_redis_url_of_file(given)
+        path = str(given.get("redis_ca_file") or "").strip()
+        return given | {"redis_url": with_ca_file(str(given.get("redis_url") or ""), path)} if path else given
 
-    @field_validator("executor_users", "api_hosts", mode="before")
+    @field_validator("executor_users", "executor_groups", "api_hosts", mode="before")
     @classmethod
     def _split_users(cls, value: object) -> object:
         if isinstance(value, str):
@@ -152,6 +150,21 @@ class Settings(BaseSettings):
     @classmethod
     def _host_names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(map(read_host, value))
+
+    @field_validator("executor_groups")
+    @classmethod
+    def _group_names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name in value:
+            if not is_group_name(name):
+                raise ValueError(f"{GROUP_WORDS}; several are separated by commas")
+        return value
+
+    @field_validator("venue_bind")
+    @classmethod
+    def _an_address(cls, value: str) -> str:
+        if value:
+            read_bind(value)
+        return value
 
     @field_validator("venue_proxy")
     @classmethod
@@ -213,6 +226,11 @@ class Settings(BaseSettings):
         return read_proxy(self.venue_proxy) if self.venue_proxy else None
 
     @property
+    def egress(self) -> Egress:
+        """Return how this process connects to venues."""
+        return Egress(self.proxy, read_bind(self.venue_bind) if self.venue_bind else None)
+
+    @property
     def ignored_proxy(self) -> str:
         """Return a warning that HTTPS_PROXY is set and not used; an empty string if it does not apply."""
         if self.shoal_mode is Mode.PAPER or self.venue_proxy or not self.https_proxy:
@@ -269,6 +287,22 @@ class Settings(BaseSettings):
     def venue_tier(self, venue: str) -> str | None:
         """Return the tier of the accounts at a venue; None at a venue that has no tiers, and where it is not set."""
         return self.venue(venue).tier
+
+
+def _with_redis_url_of_file(given: dict[str, object]) -> dict[str, object]:
+    path = str(given.get("redis_url_file") or "").strip()
+    if not path:
+        return given
+    if given.get("redis_url"):
+        raise ValueError("REDIS_URL and REDIS_URL_FILE are both set; set one of them")
+    try:
+        url = Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or "not a text"
+        raise ValueError(f"REDIS_URL_FILE names {path}, which cannot be read: {why}") from None
+    if not url:
+        raise ValueError(f"REDIS_URL_FILE names {path}, which is empty")
+    return given | {"redis_url": url}
 
 
 def _origin_of(url: str) -> Origin:

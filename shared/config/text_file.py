@@ -24,6 +24,10 @@ class UnreadableFileError(ConfigurationError):
     """The file could not be read now: missing permissions, a broken link, a failing disk or network file system."""
 
 
+class MissingFileError(UnreadableFileError):
+    """There is no such file now, or a link leads to none."""
+
+
 class NotAFileError(ConfigurationError):
     """The path is a folder, a pipe or a device."""
 
@@ -52,6 +56,8 @@ def _read_bytes(path: Path) -> bytes:
     try:
         # Not blocking: opening a named pipe would wait for a writer for ever.
         number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError as error:
+        raise MissingFileError(f"cannot be read: {_why(error)}") from None
     except OSError as error:
         raise UnreadableFileError(f"cannot be read: {_why(error)}") from None
     try:

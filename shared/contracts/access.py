@@ -1,7 +1,10 @@
 """The Redis ACL rules of each service: the commands that it sends and the keys that it writes.
 
 Every service may read all of Shoal's keys but those of signing in (`shoal-access:`), which are the api's alone; it may write only
-the keys that it owns. A script runs with the rights of its caller: Redis checks each command in it again.
+the keys that it owns. The executors of a group are a Redis user of their own, who reads and writes the keys of the group's users
+and what concerns all, and not those of other users: patterns name the users one by one, since a key does not show a group.
+
+A script runs with the rights of its caller: Redis checks each command in it again.
 
 No rule may be wider than needed for convenience: an attacker in one container must not be able to write orders. Only commands of
 Redis 7.0 may be named, or an older server would not start.
@@ -9,6 +12,7 @@ Redis 7.0 may be named, or an older server would not start.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -145,14 +149,70 @@ ACCESS: Final[dict[str, tuple[WriteRule, ...]]] = {
 """By service. `paper-exchange` and `paper-accounts` need no Redis, so they have no Redis user."""
 
 
-def rules(service: str) -> str:
-    """Return the ACL rules of a service's Redis user, without name and password."""
-    parts = ["reset on resetchannels -@all", _allow(_CONNECTION), f"({_allow(_READING)} %R~shoal:*)"]
-    parts.append(f"({_allow('eval evalsha')} ~shoal:*)")
-    parts += [
-        f"({_allow(each.commands)} {' '.join(f'~{pattern}' for pattern in each.keys)})" for each in ACCESS[service]
-    ]
+EXECUTOR: Final = "executor"
+_OF_ANY_USER: Final = f"{{{_ANY}}}"
+"""What stands for the user in a pattern of the keys of all users."""
+_PRICE_FEEDS: Final = keys.price_feed(_ANY)
+"""Leases that executors of every group may hold beside those of their users."""
+_CONCERNS_ALL: Final = (
+    keys.SIGNALS,
+    keys.MASTER_ORDERS,
+    keys.masters_resting(_ANY),
+    keys.MIRRORING,
+    keys.KNOWN_USERS,
+    keys.CONTROL,
+    keys.control_of_symbol(_ANY),
+    keys.HEARTBEATS,
+    keys.PROCESSES,
+    keys.OF_THE_MASTER,
+    keys.OF_FURTHER_MASTERS,
+    keys.api_key(_ANY),
+    keys.prices(_ANY),
+    keys.price_samples(_ANY, _ANY),
+    keys.instruments(_ANY),
+    keys.watched(_ANY),
+    keys.clock(_ANY),
+    keys.connects(_ANY),
+    keys.lease(_ANY),
+    keys.fence(_ANY),
+)
+"""Keys beside those of its users that an executor reads: the market, the master, switches, who serves whom, who uses a key."""
+
+
+def redis_user(service: str, group: str = "") -> str:
+    """Return the name of a service's Redis user; that of an executor may be of a group."""
+    return f"{service}-{group}" if group else service
+
+
+def rules(service: str, users: Sequence[str] | None = None) -> str:
+    """Return the ACL rules of a service's Redis user, without name and password; of an executor for these users alone."""
+    return f"reset on {rights(service, users)}"
+
+
+def rights(service: str, users: Sequence[str] | None = None) -> str:
+    """Return the rules that replace all rights of a Redis user and keep its passwords."""
+    parts = ["resetchannels resetkeys clearselectors -@all", _allow(_CONNECTION)]
+    parts.append(f"({_allow(_READING)} {_readable(users)})")
+    parts.append(f"({_allow('eval evalsha')} ~shoal:*)")  # a script's commands are checked each by its own keys
+    for each in ACCESS[service]:
+        patterns = each.keys if users is None else [one for key in each.keys for one in _narrowed(key, users)]
+        if patterns:
+            parts.append(f"({_allow(each.commands)} {' '.join(f'~{pattern}' for pattern in patterns)})")
     return " ".join(parts)
+
+
+def _readable(users: Sequence[str] | None) -> str:
+    if users is None:
+        return "%R~shoal:*"
+    return " ".join(f"%R~{pattern}" for pattern in (*_CONCERNS_ALL, *(keys.of_user(user) for user in users)))
+
+
+def _narrowed(pattern: str, users: Sequence[str]) -> list[str]:
+    """Return the patterns of some users' keys for a pattern of all users' keys; any other one stays as it is."""
+    if _OF_ANY_USER not in pattern:
+        return [pattern]
+    holders = [*users, _PRICE_FEEDS] if pattern in _lease(_ANY) else users
+    return [pattern.replace(_OF_ANY_USER, f"{{{holder}}}") for holder in holders]
 
 
 def _allow(commands: str) -> str:

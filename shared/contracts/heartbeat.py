@@ -26,7 +26,8 @@ class HeartbeatRecord(Message):
     """`state` is a short text for people, `since` its instant; `capacity` and `serving` count users of an executor.
 
     `faults` is a JSON list of the active faults, `fault_counts` a JSON object of events by kind since the process started.
-    `mode` is the kind of money that the process moves, `paper` or `live`. `phase` is blank where it has no meaning.
+    `mode` is the kind of money that the process moves, `paper` or `live`. `phase` is blank where it has no meaning. `groups` are
+    those whose users an executor serves, separated by commas; blank: the users without a group.
     """
 
     state: str = ""
@@ -38,6 +39,7 @@ class HeartbeatRecord(Message):
     fault_counts: str = ""
     mode: str = ""
     phase: Annotated[Phase | None, type_or_blank] = None
+    groups: str = ""
 
 
 def write_faults(faults: Iterable[Fault]) -> str:

@@ -61,6 +61,11 @@ EXECUTOR: Final = "executor"
 """The group on every order stream, and its only consumer."""
 
 
+def of_user(user: str) -> str:
+    """Pattern of every key of a user's."""
+    return f"shoal:*{{{user}}}*"
+
+
 def orders(user: str) -> str:
     """Stream of decisions for a user."""
     return f"shoal:orders:{{{user}}}"
@@ -237,9 +242,10 @@ def clock(venue: str) -> str:
     return f"shoal:clock:{venue}"
 
 
-def connects(venue: str) -> str:
-    """Sorted set of the connects of streams to a venue by instant; by the executors and the master."""
-    return f"shoal:connects:{venue}"
+def connects(venue: str, source: str = "") -> str:
+    """Sorted set of the connects of streams to a venue by instant; by the executors and the master. `source` is the address or
+    proxy from which they are, where one is set: each has its own limit."""
+    return f"shoal:connects:{venue}:{source}" if source else f"shoal:connects:{venue}"
 
 
 def instruments(venue: str) -> str:

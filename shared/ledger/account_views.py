@@ -91,6 +91,8 @@ class UserView(View):
     reason: str
     enabled: bool
     paper: bool
+    group: str = ""
+    """The group whose executors serve the user; empty for a user in no group."""
     venues: tuple[str, ...]
     follow: dict[str, str] = {}
     """The venue to which the entries of each master go; empty for a master that is not followed."""
@@ -115,6 +117,7 @@ class UserView(View):
             reason=user.reason,
             enabled=policy.enabled,
             paper=policy.paper,
+            group=policy.group,
             venues=policy.venues,
             follow={master: "" if policy.waits(master) else policy.venue_for(master) or "" for master in MASTERS},
             waiting=dict(policy.waiting),

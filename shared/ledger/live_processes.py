@@ -9,6 +9,7 @@ from typing import Final
 from shared.contracts.heartbeat import HeartbeatRecord, Phase, read_counts, read_faults
 from shared.domain.fault import Fault
 
+_EXECUTOR: Final = "executor"
 _CLOSED: Final = ("starting", "waiting", "standby", "failed")
 """Prefixes of the state of an engine that does not process signals."""
 
@@ -31,6 +32,12 @@ class LiveProcess:
     """`paper` or `live`; empty if it does not report it."""
     phase: Phase | None = None
     """Its phase; None if it does not report it."""
+    groups: frozenset[str] = frozenset()
+    """The groups whose users an executor serves; none: the users without a group."""
+
+    def serves_group(self, group: str) -> bool:
+        """Return whether this is an executor for the users of a group, or of none if that is empty."""
+        return self.service == _EXECUTOR and (group in self.groups if group else not self.groups)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +61,16 @@ def read_processes(heartbeats: Mapping[str, HeartbeatRecord]) -> tuple[LiveProce
         faults, counts = read_faults(record.faults), read_counts(record.fault_counts)
         found.append(
             LiveProcess(
-                service, instance, record.state, record.since, record.version, faults, counts, record.mode, record.phase
+                service,
+                instance,
+                record.state,
+                record.since,
+                record.version,
+                faults,
+                counts,
+                record.mode,
+                record.phase,
+                frozenset(filter(None, record.groups.split(","))),
             )
         )
     return tuple(found)

@@ -29,6 +29,7 @@ from shared.ledger.key_checks import KeyState, judge_check
 from shared.ledger.live_processes import LiveProcess, ServiceFault, engine_is_open, read_processes
 from shared.ledger.message_service import find_message_problem
 from shared.ledger.stages.rows import StageRow, read_stages
+from shared.ledger.unserved_groups import describe_unserved_groups
 from shared.ledger.user_state import STOPPED_STATES, EntryStop, UserState, count_users, describe, find_entry_stop
 from shared.ledger.users import describe_held
 
@@ -92,6 +93,11 @@ class UserStatus:
         return {venue: state.unchecked for venue, state in self.keys.items() if state.unchecked}
 
     @property
+    def unserved(self) -> str:
+        """Return that no executor serves the user, with the group whose executors would."""
+        return f"{NO_EXECUTOR} (group {self.policy.group})" if self.policy.group else NO_EXECUTOR
+
+    @property
     def reason(self) -> str:
         """Return why the user is not trading; an empty text if they are."""
         state = self.state
@@ -105,7 +111,7 @@ class UserStatus:
         if state in STOPPED_STATES and self.entry_stop:
             return self.entry_stop.reason
         if not self.owner:
-            return NO_EXECUTOR
+            return self.unserved
         if state is UserState.UNCHECKED:
             return "; ".join(f"{venue}: {why}" for venue, why in self.unchecked.items())
         said = [f"{venue}: {account.reason}" for venue, account in self.accounts if account and account.reason]
@@ -239,11 +245,13 @@ def assess_readiness(status: SystemStatus) -> SystemReadiness:
 
 
 def _notes(status: SystemStatus) -> tuple[str, ...]:
-    """Describe a Redis that is nearly full and messages that are not sent, what is stopped on purpose (all users, single users,
-    symbols), a master of several that is not ready, and API keys that are refused or unchecked.
+    """Describe a Redis that is nearly full and messages that are not sent, groups without an executor, what is stopped on purpose
+    (all users, single users, symbols), a master of several that is not ready, and API keys that are refused or unchecked.
     """
     notes = [status.memory.words] if status.memory is not None and status.memory.nearly_full else []
     notes += [status.messages] if status.messages else []
+    wanted = [(user.policy.group, user.policy.user) for user in status.users if user.state is not UserState.OFF]
+    notes += describe_unserved_groups(wanted, status.services)
     notes += [f"everybody: {describe(status.control)}"] if status.control.mode is not ControlMode.RUN else []
     notes += [f"{symbol}: {describe(switch)}" for symbol, switch in sorted(status.symbols.items())]
     if any(account.state is AccountState.READY for _, account in status.master):  # else it is a reason

@@ -27,6 +27,7 @@ _NOT_ASKED: Final[Mapping[str, str]] = {
     "follow.": _ACCOUNT,
     "venues": _ACCOUNT,
     "paper": _ACCOUNT,
+    "group": "which executor serves the user, and from which address",
     "symbols.map": "which pair is traded: the rules of another pair were not recorded",
     "orders": "how the master's resting orders are copied, of which a fill says nothing",
     "on_join": "joining, which is not a decision on one signal",

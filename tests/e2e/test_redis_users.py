@@ -32,11 +32,13 @@ from tests.support.stack import Stack
 class GuardedStack(Stack):
     """A stack whose services come with their own users; the test itself may do everything."""
 
-    def __init__(self, folder: Path, users: list[str], **more: Any) -> None:
+    def __init__(
+        self, folder: Path, users: list[str], *, groups: dict[str, list[str]] | None = None, **more: Any
+    ) -> None:
         super().__init__(folder, users, **more)
         acl = folder / "users"
         port = free_port()
-        write_users(acl, f"127.0.0.1:{port}/0")
+        write_users(acl, f"127.0.0.1:{port}/0", groups)
         rules = (acl / "acl" / "users.acl").read_text().splitlines()
         mine = [line for line in rules if not line.startswith("user default ")]
         (acl / "acl" / "test.acl").write_text("\n".join(["user default on nopass ~* &* +@all", *mine]) + "\n")
@@ -45,7 +47,7 @@ class GuardedStack(Stack):
         self.acting = "api"
 
     def url_of(self, service: str) -> str:
-        """Return the REDIS_URL of a service."""
+        """Return the REDIS_URL of a service, or of the executors of a group (`groups/eu-1`)."""
         return (self._acl / service / "url").read_text().strip()
 
     def environment(self) -> dict[str, str]:
@@ -54,7 +56,7 @@ class GuardedStack(Stack):
 
     def start(self, name: str, module: str, *args: str, **more: str) -> Service:
         """Start a service as its own user."""
-        self.acting = name if name in ACCESS else "api"
+        self.acting = more.pop("AS", name if name in ACCESS else "api")
         try:
             return super().start(name, module, *args, **more)
         finally:

@@ -212,6 +212,10 @@ class AccountContextFactory:
         url = VENUE_FACTS[name].stream_url(at.url, public=True)
         return open_price_stream(url=url, http=self._http, public=at.public, clock=at.clock)
 
+    def connects(self, name: str) -> ConnectBudget:
+        """Return the budget of connects to a venue's streams from where this process connects."""
+        return ConnectBudget(self._bus, name, source=self._settings.egress.name)
+
     def look_at_clocks(self) -> None:
         """Report a host clock that differs from a venue's, and clear the report of one that no longer does."""
         for known in self._venues.values():
@@ -323,6 +327,6 @@ class AccountContextFactory:
                 name, url=url, http=self._http, timeout=VENUE_TIMEOUT, clock=clock, faults=self._faults
             )
             alarm = ClockAlarm(self._faults, clock.offset)
-            known = OpenVenue(url, stream_url, public, clock, alarm, StreamPlaces(ConnectBudget(self._bus, name)))
+            known = OpenVenue(url, stream_url, public, clock, alarm, StreamPlaces(self.connects(name)))
             self._venues[name, title] = known
         return known

@@ -17,7 +17,7 @@ from typing import Any, Final
 import structlog
 
 from shared.bus.connection import Bus
-from shared.bus.errors import BusError, BusRefused
+from shared.bus.errors import BusError, BusForbidden, BusRefused
 from shared.bus.lease import Lease, acquire
 from shared.bus.records import Records
 from shared.contracts import keys
@@ -63,6 +63,8 @@ class Claims:
         self.users = list(users)
         self.last: frozenset[str] = frozenset()
         """Users who are claimed only when no other is free: they take no entries."""
+        self.groups = ""
+        """Whose users these are, as the heartbeats of executors say it."""
         self.capacity = capacity
         self._owner = owner
         self._serve = serve
@@ -83,7 +85,8 @@ class Claims:
         names = sorted(self._turns)
         shown = ", ".join(names[:_SHOWN]) or "nobody"
         more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-        return f"serving {shown}{more} ({len(names)} of {self.capacity})"
+        of = f"; groups {self.groups}" if self.groups else ""
+        return f"serving {shown}{more} ({len(names)} of {self.capacity}{of})"
 
     async def update(self) -> None:
         """Claim free users while there is room, and take in those in need. Survives outages of Redis."""
@@ -138,7 +141,8 @@ class Claims:
     async def _claim(self, user: str) -> bool:
         try:
             lease = await acquire(self._bus, user, self._owner)
-        except BusRefused as error:  # this user's lease is another type of key: the others are claimed all the same
+        except (BusRefused, BusForbidden) as error:
+            # This user's lease is another type of key, or Redis hides it: the others are claimed all the same.
             self.refused(user, str(error))
             return False
         if lease is None:
@@ -183,6 +187,8 @@ class Claims:
         for name, sign in (await self._records.heartbeats()).items():
             if not name.startswith("executor:") or name.endswith(self._owner):
                 continue
+            if sign.groups != self.groups:
+                continue  # it serves other users
             if sign.serving is not None and sign.capacity is not None and sign.serving < sign.capacity:
                 return True
         return False

@@ -84,7 +84,8 @@ class UserReader:
         if now - since < _UNSERVED_MS:
             return []
         what = f"{NO_EXECUTOR}: nothing is copied, and no exit is sent"
-        todo = "start another executor, or raise EXECUTOR_CAPACITY; ops status"
+        of = f" of the group {policy.group} (EXECUTOR_GROUPS)" if policy.group else ""
+        todo = f"start another executor{of}, or raise EXECUTOR_CAPACITY; ops status"
         return [Cause(Event.SERVICE_DOWN, f"user {policy.user}", policy.user, what, since, todo, UNSERVED)]
 
     async def _master(self) -> list[Cause]:

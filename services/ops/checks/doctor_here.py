@@ -37,7 +37,12 @@ _CURRENCY: Final = "USD"
 
 
 async def check_here(settings: Settings, bus: Bus, owner: str, venue: str, policy: UserPolicy | None) -> KeyReport:
-    """Check the key of an account here. Raises BusUnavailable."""
+    """Check the key of an account here; not of a user whose group has another address. Raises BusUnavailable."""
+    if policy is not None and policy.group and policy.group not in settings.executor_groups:
+        return _unchecked(
+            f"no process serves {owner}, who is in the group {policy.group}: start an executor of that group, or run this with "
+            f"EXECUTOR_GROUPS={policy.group}, where the group's address is"
+        )
     key_owner = _key_owner(settings, owner)
     try:
         key = read_api_key(
@@ -60,7 +65,7 @@ async def check_here(settings: Settings, bus: Bus, owner: str, venue: str, polic
         return _unchecked(f"a process has begun to serve {owner}: ask again")
     renewing = asyncio.create_task(_renew(lease))
     try:
-        async with new_http_session(settings.proxy) as http:
+        async with new_http_session(settings.egress) as http:
             return await _examine(settings, bus, lease, venue, key, policy, http)
     except BusForbidden:
         return _unchecked(

@@ -190,7 +190,7 @@ def _show_accounts(out: Console, view: StatusView) -> None:
     for user in view.users:
         if user.reason:
             out.print(f"  {user.user}: {user.reason}", markup=False)
-        if user.state != UserState.OFF and not user.owner and user.reason != NO_EXECUTOR:
+        if user.state != UserState.OFF and not user.owner and NO_EXECUTOR not in user.reason:
             out.print(f"  {user.user}: {NO_EXECUTOR}", markup=False)
         for each in user.accounts:
             if NO_STREAM_RIGHT in each.served:

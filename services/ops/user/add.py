@@ -21,7 +21,7 @@ from services.ops.system.paper_accounts import ACCOUNTS_FILE
 from services.ops.user.key_files import secrets_of
 from services.ops.user.names import Who, check_new_name, names_with_file
 from services.ops.user.paper import ASSET, PaperAccount, note_balances, open_accounts
-from services.ops.user.user_file import file_of, new_text, require_writable, write
+from services.ops.user.user_file import file_of, new_text, require_usable, require_writable, write
 from shared.bus.connection import Bus
 from shared.bus.errors import BusError
 from shared.bus.records import Records
@@ -49,6 +49,7 @@ Paper = Annotated[bool, typer.Option("--paper", help="Also make an account and a
 Balance = Annotated[
     str, typer.Option("--balance", help=f"{ASSET} of each paper account; {plain(_BALANCE)} if not given.")
 ]
+InGroup = Annotated[str, typer.Option("--group", help="The user's group: there is config/groups/<group>.toml.")]
 Wait = Annotated[float, typer.Option("--wait", min=0, help="Seconds to wait until an executor serves a paper user.")]
 
 
@@ -57,6 +58,7 @@ def add(
     venue: Venues = None,
     paper: Paper = False,
     balance: Balance = "",
+    group: InGroup = "",
     wait: Wait = 30.0,
     as_json: AsJson = False,
 ) -> None:
@@ -67,7 +69,7 @@ def add(
     check_new_name(user, ())  # before it becomes part of a path
     path = file_of(settings.shoal_config, user)
     with only_writer(settings.shoal_config):
-        made = _create(settings, user, path, venues, amount if paper else None)
+        made = _create(settings, user, path, venues, amount if paper else None, group)
     states = _states(user, venues, wait if paper else 0.0)
     if as_json:
         accounts = [{"venue": each.venue, "key": each.place, "fingerprint": each.fingerprint} for each in made]
@@ -83,20 +85,22 @@ def add(
 
 
 def _create(
-    settings: Settings, user: str, path: Path, venues: Sequence[str], balance: Decimal | None
+    settings: Settings, user: str, path: Path, venues: Sequence[str], balance: Decimal | None, group: str
 ) -> list[PaperAccount]:
     """Write all that makes a user, the user's file last; with a balance also the paper accounts. Raises ConfigurationError."""
     check_new_name(user, names_with_file(settings))
     if path.exists() or path.is_symlink():
         raise ConfigurationError(f"{path} exists already: {user} is a user; `ops user list` shows them")
     require_writable(path)
+    text = new_text(venues, paper=balance is not None and settings.shoal_mode is Mode.LIVE, group=group)
+    require_usable(path, text)
     _end_sessions(user)
     made: list[PaperAccount] = []
     if balance is not None:
         require_writable(settings.shoal_config / ACCOUNTS_FILE)
         made = asyncio.run(open_accounts(settings, user, venues, balance))
         note_balances(settings.shoal_config, user, venues, balance)
-    write(path, new_text(venues, paper=balance is not None and settings.shoal_mode is Mode.LIVE))
+    write(path, text)
     return made
 
 

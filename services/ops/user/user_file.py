@@ -15,10 +15,8 @@ from typing import Final
 
 from shared.config.errors import ConfigurationError
 from shared.config.text_file import read_text
-from shared.config.toml_file import parse_toml
-from shared.config.users.file import UserFile
 from shared.config.users.folder_lock import only_writer
-from shared.config.users.loader import SUFFIX, users_folder
+from shared.config.users.loader import SUFFIX, policy_of, users_folder
 
 _TABLE: Final = re.compile(r"^\s*\[", re.MULTILINE)
 
@@ -34,13 +32,14 @@ def require_writable(path: Path) -> None:
         raise ConfigurationError(f"{path.parent} cannot be written here: run this where it can be")
 
 
-def new_text(venues: Sequence[str], *, paper: bool) -> str:
+def new_text(venues: Sequence[str], *, paper: bool, group: str = "") -> str:
     """Return the text of a new user's file."""
     lines = [
         "# Every setting and its default: see alice.toml of the repository (config/users/alice.toml).",
         "enabled = true",
         f"venues = {json.dumps(list(venues))}",
     ]
+    lines += [f"group = {json.dumps(group)}"] if group else []
     return "\n".join([*lines, *(["paper = true"] if paper else [])]) + "\n"
 
 
@@ -58,11 +57,16 @@ def change_settings(path: Path, **values: bool | str) -> None:
 
 def write(path: Path, text: str) -> None:
     """Write a user's file in one step. Raises ConfigurationError if services would not accept it, or it cannot be written."""
+    require_usable(path, text)
+    replace_text(path, text)
+
+
+def require_usable(path: Path, text: str) -> None:
+    """Raise ConfigurationError if services would not accept a text as this user's file."""
     try:
-        parse_toml(text, UserFile)
+        policy_of(text, path)
     except ConfigurationError as error:
         raise ConfigurationError(f"{path} is not changed, since services would not accept it: {error}") from None
-    replace_text(path, text)
 
 
 def replace_text(path: Path, text: str) -> None:

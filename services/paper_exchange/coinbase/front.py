@@ -106,7 +106,7 @@ class CoinbaseFront:
         name, journal = claimed_key(request.authorization), self._exchange.journal
         key = self.venue.key(name)
         user = key.account.user if key is not None else ""
-        row = journal.arrived(self._exchange.clock.now(), name, user, route.name, "")
+        row = journal.arrived(self._exchange.clock.now(), name, user, route.name, "", request.address)
         body = _object(request.body) if request.verb == "POST" else {}
         if body is not None and isinstance(client_id := body.get("client_order_id"), str):
             journal.detail(row, "client_order_id", client_id[:256])

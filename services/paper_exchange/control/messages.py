@@ -6,9 +6,10 @@ import binascii
 from base64 import b64decode
 from collections.abc import Callable
 from decimal import Decimal
+from ipaddress import ip_network
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from services.paper_exchange.coinbase.keys import parse_secret
 from services.paper_exchange.control.fault_options import FaultOptions, refusal_of
@@ -41,6 +42,14 @@ def _check_private_key(secret: str) -> None:
     parse_secret(secret)
 
 
+def _check_address(text: str) -> str:
+    try:
+        ip_network(text, strict=False)
+    except ValueError:
+        raise ValueError("must be an IP address, or a range such as 198.51.100.0/24") from None
+    return text
+
+
 SECRET_CHECKS: Final[dict[str, Callable[[str], None]]] = {"coinbase": _check_private_key}
 """What a caller's own secret must be; base64 where nothing is named."""
 
@@ -60,7 +69,7 @@ class NewAccount(StrictModel):
     api_secret: str | None = Field(default=None, repr=False)
     balances: dict[str, Amount] = Field(default_factory=dict)
     permissions: frozenset[Permission] = DEFAULT_PERMISSIONS
-    ip_allowlist: tuple[Annotated[str, Field(min_length=1, max_length=64)], ...] = Field(default=(), max_length=32)
+    ip_allowlist: tuple[Annotated[str, AfterValidator(_check_address)], ...] = Field(default=(), max_length=32)
     valid_until: int = Field(default=0, ge=0, le=10**11)
     """Epoch seconds at which the key expires."""
     tier: Literal["starter", "intermediate", "pro", "unlimited"] = "pro"

@@ -46,6 +46,7 @@ class Journal:
         self._at = array("d")
         self._key = array("l")
         self._user = array("l")
+        self._address = array("l")
         self._method = array("l")
         self._nonce = array("Q")
         self._verdict = array("l")
@@ -56,13 +57,14 @@ class Journal:
     def __len__(self) -> int:
         return len(self._at)
 
-    def arrived(self, at: float, api_key: str, user: str, method: str, nonce: str) -> int:
-        """Record a request on arrival. Return its row, for the verdict."""
+    def arrived(self, at: float, api_key: str, user: str, method: str, nonce: str, address: str = "") -> int:
+        """Record a request on arrival from an address. Return its row, for the verdict."""
         number = self._names.number
         row = len(self._at)
         self._at.append(at)
         self._key.append(number(api_key))
         self._user.append(number(user))
+        self._address.append(number(address))
         self._method.append(number(method))
         plain = int(nonce) if nonce.isascii() and nonce.isdigit() and len(nonce) <= 20 else LARGEST + 1
         if plain > LARGEST:
@@ -85,7 +87,9 @@ class Journal:
         self._details.setdefault(row, {})[name] = value
 
     def requests(self, api_key: str = "") -> Iterator[dict[str, object]]:
-        """Iterate over the rows in arrival order: at (ms), api_key, user, method, nonce, verdict, fault if one fired, details."""
+        """Iterate over the rows in arrival order: at (ms), api_key, user, method, nonce, verdict, address if one is known, fault
+        if one fired, details.
+        """
         names = self._names.names
         wanted = self._names.find(api_key) if api_key else None
         for row in range(len(self._at)):
@@ -99,6 +103,8 @@ class Journal:
                 "nonce": self._odd_nonces.get(row, self._nonce[row]),
                 "verdict": names[self._verdict[row]],
             }
+            if address := names[self._address[row]]:
+                entry["address"] = address
             if row in self._faults:
                 entry["fault"] = self._faults[row]
             if row in self._details:

@@ -1,6 +1,6 @@
 """A Kraken request from its bytes to its answer: the venue's order of checks, the journal, the faults.
 
-    path -> [faults before] -> key -> lockout, signature, nonce -> [faults that refuse] -> REST counter
+    path -> [faults before] -> key, address -> lockout, signature, nonce -> [faults that refuse] -> REST counter
          -> permission -> [faults that delay] -> arguments, rules, matching -> [faults that corrupt the answer]
 
 A request is recorded when its body is complete, which is also when its nonce counts: the journal's order is the order of
@@ -22,7 +22,7 @@ from services.paper_exchange.kraken import errors
 from services.paper_exchange.kraken.call import Call
 from services.paper_exchange.kraken.counters import TIERS, Counters
 from services.paper_exchange.kraken.errors import KrakenRefusal
-from services.paper_exchange.kraken.gate import Gate, LockoutRule
+from services.paper_exchange.kraken.gate import Gate, LockoutRule, admits_address
 from services.paper_exchange.kraken.methods import METHODS, Method
 from services.paper_exchange.kraken.parameters import Parameters
 from services.paper_exchange.kraken.public import METHODS as PUBLIC
@@ -76,6 +76,8 @@ class Request:
     signature: bytes
     content_type: bytes
     body: bytes
+    address: str = ""
+    """Where it came from; empty if that is not known."""
 
 
 @dataclass(slots=True)
@@ -142,7 +144,7 @@ class KrakenFront:
         nonce = parameters.text("nonce")
         now = exchange.clock.now()
         user = key.account.user if key is not None else ""
-        row = exchange.journal.arrived(now, request.api_key, user, name, nonce)
+        row = exchange.journal.arrived(now, request.api_key, user, name, nonce, request.address)
         if only_check := parameters.text("validate"):
             exchange.journal.detail(row, "validate", only_check[:8])
         switch = exchange.faults.take(BEFORE | REFUSE, user, name, venue=VENUE)
@@ -150,7 +152,7 @@ class KrakenFront:
             exchange.journal.fault(row, switch.fault)
             exchange.journal.verdict(row, NOT_PROCESSED)
             return _before(switch)
-        if key is None:
+        if key is None or not admits_address(key, request.address):
             return self._refuse(row, errors.INVALID_KEY, user, name)
         error = AT_THE_GATE.get(switch.fault, "") if switch is not None else ""
         error = error or self._gate.admit(key, request.path, request.body, nonce, request.signature, now)

@@ -1,4 +1,4 @@
-"""The checks of access in Kraken's order: key, lockout, signature, nonce. What fails here is never processed.
+"""The checks of access in Kraken's order: key and its addresses, lockout, signature, nonce. What fails is never processed.
 
 The signature covers the raw bytes of the body; the nonce must be above the last accepted one of its key, or, with a nonce
 window, not older than the window and not used before. An equal nonce is always rejected.
@@ -10,6 +10,7 @@ import hmac
 from base64 import b64encode
 from dataclasses import dataclass
 from hashlib import sha256
+from ipaddress import ip_address, ip_network
 from typing import Final
 
 from services.paper_exchange.core.account import ApiKey
@@ -65,6 +66,13 @@ class Gate:
         if failed.count >= self._rule.failures:
             failed.count, failed.until = 0, now + self._rule.seconds
         return error
+
+
+def admits_address(key: ApiKey, address: str) -> bool:
+    """Return whether a key may be used from an address: one of its list, if it has one. An unknown address is admitted."""
+    if not key.ip_allowlist or not address:
+        return True
+    return any(ip_address(address) in ip_network(each, strict=False) for each in key.ip_allowlist)
 
 
 def sign(secret: bytes, path: str, nonce: str, body: bytes) -> bytes:

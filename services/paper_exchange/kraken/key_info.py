@@ -1,7 +1,7 @@
 """Kraken's calls about the key itself: what it may do, and the fee of a withdrawal, which shows whether it may withdraw.
 
 Shape and words: docs.kraken.com, *Get API Key Info* (numbers of seconds as texts, `0` for one that is not set). The list of
-addresses is shown and not enforced: the exchange does not know where a request came from.
+addresses is enforced in `gate.py`.
 """
 
 from __future__ import annotations

@@ -6,13 +6,14 @@ A start waits here for Redis: without these records it is unknown whose exits ha
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from typing import Final
 
 import structlog
 
 from shared.bus.connection import Bus
-from shared.bus.errors import BusError, BusUnavailable
+from shared.bus.errors import BusError, BusForbidden, BusUnavailable
 from shared.bus.users.last_settings import LastSettings, holders, still_holding
 from shared.config.users.watch import UsersWatch
 from shared.domain.limits.policy import UserPolicy
@@ -30,12 +31,28 @@ async def restore_last_settings(bus: Bus, watch: UsersWatch) -> None:
         try:
             without_file = await holders(bus) - watch.users.keys()
             bad = {user for user, policy in watch.users.items() if policy.fault}
-            watch.restore(await LastSettings(bus).read(bad | without_file), without_file)
+            last, hidden = await _last_settings(bus, bad | without_file)
+            watch.restore(last, without_file - hidden)
         except BusUnavailable as error:
             log.warning("waiting for Redis", reason=str(error))
             await asyncio.sleep(_RETRY)
         else:
             return
+
+
+async def _last_settings(bus: Bus, users: Collection[str]) -> tuple[dict[str, UserPolicy], set[str]]:
+    """Read the last settings of users; the others are those whose keys Redis hides from this process: of another group."""
+    found: dict[str, UserPolicy] = {}
+    hidden: set[str] = set()
+    try:
+        return await LastSettings(bus).read(users), hidden
+    except BusForbidden:
+        for user in users:
+            try:
+                found |= await LastSettings(bus).read([user])
+            except BusForbidden:
+                hidden.add(user)
+    return found, hidden
 
 
 async def settle_gone_users(bus: Bus, watch: UsersWatch, apply: Callable[[Mapping[str, UserPolicy]], None]) -> None:
@@ -49,8 +66,20 @@ async def settle_gone_users(bus: Bus, watch: UsersWatch, apply: Callable[[Mappin
         await asyncio.sleep(_LOOK)
 
 
+async def _holding(bus: Bus, users: Collection[str]) -> set[str]:
+    """Return those of these users for whom something is held; not those whose keys Redis hides from this process."""
+    try:
+        return await still_holding(bus, users)
+    except BusForbidden:
+        found: set[str] = set()
+        for user in users:
+            with suppress(BusForbidden):
+                found |= await still_holding(bus, [user])
+        return found
+
+
 async def _settle(bus: Bus, watch: UsersWatch, apply: Callable[[Mapping[str, UserPolicy]], None]) -> None:
     before = set(watch.gone)
-    holding = await still_holding(bus, before)
+    holding = await _holding(bus, before)
     if watch.settle_gone(holding | (watch.gone.keys() - before)):
         apply(watch.everybody)

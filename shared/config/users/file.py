@@ -32,6 +32,7 @@ from shared.domain.limits.policy import (
 )
 from shared.domain.stages.stage import Stage, StagePolicy, rank
 from shared.domain.values.fees import dearest_taker_fee
+from shared.domain.values.group_name import GROUP_WORDS, is_group_name
 from shared.domain.values.master_name import NAME_WORDS, is_master_name
 from shared.domain.values.money import plain
 from shared.domain.values.symbol import Symbol
@@ -277,10 +278,18 @@ class _Follow(_Section):
         )
 
 
+def _group(value: object) -> object:
+    """Check the name of a group; an empty one is none."""
+    if isinstance(value, str) and value and not is_group_name(value):
+        raise ValueError(GROUP_WORDS)
+    return value
+
+
 class UserFile(_Section):
     """A whole file."""
 
     enabled: bool = True
+    group: Annotated[str, BeforeValidator(_group)] = ""
     venues: Annotated[list[VenueName], Field(min_length=1)] = [VenueName.KRAKEN]
     paper: bool = False
     on_join: OnJoin = OnJoin.NEW_ONLY
@@ -395,4 +404,5 @@ class UserFile(_Section):
             orders=self.orders,
             stage=self.stage.policy(paper=self._on_paper),
             paper=self._on_paper,
+            group=self.group,
         )

@@ -10,15 +10,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
 from shared.config.errors import ConfigurationError
 from shared.config.masters import MASTERS, load_masters
 from shared.config.text_file import NotAFileError, UnreadableFileError, read_text
-from shared.config.toml_file import parse_toml
 from shared.config.users.file import UserFile
+from shared.config.users.groups import group_of, parse_user
 from shared.domain.limits.policy import RESERVED_NAMES, FileState, OnLeave, UserPolicy
 
 USERS: Final = "users"
@@ -32,7 +31,8 @@ _USER_ID: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 class FileProblem:
     """A file that cannot be used: its user (an empty string if it has none), and why; its text is one line that names the file.
 
-    `passing`: the system could not read the file, which may be temporary.
+    `passing`: the system could not read the file, which may be temporary. `group` is the one that the file names, where that
+    could be read.
     """
 
     user: str
@@ -40,6 +40,7 @@ class FileProblem:
     why: str
     state: FileState = FileState.BAD
     passing: bool = False
+    group: str = ""
 
     def __str__(self) -> str:
         path = str(self.path)
@@ -135,27 +136,26 @@ def read_user(path: Path) -> UserPolicy | FileProblem:
         return FileProblem("", path, "a user id has up to 32 of a-z, 0-9, - and _, and begins with a letter or digit")
     if user in RESERVED_NAMES or user.startswith("prices-"):
         return FileProblem("", path, f"{user} is reserved; choose another user id")
+    text = ""
     try:
-        return load_user(path)
+        text = read_text(path)
+        return policy_of(text, path)
     except UnreadableFileError as error:
-        return FileProblem(user, path, str(error), passing=True)
+        return FileProblem(user, path, str(error), passing=True, group=group_of(text))
     except NotAFileError as error:
         return FileProblem("", path, str(error))
     except ConfigurationError as error:
-        return FileProblem(user, path, str(error))
+        return FileProblem(user, path, str(error), group=group_of(text))
     except Exception as error:  # noqa: BLE001  # an unexpected error in one file must not affect other users
         return FileProblem(user, path, f"cannot be used: {type(error).__name__}")
 
 
-def load_user(path: Path) -> UserPolicy:
-    """Read one user's file, whose name is a user id. Raises ConfigurationError with the reason, which does not name the file."""
-    return _parse(read_text(path)).policy(path.name.removesuffix(SUFFIX))
+def policy_of(text: str, path: Path) -> UserPolicy:
+    """Return the settings that a text would be at this path of a user's file, with those of the user's group.
 
-
-@lru_cache(maxsize=1_000)
-def _parse(text: str) -> UserFile:
-    """Parse the text of a user's file; cached, since the files of many users say the same."""
-    return parse_toml(text, UserFile)
+    Raises ConfigurationError with the reason, which does not name the user's file.
+    """
+    return parse_user(text, path.parent.parent).policy(path.name.removesuffix(SUFFIX))
 
 
 def find_key_clashes(folder: Path, users: Iterable[str]) -> list[FileProblem]:
@@ -174,7 +174,7 @@ def find_key_clashes(folder: Path, users: Iterable[str]) -> list[FileProblem]:
 
 def substitute_policy(problem: FileProblem, last: UserPolicy | None = None) -> UserPolicy:
     """Return the settings for the user of a bad file: the last known ones or the defaults, with exits only."""
-    by = last or UserFile().policy(problem.user)
+    by = last or UserFile(group=problem.group).policy(problem.user)
     whose = "the last settings known" if last else "the default settings"
     return replace(by, file=problem.state, fault=f"{problem}; no entries are copied, exits go on by {whose}")
 

@@ -24,6 +24,7 @@ _DIGITS: Final = 12
 def write_version(policy: UserPolicy) -> str:
     """Return the version as one line of JSON."""
     content: dict[str, Any] = {"settings": json.loads(write_settings(policy))}
+    content["settings"].pop("group", None)  # it decides nothing, and users of several groups may share a version
     if policy.file is not FileState.GOOD:
         content["file"] = policy.file.value
     for name in ("fault", *_PAIRS):

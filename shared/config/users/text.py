@@ -29,6 +29,8 @@ def write_settings(policy: UserPolicy) -> str:
     }
     if not policy.limits.stop_out:  # a file must not contain a setting without effect
         del content["limits"]["on_stop_out"]
+    if not policy.group:
+        del content["group"]
     if not policy.stage.auto:
         content["stage"] = {"start": str(policy.stage.start)}
     return json.dumps(content, ensure_ascii=False, sort_keys=True)

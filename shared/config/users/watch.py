@@ -1,8 +1,9 @@
 """Watches the users' files while a service runs: files that are added, changed and removed, without a restart.
 
 A file counts after two looks without a change, so that a half-written one, or one that an editor is about to replace, changes
-nothing. A file that cannot be read leaves its user's settings as they were, and does not affect the changes of others. A user
-whose file is gone stays, for exits only, until the service finds that they hold nothing. After a failed look the next one comes.
+nothing. A file that cannot be read leaves its user's settings as they were, and does not affect the changes of others; a change
+of a group's file counts for each of its users. A user whose file is gone stays, for exits only, until the service finds that they
+hold nothing. After a failed look the next one comes.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import structlog
 
 from shared.config.errors import ConfigurationError
 from shared.config.users.changes import ChangeKind, UserChange, changes
+from shared.config.users.groups import GROUPS, is_groups_file
 from shared.config.users.loader import (
     SUFFIX,
     USERS,
@@ -41,6 +43,8 @@ _SHARE: Final = 0.001
 """The share of a core for looking: with a thousand files a look takes milliseconds, and comes every few seconds."""
 _Stamp = tuple[int, int, int] | None
 """Change time, size and inode of a file; None if there is none."""
+_IN_GROUPS: Final = f"{GROUPS}/"
+"""Prefix of a group's file among the names of files: a user's file has no slash in its name."""
 _NO_STAMP: Final = (0, 0, 0)
 """The stamp of a listed file whose facts cannot be read."""
 
@@ -132,13 +136,30 @@ class UsersWatch:
         settled = [name for name in sorted(self._stamps.keys() | now.keys()) if self._settled(name, now.get(name))]
         before = self._users
         users, errors = dict(before), []
-        for name in settled:
-            if now.get(name) is None:
+        for name in self._with_members(settled, users):
+            if name.startswith(_IN_GROUPS):
+                self._note_group(name, now.get(name))
+            elif now.get(name) is None:
                 self._remove(name, users)
             elif (problem := self._read(name, now[name], users)) is not None:
                 errors.append(str(problem))
         self._users = dict(sorted(users.items()))
         return changes(before, self._users), errors
+
+    def _with_members(self, settled: list[str], users: Mapping[str, UserPolicy]) -> list[str]:
+        """Return files to be read, and with each file of a group those of its users."""
+        groups = {name.removeprefix(_IN_GROUPS).removesuffix(SUFFIX) for name in settled if name.startswith(_IN_GROUPS)}
+        if not groups:
+            return settled
+        members = {f"{user}{SUFFIX}" for user, policy in users.items() if policy.group in groups}
+        members |= {name for name, problem in self._problems.items() if problem.group in groups}
+        return [*settled, *sorted(members.difference(settled).intersection(self._stamps))]
+
+    def _note_group(self, name: str, stamp: _Stamp) -> None:
+        if stamp is None:
+            self._stamps.pop(name, None)
+        else:
+            self._stamps[name] = stamp
 
     def _settled(self, name: str, stamp: _Stamp) -> bool:
         """Return whether a file differs from the settings in use, and was the same in two looks."""
@@ -216,9 +237,18 @@ class UsersWatch:
         folder = users_folder(self._config)
         try:
             with os.scandir(folder) as files:
-                return {file.name: _stamp(file) for file in files if is_users_file(file.name)}
+                found = {file.name: _stamp(file) for file in files if is_users_file(file.name)}
         except OSError as error:
             raise ConfigurationError(f"{folder} cannot be read: {error.strerror}") from None
+        return found | self._look_at_groups()
+
+    def _look_at_groups(self) -> dict[str, _Stamp]:
+        """Return the stamp of each group's file; none if the folder is missing or cannot be read, as the users' files show."""
+        try:
+            with os.scandir(self._config / GROUPS) as files:
+                return {f"{_IN_GROUPS}{file.name}": _stamp(file) for file in files if is_groups_file(file.name)}
+        except OSError:
+            return {}
 
 
 def _stamp(file: os.DirEntry[str]) -> _Stamp:

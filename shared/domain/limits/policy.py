@@ -199,6 +199,8 @@ class UserPolicy:
     stage: StagePolicy = field(default_factory=StagePolicy)
     """How far entries go with real money. With `paper` it starts at `paper`, and the other way round."""
     paper: bool = False
+    group: str = ""
+    """The group whose executors serve this user; empty: those without a group. It decides no order."""
     file: FileState = FileState.GOOD
     fault: str = ""
     """Why the settings are not those of a file, and so no entry is copied; exits go on by the last settings that were known."""

@@ -11,10 +11,8 @@ from typing import Final
 
 from shared.config.errors import ConfigurationError
 from shared.config.text_file import UnreadableFileError
-from shared.config.toml_file import parse_toml
 from shared.config.users.changes import differences, settings_of
-from shared.config.users.file import UserFile
-from shared.config.users.loader import read_user, users_folder
+from shared.config.users.loader import SUFFIX, policy_of, read_user, users_folder
 from shared.domain.limits.policy import OnLeave, UserPolicy
 from shared.domain.limits.protection import due
 from shared.domain.position import Position
@@ -115,7 +113,7 @@ class SettingsEdit:
         changes = self._changes(request, old)
         try:
             after = edit_toml(before, changes)
-            new = parse_toml(after.removeprefix("\ufeff"), UserFile).policy(user)
+            new = policy_of(after.removeprefix("\ufeff"), users_folder(self._ground.config) / f"{user}{SUFFIX}")
         except (NotEditableError, ConfigurationError) as error:
             raise ActionRefused(f"{user}: {error}") from None
         if old is not None and not differences(old, new):

@@ -36,6 +36,7 @@ _SET: Final[Mapping[str, str]] = {
     "stage.start": "the canary ladder begins at stage {new}",
     "stage.max": "the canary ladder ends at stage {new}",
     "venues": "accounts at: {new}",
+    "group": "served by the executors of the group: {new}",
     "on_leave": "what is held when the user is disabled: {new}",
     "on_join": "what is copied of open positions on joining: {new}",
     "orders": "the master's limit orders are copied as: {new}",

@@ -23,32 +23,33 @@ from collections.abc import Mapping
 from typing import Final, Self
 from weakref import WeakSet
 
+from shared.config.egress import Egress
 from shared.config.origins import Origin, read_origin, read_stream_origin
-from shared.config.proxy import Proxy
 from shared.venues.errors import Unavailable
 from shared.venues.http.connection import HttpAnswer, HttpConnection
-from shared.venues.http.dial import Dialer
+from shared.venues.http.dial import Dialer, NoRoute
 from shared.venues.http.proxy import ProxyFailed
 from shared.venues.http.request import Verb, request_bytes
 
 KEEP_ALIVE: Final = 60.0  # seconds; a new TLS connection costs an order more than everything else on its way
+DIRECT: Final = Egress()
 CONNECT_SHARE: Final = 0.5
 """Share of the time-out for connecting: a failure there means "surely not sent", so it should come early."""
 
 
-def new_http_session(proxy: Proxy | None = None) -> HttpSession:
+def new_http_session(egress: Egress = DIRECT) -> HttpSession:
     """Return a new session for all venues of a process; the caller closes it. Needs a running loop.
 
-    TLS connections go through `proxy`; plain ones (to a paper exchange) never do.
+    TLS connections go through the proxy of `egress`; plain ones (to a paper exchange) never do. All of them are from its address.
     """
-    return HttpSession(proxy)
+    return HttpSession(egress)
 
 
 class HttpSession:
     """All origins of a process: they share how to connect, but no connection."""
 
-    def __init__(self, proxy: Proxy | None = None) -> None:
-        self._proxy = proxy
+    def __init__(self, egress: Egress = DIRECT) -> None:
+        self._egress = egress
         self._dialers: dict[tuple[str, str, int], Dialer] = {}
         self._origins: WeakSet[HttpOrigin] = WeakSet()
         self._tls: ssl.SSLContext | None = None
@@ -75,7 +76,7 @@ class HttpSession:
         return origin
 
     def stream_dialer(self, url: str) -> Dialer:
-        """Return what connects to a ws:// or wss:// URL, in the same way: names checked, and through the proxy if one is set.
+        """Return what connects to a ws:// or wss:// URL in the same way: names checked, the same proxy and address.
 
         The connections are the caller's to close. Raises ValueError for another URL.
         """
@@ -85,8 +86,8 @@ class HttpSession:
     def _dialer(self, asked: Origin, *, secure: bool) -> Dialer:
         key = (asked.scheme, asked.host, asked.port)
         if key not in self._dialers:
-            tls, proxy = (self._context(), self._proxy) if secure else (None, None)
-            self._dialers[key] = Dialer(asked.host, asked.port, tls, proxy)
+            tls, proxy = (self._context(), self._egress.proxy) if secure else (None, None)
+            self._dialers[key] = Dialer(asked.host, asked.port, tls, proxy, self._egress.bind)
         return self._dialers[key]
 
     async def close(self) -> None:
@@ -168,7 +169,7 @@ class HttpOrigin:
         try:
             async with asyncio.timeout(within):
                 connection = await self._dialer.dial(lambda: HttpConnection(self.host, self._forget))
-        except ProxyFailed as error:
+        except (ProxyFailed, NoRoute) as error:
             failed = str(error)
         except OSError as error:  # TimeoutError and all TLS errors are subclasses
             failed = type(error).__name__

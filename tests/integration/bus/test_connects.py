@@ -57,6 +57,14 @@ async def test_venues_are_counted_apart(bus: Bus) -> None:
     assert await ConnectBudget(bus, "coinbase", FIVE).take(first=False) == 0
 
 
+async def test_addresses_are_counted_apart_and_their_processes_together(bus: Bus) -> None:
+    assert await taken(bus, first=True, times=5) == 5
+    granted = [await ConnectBudget(bus, "kraken", FIVE, source="203.0.113.7").take(first=True) for _ in range(6)]
+    assert granted.count(0.0) == 5
+    assert await ConnectBudget(bus, "kraken", FIVE, source="203.0.113.8").take(first=True) == 0
+    assert await bus.do("ZCARD", keys.connects("kraken", "203.0.113.7")) == 5
+
+
 async def test_the_wait_is_until_enough_of_the_oldest_have_left_the_window(bus: Bus) -> None:
     """Three are taken 10, 20 and 30 minutes ago; a user waits for the first of them to leave, and no longer."""
     now = int((await bus.do("TIME"))[0]) * 1000

@@ -44,7 +44,7 @@ def clean(stack: Stack, ran: CommandResult) -> None:
 
 
 def test_the_executor_makes_the_check_and_goes_on_trading(stack: Stack) -> None:
-    open_account(stack, "alice", ip_allowlist=["192.0.2.1"])
+    open_account(stack, "alice", ip_allowlist=["127.0.0.0/8"])
     executor, _ = stack.executor(), stack.engine()
     stack.wait_ready("alice")
     ran = run_ops(stack, "doctor", "alice", "--json")

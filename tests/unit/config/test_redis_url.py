@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 from hypothesis import example, given, strategies as st
 
+from services.ops.access.redis_tls import write_certificate
 from shared.bus.connection import open_bus
 from shared.config.errors import ConfigurationError
 from shared.config.redis_url import RedisUrlError, read_redis_url
@@ -135,6 +137,37 @@ def test_two_urls_are_one_too_many(env: pytest.MonkeyPatch, tmp_path: Path) -> N
     env.setenv("REDIS_URL_FILE", str(tmp_path / "url"))
     with pytest.raises(ConfigurationError, match="REDIS_URL and REDIS_URL_FILE are both set"):
         load_settings()
+
+
+def test_a_certificate_file_is_named_in_the_url_that_the_bus_takes(env: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    write_certificate(tmp_path, "redis", "6379", [])
+    env.setenv("REDIS_CA_FILE", str(tmp_path / "ca.crt"))
+    env.setenv("REDIS_URL", "rediss://api:hunter22@redis:6379/0?health_check_interval=5")
+    path = quote(str(tmp_path / "ca.crt"), safe="")
+    assert load_settings().redis_url == f"{os.environ['REDIS_URL']}&ssl_ca_certs={path}"
+
+
+@pytest.mark.parametrize(
+    ("url", "content", "why"),
+    [
+        ("redis://api:hunter22@redis", "", "REDIS_CA_FILE is set, but REDIS_URL does not begin with rediss://"),
+        ("rediss://api:hunter22@redis", "no PEM", "which cannot be used: no certificates in PEM"),
+        ("rediss://api:hunter22@redis", None, "which cannot be used: No such file or directory"),
+        ("rediss://api:hunter22@redis?ssl_ca_certs=x", "", "REDIS_URL has ssl_ca_certs; set one of them"),
+        ("rediss://api:hunter22#@redis", "", "REDIS_URL: it contains characters that are not allowed in a URL"),
+    ],
+)
+def test_a_certificate_file_without_effect_stops_the_start(
+    env: pytest.MonkeyPatch, tmp_path: Path, url: str, content: str | None, why: str
+) -> None:
+    if content is not None:
+        (tmp_path / "ca.crt").write_text(content)
+    env.setenv("REDIS_CA_FILE", str(tmp_path / "ca.crt"))
+    env.setenv("REDIS_URL", url)
+    with pytest.raises(ConfigurationError) as refused:
+        load_settings()
+    assert why in str(refused.value)
+    assert "hunter22" not in str(refused.value)
 
 
 def test_settings_do_not_show_what_can_hold_a_password() -> None:

@@ -72,3 +72,43 @@ def test_a_pinned_process_serves_nobody_else() -> None:
     assert roster.claimable() == ["bob"]
     with pytest.raises(ConfigurationError, match="EXECUTOR_USERS names dave"):
         Roster(_users(a_policy("alice")), ("dave",))
+
+
+def test_a_process_serves_its_groups_or_those_without_one() -> None:
+    users = _users(a_policy("alice"), a_policy("bob", group="eu-1"), a_policy("carol", group="us"))
+    assert Roster(users).claimable() == ["alice"]
+    assert Roster(users, groups=("eu-1",)).claimable() == ["bob"]
+    assert Roster(users, groups=("us", "eu-1")).claimable() == ["bob", "carol"]
+    assert Roster(users, ("carol",), groups=("us", "eu-1")).claimable() == ["carol"]
+
+
+@pytest.mark.parametrize(
+    ("pinned", "groups", "why"),
+    [
+        ("bob", (), "EXECUTOR_USERS names bob, who is in the group eu-1: set EXECUTOR_GROUPS=eu-1"),
+        ("alice", ("eu-1",), "EXECUTOR_USERS names alice, who is in no group, but EXECUTOR_GROUPS is eu-1"),
+    ],
+)
+def test_a_process_is_not_pinned_to_a_user_of_another_group(pinned: str, groups: tuple[str, ...], why: str) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        Roster(_users(a_policy("alice"), a_policy("bob", group="eu-1")), (pinned,), groups=groups)
+    assert str(refused.value) == why
+
+
+def test_who_goes_over_to_another_group_is_not_served_and_still_known_until_the_turn_has_ended() -> None:
+    bob = a_policy("bob", group="eu-1")
+    ours, theirs = Roster(_users(bob), groups=("eu-1",)), Roster(_users(bob), groups=("us",))
+    moved = replace(bob, group="us")
+    for users in (_users(moved), _users(moved, a_policy("carol"))):  # a further change must not forget them
+        for roster in (ours, theirs):
+            roster.update(users)
+        assert (ours.claimable(), ours.serves("bob"), ours.policy("bob")) == ([], False, moved)
+        assert (theirs.claimable(), theirs.serves("bob")) == (["bob"], True)
+    ours.update(_users(bob))
+    assert (ours.claimable(), ours.serves("bob")) == (["bob"], True)
+
+
+def test_a_user_of_the_group_without_a_file_is_left_by_the_group_alone() -> None:
+    gone = a_policy("bob", group="eu-1", enabled=False, on_leave=OnLeave.EXITS_ONLY, file=FileState.GONE)
+    assert Roster(_users(gone)).claimable() == []
+    assert Roster(_users(gone), groups=("eu-1",)).claimable() == ["bob"]

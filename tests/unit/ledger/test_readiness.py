@@ -65,6 +65,32 @@ def test_what_is_missing_is_said(status: SystemStatus, reason: str) -> None:
     assert reason in readiness.reasons[0]
 
 
+def of_group(name: str, group: str, *, owner: str = "", enabled: bool = True) -> UserStatus:
+    known = user(name, None, owner=owner, enabled=enabled)
+    return replace(known, policy=replace(known.policy, group=group))
+
+
+def test_a_group_that_no_executor_serves_is_named_with_its_users() -> None:
+    users = (*WELL.users, of_group("bob", "eu-1"), of_group("carol", "us"), of_group("dave", "us"))
+    off = of_group("erin", "asia", enabled=False)
+    eu = LiveProcess("executor", "c", "serving nobody", groups=frozenset({"eu-1", "eu-2"}))
+    anywhere = LiveProcess("executor", "d", "serving alice")
+    readiness = assess_readiness(replace(WELL, users=(*users, off), services=(*WELL.services, eu, anywhere)))
+    (note,) = readiness.notes
+    assert readiness.ready
+    assert note == (
+        "group us: no executor serves it, so its users are not copied and no exit is sent (carol, dave): start one with "
+        "EXECUTOR_GROUPS=us"
+    )
+    assert users[1].reason == "no executor serves this user (group eu-1)"
+
+
+def test_of_many_users_a_note_names_the_first() -> None:
+    status = replace(WELL, users=tuple(of_group(f"u{number}", "us") for number in range(7)))
+    (note,) = assess_readiness(status).notes
+    assert "(u0, u1, u2, u3, u4 and 2 more)" in note
+
+
 def test_one_of_two_masters_that_is_not_ready_is_named_and_stops_nothing() -> None:
     parked = account("master", AccountState.PARKED, "Unauthorized")
     readiness = assess_readiness(replace(WELL, master=(*WELL.master, ("coinbase", parked))))

@@ -31,6 +31,11 @@ class Peer:
     number: int
     received: list[Any] = field(default_factory=list)
 
+    @property
+    def address(self) -> str:
+        """Where the client connects from."""
+        return str(self.socket.remote_address[0])
+
     async def text(self) -> Any:
         """Wait for the next text and decode it."""
         message = json.loads(await self.socket.recv())

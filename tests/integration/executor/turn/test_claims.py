@@ -8,11 +8,14 @@ import pytest
 
 from services.executor.turn import claims as claims_module
 from services.executor.turn.claims import Claims
-from shared.bus.connection import Bus
+from shared.bus.connection import Bus, open_bus
 from shared.bus.lease import Lease, acquire
 from shared.bus.records import Records
 from shared.contracts import keys
+from shared.contracts.access import rules
 from shared.contracts.heartbeat import HeartbeatRecord
+from shared.domain.fault import Faults
+from tests.support.redis_server import RedisServer
 
 
 async def _serve(user: str, lease: Lease) -> None:
@@ -60,9 +63,33 @@ async def test_new_users_are_taken_in_beyond_the_capacity_up_to_a_limit_and_thos
         (HeartbeatRecord(state="serving bob (1 of 3)", capacity=1, serving=1), False),
         (HeartbeatRecord(state="dienend: bob", capacity=3, serving=1), True),
         (HeartbeatRecord(state="serving bob (1 of 3)"), False),
+        (HeartbeatRecord(capacity=3, serving=1, groups="eu-1"), False),
     ],
 )
 async def test_a_user_is_handed_on_by_fields_and_not_by_a_text(bus: Bus, sign: HeartbeatRecord, room: bool) -> None:
     claims = Claims(bus, ["alice"], 1, "me", _serve)
     await Records(bus).write_heartbeat("executor", "other", sign)
     assert await claims._room_elsewhere() is room
+
+
+async def test_a_user_whom_redis_hides_delays_no_other(bus: Bus, redis_server: RedisServer) -> None:
+    """Such as one who has come into the group since its Redis user got its rights."""
+    await bus.do("ACL", "SETUSER", "group", *rules("executor", ["bob", "carol"]).split(), ">of-the-group")
+    served: list[str] = []
+
+    async def serve(user: str, lease: Lease) -> None:
+        del lease
+        served.append(user)
+        await asyncio.Event().wait()
+
+    faults = Faults()
+    async with open_bus(f"redis://group:of-the-group@127.0.0.1:{redis_server.port}/0", "test") as own:
+        claims = Claims(own, [f"hidden-{number}" for number in range(9)] + ["bob", "carol"], 99, "me", serve, faults)
+        try:
+            await claims.update()
+            await asyncio.sleep(0)
+            assert sorted(served) == ["bob", "carol"]
+            assert {fault.subject for fault in faults.standing} == {f"hidden-{number}" for number in range(9)}
+        finally:
+            await claims.end()
+    await bus.do("ACL", "DELUSER", "group")

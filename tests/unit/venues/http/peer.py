@@ -84,6 +84,8 @@ class Server:
     def __init__(self, script: Script, tls: ssl.SSLContext | None) -> None:
         self.requests: list[bytes] = []
         self.lines: list[Line] = []
+        self.addresses: list[str] = []
+        """From where each connection came."""
         self.arrived = asyncio.Event()
         self.port = 0
         self._script = script
@@ -111,6 +113,7 @@ class Server:
         await self._server.wait_closed()
 
     def _met(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.addresses.append(writer.get_extra_info("peername")[0])
         self._tasks.add(asyncio.create_task(self._follow(Line(self, reader, writer), writer)))
 
     async def _follow(self, line: Line, writer: asyncio.StreamWriter) -> None:

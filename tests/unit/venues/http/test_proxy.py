@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from shared.config.egress import Egress
 from shared.config.errors import ConfigurationError
 from shared.config.proxy import read_proxy
 from shared.config.settings import Settings, load_settings
@@ -25,6 +26,8 @@ class Proxy:
 
     def __init__(self) -> None:
         self.heads: list[bytes] = []
+        self.addresses: list[str] = []
+        """From where each client came."""
         self.port = 0
         self.answer = b"HTTP/1.1 200 Connection established\r\n\r\n"
         self.silent = False
@@ -44,6 +47,7 @@ class Proxy:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _met(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.addresses.append(writer.get_extra_info("peername")[0])
         self._tasks.add(asyncio.create_task(self._serve(reader, writer)))
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -88,7 +92,7 @@ async def proxy() -> AsyncIterator[Proxy]:
 
 
 def session(url: str, certificate: Path) -> HttpSession:
-    http = HttpSession(read_proxy(url))
+    http = HttpSession(Egress(read_proxy(url)))
     http._context().load_verify_locations(certificate)
     return http
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from shared.config.egress import Egress
 from shared.config.proxy import read_proxy
 from shared.venues.factory import HttpSession, new_http_session
 from shared.venues.streaming.connection import StreamAddress, StreamEnded
@@ -52,7 +53,7 @@ async def test_another_name_is_not(http: HttpSession, server: StreamStub, certif
 async def test_the_proxy_is_used_and_sees_no_content(server: StreamStub, certificate: Path) -> None:
     proxy = Proxy()
     relay = await proxy.start()
-    async with relay, new_http_session(read_proxy(proxy.url("user:pass@"))) as http:
+    async with relay, new_http_session(Egress(read_proxy(proxy.url("user:pass@")))) as http:
         http._context().load_verify_locations(certificate)
         async with StreamAddress(http, server.url).connect() as connection:
             assert await connection.receive() == {"hello": 1}
