@@ -134,14 +134,14 @@ class Bus:
         server to one that was scanned before, would be missed.
         """
         try:
-            servers = list((await self._writer.servers()).values())
-            found = [key for wire in servers for key in await _scan(wire, pattern)]
-            if self._writer.clustered:
-                servers = list((await self._writer.servers()).values())
-                found += [key for wire in reversed(servers) for key in await _scan(wire, pattern)]
-            return found
+            found = await self._scan(pattern)
+            return found + await self._scan(pattern, backwards=True) if self._writer.clustered else found
         except FAILURES as error:
             raise meaning(error) from None
+
+    async def _scan(self, pattern: str, *, backwards: bool = False) -> list[str]:
+        wires = list((await self._writer.servers()).values())
+        return [key for wire in (reversed(wires) if backwards else wires) for key in await _scan(wire, pattern)]
 
     async def close(self) -> None:
         """Close all connections."""

@@ -78,6 +78,7 @@ class OrderStore:
     ) -> None:
         """`positions` is the key of the hash that ended orders change; by default the user's positions from copying."""
         self._bus = bus
+        self._clustered = bus.clustered
         self._positions = positions or keys.positions(user, venue)
         self._lease = lease
         self._fence = keys.fence(lease.holder)
@@ -110,7 +111,7 @@ class OrderStore:
 
         `nonces` is None at a venue without them. Raises LeaseLost, BusUnavailable (then it may have been recorded).
         """
-        if self._bus.clustered:
+        if self._clustered:
             if await self._is_set_elsewhere(switches):
                 return SwitchSet()
             switches = self._beside_orders(switches)
@@ -133,7 +134,7 @@ class OrderStore:
         A refusal names the state of a record that is not of such a send. Raises LeaseLost, BusUnavailable (then it may have been
         recorded).
         """
-        if self._bus.clustered:
+        if self._clustered:
             if await self._is_set_elsewhere(switches):
                 return SwitchSet()
             switches = self._beside_orders(switches)
@@ -181,7 +182,7 @@ class OrderStore:
         With `note_price` the published price of the order's symbol is recorded too, if `fields` name that and there is one.
         Raises LeaseLost, and ValueError for a transition that is not legal.
         """
-        if note_price and self._bus.clustered:  # no script can read the prices with the order
+        if note_price and self._clustered:  # no script can read the prices with the order
             fields, note_price = {**fields, **await self._published_price(fields)}, False
         answer = await self._bus.run(
             _TRANSITION,

@@ -4,10 +4,10 @@ A process that serves thousands renews more than a thousand a second; one by one
 more, and 2.8 % in Redis (machine of `make bench`, at rest). It must never treat a lost lease as held: the work under a lost one
 is ended, with the reason.
 
-The leases at one server are kept over one connection. When that is lost, so is every one of them, however soon Redis is back: after
-a fail-over the writes of the last second are missing, and work that went on from memory would sell an outdated position. Work that
-starts again finds what is pending, in sequence. In a cluster the leases at other nodes are not affected. A lease whose slot has moved
-to another node ends too: a fail-over looks the same.
+The leases at one server are kept over one connection. When that is lost, so is every one of them, however soon Redis is back:
+after a fail-over the writes of the last second are missing, and work that went on from memory would sell an outdated position.
+Work that starts again finds what is pending, in sequence. In a cluster the leases at other nodes are not affected. A lease whose
+slot has moved to another node ends too: a fail-over looks the same.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Parses REDIS_URL without ever repeating a part of it that could be a password.
 
-It names one server (`redis://`, `rediss://`, `unix://`), the Sentinels that watch a primary (`redis+sentinel://a,b,c/name`), or some
-nodes of a cluster (`redis+cluster://a,b,c`); with `rediss+` for TLS. User name, password and options are of the servers that hold
-data; Sentinels get the options `sentinel_username` and `sentinel_password`.
+It names one server (`redis://`, `rediss://`, `unix://`), the Sentinels that watch a primary (`redis+sentinel://a,b,c/name`), or
+some nodes of a cluster (`redis+cluster://a,b,c`); with `rediss+` for TLS. User name, password and options are of the servers that
+hold data; Sentinels get the options `sentinel_username` and `sentinel_password`.
 
 A password that contains `#`, `/` or `?` ends the host part early, so that parsers treat the rest of it as a port, a path or a
 fragment, and print it in their errors. So such a URL is refused before any other code reads it, and the error repeats nothing of

@@ -1,4 +1,4 @@
-"""A Redis Cluster for tests: primaries, each with as many replicas as asked for, on their own ports; it can lose and move things."""
+"""A Redis Cluster for tests: primaries, each with as many replicas as asked for; it can lose nodes and move slots."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class RedisCluster:
             port=next(node.port for node in self.nodes if node.running),
             decode_responses=True,
             socket_timeout=5,
-            retry=Retry(NoBackoff(), 0),  # type: ignore[no-untyped-call]  # redis-py
+            retry=Retry(NoBackoff(), 0),
         )
 
     def start(self) -> None:

@@ -67,12 +67,10 @@ class SentinelSet:
 
     def client(self) -> Any:
         """Return a client of the primary, wherever that is, which tries nothing twice."""
-        sentinels = redis.Sentinel(
+        sentinels = redis.Sentinel(  # type: ignore[no-untyped-call]  # redis-py
             [("127.0.0.1", port) for port in self._sentinel_ports], sentinel_kwargs={"socket_timeout": 2}
         )
-        return sentinels.master_for(
-            NAME, decode_responses=True, socket_timeout=5, retry=Retry(NoBackoff(), 0)
-        )  # type: ignore[no-untyped-call]  # redis-py
+        return sentinels.master_for(NAME, decode_responses=True, socket_timeout=5, retry=Retry(NoBackoff(), 0))
 
     def primary(self) -> RedisServer:
         """Return the server that the Sentinels name."""
@@ -128,9 +126,7 @@ class SentinelSet:
         except redis.RedisError:
             return False
         running = [server for server in self.servers if server.running and server is not self.primary()]
-        return all(
-            self.ask(server.port, "INFO", "replication").get("master_link_status") == "up" for server in running
-        )
+        return all(self.ask(server.port, "INFO", "replication").get("master_link_status") == "up" for server in running)
 
     def _is_replaced(self, former: RedisServer) -> bool:
         for port in self._sentinel_ports:

@@ -55,7 +55,7 @@ class RedisServer:
             port=self.port,
             decode_responses=True,
             socket_timeout=5,
-            retry=Retry(NoBackoff(), 0),  # type: ignore[no-untyped-call]  # redis-py
+            retry=Retry(NoBackoff(), 0),
         )
 
     def start(self) -> None:

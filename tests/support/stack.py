@@ -21,6 +21,8 @@ import redis
 from shared.contracts import keys
 from tests.support.paper_control import WORDS, PaperControl, VenueWords
 from tests.support.processes import AT_ONCE, Service, wait_for
+from tests.support.redis_cluster import RedisCluster
+from tests.support.redis_sentinel import SentinelSet
 from tests.support.redis_server import RedisServer, free_port
 
 _PATIENCE: Final = 60.0
@@ -55,8 +57,11 @@ class Stack(PaperControl):
         latency: bool = False,
         latency_ms: float = 0,
         streams: bool = True,
+        servers: RedisCluster | SentinelSet | None = None,
     ) -> None:
-        """`venues`: where users trade who do not trade at `venue`; `latency`: the exchange has the one of its file.
+        """`servers`: what Shoal runs on instead of one server, `redis`, which is not started then.
+
+        `venues`: where users trade who do not trade at `venue`; `latency`: the exchange has the one of its file.
 
         `latency_ms`: each request and its answer take so long together, half of it each way; not with `latency`. Without
         `streams` all accounts are polled.
@@ -67,6 +72,7 @@ class Stack(PaperControl):
         self.venue = venue
         self._venues = dict(venues or {})
         self.redis = RedisServer(folder / "redis")
+        self.servers = servers or self.redis
         self.services: list[Service] = []
         self.keys_at: dict[str, dict[str, tuple[str, str]]] = {name: {} for name in WORDS}
         self.keys = self.keys_at[venue]
@@ -83,8 +89,8 @@ class Stack(PaperControl):
         if self._latency_ms:
             with (self.config / "paper.toml").open("a") as file:
                 file.write(f"\n[latency]\nmin_ms = {self._latency_ms}\nmax_ms = {self._latency_ms}\n")
-        self.redis.start()
-        self.client = redis.Redis(port=self.redis.port, decode_responses=True)
+        self.servers.start()
+        self.client: redis.Redis = self.servers.client()
         self.start("paper-exchange", "services.paper_exchange")
         wait_for(lambda: self.answers("/paper/clock"), _PATIENCE, "the paper exchange answers")
         self.post("/paper/clock", {"speed": self._price_speed})
@@ -96,7 +102,7 @@ class Stack(PaperControl):
         for service in reversed(self.services):
             service.kill()
         self.client.close()
-        self.redis.stop()
+        self.servers.stop()
 
     def venues_of(self, user: str) -> Sequence[str]:
         """Return the venues where a user, or the master, trades: as said, or else where an account was opened."""
@@ -118,7 +124,7 @@ class Stack(PaperControl):
         """What every service of this stack is told."""
         found = {
             **({"PAPER_LATENCY": "on"} if self._latency else AT_ONCE),
-            "REDIS_URL": self.redis.url,
+            "REDIS_URL": self.servers.url,
             "SHOAL_CONFIG": str(self.config),
             "PAPER_URL": f"http://127.0.0.1:{self.paper_port}",
             "PAPER_PORT": str(self.paper_port),

@@ -1,8 +1,8 @@
 """Checks whether the servers at REDIS_URL are a Redis that Shoal may run on: once, when a process starts.
 
-Each must be new enough, be what the URL says (one primary, or primaries of a cluster), and, if real money moves, lose nothing: each
-write on the disk before it is answered, and nothing evicted. A Redis that evicts loses orders without any error. Where there are
-replicas, one of them should have each write soon: the last writes of a primary that is replaced are lost otherwise.
+Each must be new enough, be what the URL says (one primary, or primaries of a cluster), and, if real money moves, lose nothing:
+each write on the disk before it is answered, and nothing evicted. A Redis that evicts loses orders without any error. Where there
+are replicas, one of them should have each write soon: the last writes of a primary that is replaced are lost otherwise.
 """
 
 from __future__ import annotations

@@ -71,7 +71,7 @@ class Wire:
             link = await self._connected()
         return await link.ask(commands)
 
-    def node_of(self, key: str) -> str:  # noqa: ARG002  # there is one server for all keys
+    def node_of(self, key: str) -> str:  # there is one server for all keys
         """Return an empty name: all keys are at this server."""
         return ""
 
@@ -82,7 +82,7 @@ class Wire:
     async def replicate(self) -> None:
         """Do nothing: what is lost with this server is a last part of everything, in its order."""
 
-    async def until_lost(self, node: str = "") -> None:  # noqa: ARG002
+    async def until_lost(self, node: str = "") -> None:
         """Wait until the present connection is lost; return at once if there is none."""
         if self._link is not None and not self._link.ended:
             await asyncio.shield(self._link.lost)
@@ -136,7 +136,7 @@ class Wires:
         self._all: set[Wire] = set()
 
     async def ask(self, *commands: Command) -> Any:
-        """Run commands on a connection of their own and return the last answer; an error reply is one. Raises as Wire.ask does."""
+        """Run commands on their own connection and return the last answer; an error reply is one. Raises as Wire.ask does."""
         wire = self._idle.pop() if self._idle else Wire(self._server, self._timeout)
         self._all.add(wire)
         try:

@@ -3,8 +3,8 @@
 MOVED, ASK and TRYAGAIN say that a command has not run, so it is sent again at once. Nothing else is: after any other failure a
 command may have run. If one node fails, the whole call fails, although the commands of other nodes may have run.
 
-Commands of one call on one slot run in their order, but not beside a command on several keys while their slot is being moved: then
-Redis may refuse that one for a moment (TRYAGAIN) and run the later ones.
+Commands of one call on one slot run in their order, but not beside a command on several keys while their slot is being moved:
+then Redis may refuse that one for a moment (TRYAGAIN) and run the later ones.
 """
 
 from __future__ import annotations
@@ -43,7 +43,9 @@ class ClusterWire:
 
     clustered = True
 
-    def __init__(self, view: ClusterView, wire_at: Callable[[Address, Callable[[], None]], Wire], timeout: float) -> None:
+    def __init__(
+        self, view: ClusterView, wire_at: Callable[[Address, Callable[[], None]], Wire], timeout: float
+    ) -> None:
         """`wire_at` makes the connection to a node; `timeout`: seconds for which redirected commands are sent again."""
         self._view = view
         self._wire_at = wire_at
@@ -84,7 +86,9 @@ class ClusterWire:
             again = [number for number in sent_to if _has_not_run(answers[number])]
             if not again or asyncio.get_running_loop().time() > deadline:
                 break
-            sent_to, asking = await self._redirect(commands, {number: sent_to[number] for number in again}, answers, attempt)
+            sent_to, asking = await self._redirect(
+                commands, {number: sent_to[number] for number in again}, answers, attempt
+            )
             await self._send(commands, sent_to, asking, answers)
         return answers
 
@@ -126,7 +130,12 @@ class ClusterWire:
                 raise failure
 
     async def _send_to(
-        self, node: Address, commands: Sequence[Command], some: Sequence[int], asking: frozenset[int], answers: list[Any]
+        self,
+        node: Address,
+        commands: Sequence[Command],
+        some: Sequence[int],
+        asking: frozenset[int],
+        answers: list[Any],
     ) -> None:
         words: list[Command] = []
         for number in some:

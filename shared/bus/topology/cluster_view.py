@@ -88,7 +88,11 @@ class ClusterView:
     async def _read(self) -> None:
         loop = asyncio.get_running_loop()
         self.stale = False  # what is learned while it is read counts again
-        others = {*self.slots.primaries, *(each for some in self.slots.replicas.values() for each in some), *self._seeds}
+        others = {
+            *self.slots.primaries,
+            *(each for some in self.slots.replicas.values() for each in some),
+            *self._seeds,
+        }
         waiting = [*self._first, *random.sample(sorted(others - {*self._first}), len(others - {*self._first}))]
         self._first = []
         reasons: list[str] = []
@@ -123,7 +127,9 @@ class ClusterView:
     def _apply(self, reading: _Reading) -> None:
         former, self.slots = self.slots, reading.slots
         if former.primaries and sorted(former.primaries) != sorted(self.slots.primaries):
-            log.warning("the primaries of the Redis Cluster have changed", now=", ".join(map(str, self.slots.primaries)))
+            log.warning(
+                "the primaries of the Redis Cluster have changed", now=", ".join(map(str, self.slots.primaries))
+            )
 
     async def close(self) -> None:
         """End a reading under way."""

@@ -21,21 +21,18 @@ ANYWHERE: Final = -1
 """The slot of a command without a key."""
 
 _WITHOUT_KEY: Final = frozenset({"ECHO", "PING", "TIME", "INFO", "CONFIG", "CLIENT", "FLUSHALL", "DBSIZE"})
-_OF_KEY_1: Final = frozenset(
-    """
-    GET SET DEL EXISTS TYPE INCR INCRBY PEXPIRE PTTL GETDEL GETRANGE SETRANGE MGET STRLEN
-    HGET HMGET HGETALL HKEYS HLEN HSET HSETNX HDEL HINCRBY HEXISTS
-    XADD XLEN XRANGE XREVRANGE XPENDING XACK XDEL XTRIM XCLAIM XSETID
-    ZADD ZCARD ZRANGE ZSCORE ZREMRANGEBYSCORE
-    """.split()
-)
+_STRINGS: Final = {"GET", "SET", "INCR", "INCRBY", "GETDEL", "GETRANGE", "SETRANGE", "MGET"}
+_HASHES: Final = {"HGET", "HMGET", "HGETALL", "HKEYS", "HLEN", "HSET", "HSETNX", "HDEL", "HINCRBY", "HEXISTS"}
+_STREAMS: Final = {"XADD", "XLEN", "XRANGE", "XREVRANGE", "XPENDING", "XACK", "XDEL", "XTRIM", "XCLAIM", "XSETID"}
+_SETS: Final = {"ZADD", "ZCARD", "ZRANGE", "ZSCORE", "ZREMRANGEBYSCORE"}
+_OF_KEY_1: Final = _STRINGS | _HASHES | _STREAMS | _SETS | {"DEL", "EXISTS", "TYPE", "PEXPIRE", "PTTL"}
 _OF_KEY_2: Final = frozenset({"XGROUP", "XINFO"})
 """The first word after the command is its subcommand."""
 _EVERY_WORD: Final = frozenset({"DEL", "EXISTS", "MGET"})
 """All words after the command are keys."""
 _SCRIPTS: Final = frozenset({"EVAL", "EVALSHA"})
 _READS: Final = frozenset({"XREAD", "XREADGROUP"})
-_STREAMS: Final = "STREAMS"
+_BEFORE_STREAMS: Final = "STREAMS"
 
 
 def slot_of_key(key: str | bytes) -> int:
@@ -109,7 +106,7 @@ def _slot_of_packed(command: bytes) -> int:
 def _place_of_streams(command: Sequence[str | bytes | float]) -> int:
     """Return where the streams begin. A group may be named like the word before them, so the options are passed over."""
     place = 4 if _text(command[0]).upper() == "XREADGROUP" else 1  # after GROUP, group, consumer
-    while _text(command[place]).upper() != _STREAMS:
+    while _text(command[place]).upper() != _BEFORE_STREAMS:
         place += 1
     return place + 1
 

@@ -1,7 +1,7 @@
 """The primary that Redis Sentinels name: found again for every connection, and watched while one is used.
 
-All Sentinels are asked, and the latest configuration epoch is believed: one that is cut off keeps naming the former primary. A server
-is used only if it says itself that it is a primary, so that nothing is written to a replica or read from one.
+All Sentinels are asked, and the latest configuration epoch is believed: one that is cut off keeps naming the former primary. A
+server is used only if it says itself that it is a primary, so that nothing is written to a replica or read from one.
 
 A primary that is replaced usually ends its connections. One that is cut off from the Sentinels, but not from this process, does
 not: so they are asked every second, and all connections end as soon as they name another.
@@ -110,7 +110,9 @@ class SentinelPrimary:
                 return
             raise
         if f"role:{_PRIMARY}" not in bytes(text).decode(errors="replace").split():
-            raise RedisConnectionError(f"{address} is named as the primary {self._name}, and is a replica (still, or again)")
+            raise RedisConnectionError(
+                f"{address} is named as the primary {self._name}, and is a replica (still, or again)"
+            )
 
 
 def _epoch(state: Any) -> int:

@@ -53,25 +53,28 @@ class FakeNode(FakeServer):
         return [[first, last, ["127.0.0.1", node.port, "id"], *self._cluster.replicas] for first, last, node in rows]
 
     def _run(self, name: str, words: Sequence[str]) -> object:
-        if name == "SET":
-            self.kept[words[1]] = words[2]
-            return "+OK"
-        if name == "GET":
-            return self.kept.get(words[1])
-        if name == "MGET":
-            return [self.kept.get(word) for word in words[1:]]
-        if name == "EXISTS":
-            return sum(word in self.kept for word in words[1:])
-        if name == "SCAN":
-            return ["0", list(self.kept)]
-        if name == "XREAD":
-            streams = keys_of(tuple(words))
-            return [[stream, [["1-0", ["a", "1"]]]] for stream in streams if stream in self.kept] or None
-        if name == "XREADGROUP":
-            return [[words[-2], [["1-0", ["at", str(self.port)]]]]]
-        if name == "WAIT":
-            return self.acknowledged
-        return "ran"
+        run = {"SET": self._set, "XREAD": self._read, "XREADGROUP": self._read_group}.get(name)
+        if run is not None:
+            return run(words)
+        answers: dict[str, object] = {
+            "GET": self.kept.get(words[-1]),
+            "MGET": [self.kept.get(word) for word in words[1:]],
+            "EXISTS": sum(word in self.kept for word in words[1:]),
+            "SCAN": ["0", list(self.kept)],
+            "WAIT": self.acknowledged,
+        }
+        return answers.get(name, "ran")
+
+    def _set(self, words: Sequence[str]) -> object:
+        self.kept[words[1]] = words[2]
+        return "+OK"
+
+    def _read(self, words: Sequence[str]) -> object:
+        streams = map(str, keys_of(tuple(words)))
+        return [[stream, [["1-0", ["a", "1"]]]] for stream in streams if stream in self.kept] or None
+
+    def _read_group(self, words: Sequence[str]) -> object:
+        return [[words[-2], [["1-0", ["at", str(self.port)]]]]]
 
 
 class FakeCluster:
@@ -139,4 +142,3 @@ class FakeCluster:
         view = ClusterView([seed], lambda node: Wire(server(node), timeout))
         writer = ClusterWire(view, lambda node, lost: Wire(server(node), timeout, lost), timeout)
         return Bus(ClusterReads(view, lambda node: Wires(server(node), timeout)), writer)
-

@@ -71,7 +71,9 @@ async def test_a_key_that_is_being_moved_is_asked_for_where_it_goes(cluster: Fak
     assert bus.node_of(A) == f"127.0.0.1:{source.port}"  # the slot itself has not moved
 
 
-async def test_a_script_on_keys_that_are_just_moved_waits_a_moment_and_runs_once(cluster: FakeCluster, bus: Bus) -> None:
+async def test_a_script_on_keys_that_are_just_moved_waits_a_moment_and_runs_once(
+    cluster: FakeCluster, bus: Bus
+) -> None:
     await bus.do("SET", A, "1")
     cluster.try_again = {next(iter(cluster.owners)): 3}
     assert await bus.run(load("renew"), [A, f"{A}:fence"], ["me"]) == "ran"
@@ -166,9 +168,7 @@ async def test_of_several_maps_the_one_of_the_latest_epoch_is_believed(cluster: 
 
 async def test_the_loss_of_a_node_is_heard_where_it_matters(cluster: FakeCluster, bus: Bus) -> None:
     await bus.do_all([("SET", A, "1"), ("SET", B, "1")])
-    at_a, at_b, anywhere = (
-        asyncio.create_task(bus.until_lost(node)) for node in (bus.node_of(A), bus.node_of(B), "")
-    )
+    at_a, at_b, anywhere = (asyncio.create_task(bus.until_lost(node)) for node in (bus.node_of(A), bus.node_of(B), ""))
     await asyncio.sleep(0)
     await cluster.nodes[1].stop()
     for task in (at_b, anywhere):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from hypothesis import given, strategies as st
-from redis.cluster import key_slot
+from redis.crc import key_slot
 from redis.exceptions import ResponseError
 
 from shared.bus.client.wire import Command, Words, pack
@@ -19,7 +19,21 @@ _ONE_SLOT: list[Words] = [
     ("XGROUP", "CREATE", _KEY, "executor", "0", "MKSTREAM"),
     ("EVALSHA", "f" * 40, 2, _KEY, keys.fence("alice"), "{bob}", "{carol}"),
     ("EVAL", "return {bob}", "1", _KEY, "{carol}"),
-    ("XREADGROUP", "GROUP", "STREAMS", "streams", "COUNT", 10, "BLOCK", 1, "STREAMS", _KEY, keys.resting("alice"), ">", ">"),
+    (
+        "XREADGROUP",
+        "GROUP",
+        "STREAMS",
+        "streams",
+        "COUNT",
+        10,
+        "BLOCK",
+        1,
+        "STREAMS",
+        _KEY,
+        keys.resting("alice"),
+        ">",
+        ">",
+    ),
     ("XREAD", "COUNT", 10, "STREAMS", _KEY, "0-0"),
     ("DEL", _KEY, keys.reports("alice")),
     ("EXISTS", _KEY),
@@ -62,7 +76,7 @@ def test_a_command_without_a_key_has_no_slot(command: Words) -> None:
 def test_slots_are_those_of_redis_py(key: str) -> None:
     if any("\ud800" <= letter <= "\udfff" for letter in key):
         return
-    assert slot_of_key(key) == key_slot(key.encode())  # type: ignore[no-untyped-call]  # redis-py
+    assert slot_of_key(key) == key_slot(key.encode())
 
 
 @given(st.lists(st.binary(), min_size=1))

@@ -1,0 +1,69 @@
+"""Checks every command that a test's own process sends: would it run in a Redis Cluster?
+
+So the whole suite shows which keys are used in one step. A command on keys of several slots works on one server, and would end as
+an error in a cluster. What Shoal does differently there is named here, and nothing else may use several slots.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from redis.exceptions import ResponseError
+
+from shared.bus.client.wire import Command, Wire
+from shared.bus.scripts import load
+from shared.bus.topology.command_slot import keys_of, slot_of_key, unpack
+from shared.bus.topology.split_reads import SPLIT
+from shared.contracts import keys
+
+_APART: Final = {
+    # Read before the script in a cluster (`shared/bus/orders.py`).
+    load("begin_send").sha: (keys.CONTROL, keys.control_of_symbol("")),
+    load("begin_replay").sha: (keys.CONTROL, keys.control_of_symbol("")),
+    load("transition").sha: (keys.prices(""),),
+}
+"""Scripts, and how the names begin of the keys that they have in other slots only where there is one server."""
+_OF_TESTS: Final = frozenset(
+    {"ACL", "DEBUG", "REPLICAOF", "SHUTDOWN", "SCRIPT", "CLUSTER", "SENTINEL", "WAIT", "ASKING"}
+)
+"""Commands that only tests send, or that concern one node."""
+
+
+class SlotCheck:
+    """Watches `Wire.ask`. `found` is what would not run in a cluster."""
+
+    def __init__(self) -> None:
+        self.found: list[str] = []
+        self._ask = Wire.ask
+
+    def begin(self) -> None:
+        """Look at every command from now on."""
+        check, ask = self._check, self._ask
+
+        async def checked(wire: Wire, commands: Sequence[Command]) -> list[Any]:
+            for command in commands:
+                check(command)
+            return await ask(wire, commands)
+
+        Wire.ask = checked  # type: ignore[method-assign]
+
+    def end(self) -> None:
+        """Look no more."""
+        Wire.ask = self._ask  # type: ignore[method-assign]
+
+    def _check(self, command: Command) -> None:
+        raw = unpack(command) if isinstance(command, bytes) else command
+        words = [word.decode(errors="replace") if isinstance(word, bytes) else str(word) for word in raw]
+        name = words[0].upper()
+        if name in SPLIT or name in _OF_TESTS or name == "SCAN":
+            return
+        try:
+            names = [str(key) for key in keys_of(words)]
+        except ResponseError as error:
+            self.found.append(str(error))
+            return
+        apart = _APART.get(words[1], ()) if name == "EVALSHA" else ()
+        together = [key for key in names if not (apart and key.startswith(apart) and "{" not in key)]
+        if len({slot_of_key(key) for key in together}) > 1:
+            self.found.append(f"{name} on {', '.join(together)}")
