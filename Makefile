@@ -190,9 +190,10 @@ SIGNALS ?= 500
 USERS ?= 20
 SEED ?= 1
 VENUES ?= mixed
+TOPOLOGY ?= single
 
-chaos: setup ## processes killed, frozen and lied to while signals flow; then a conservation check (SIGNALS= USERS= SEED= MASTER=1 VENUES=)
-	@exec $(BIN)/python -m tests.chaos --signals $(SIGNALS) --users $(USERS) --seed $(SEED) --venues $(VENUES) $(if $(MASTER),--master)
+chaos: setup ## processes killed, frozen and lied to while signals flow; then a conservation check (SIGNALS= USERS= SEED= MASTER=1 VENUES= TOPOLOGY=single|sentinel|cluster)
+	@exec $(BIN)/python -m tests.chaos --signals $(SIGNALS) --users $(USERS) --seed $(SEED) --venues $(VENUES) --topology $(TOPOLOGY) $(if $(MASTER),--master)
 
 HOURS ?= 24
 

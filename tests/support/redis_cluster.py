@@ -87,15 +87,18 @@ class RedisCluster:
         wait_for(self._is_served, _PATIENCE, "every slot of the cluster is served")
 
     def wait_replicated(self) -> None:
-        """Wait until every replica that runs follows its primary."""
-        wait_for(
-            lambda: all(
-                self.ask(node, "INFO", "replication").get("master_link_status") == "up"
-                for node in self.nodes
-                if node.running and node not in self.primaries()
-            ),
-            _PATIENCE,
-            "the replicas follow",
+        """Wait until every replica follows its primary."""
+        wait_for(self.in_step, _PATIENCE, "the replicas follow")
+
+    def in_step(self) -> bool:
+        """Return whether every node runs, every slot is served, and every replica follows its primary."""
+        if not all(node.running for node in self.nodes) or not self._is_served():
+            return False
+        primaries = self.primaries()
+        return all(
+            self.ask(node, "INFO", "replication").get("master_link_status") == "up"
+            for node in self.nodes
+            if node not in primaries
         )
 
     def ask(self, node: RedisServer, *command: object) -> Any:
@@ -154,6 +157,10 @@ class RedisCluster:
             for node in (to, source, *self.primaries()):
                 with suppress(redis.RedisError):
                     self.ask(node, "CLUSTER", "SETSLOT", slot, "NODE", ids[to.port])
+
+    def move_keys(self, names: Iterable[str], to: RedisServer, *, dwell: float = 0.0) -> None:
+        """Move the slots of keys."""
+        self.move(sorted({slot_of_key(name) for name in names}), to, dwell=dwell)
 
     def _join(self) -> None:
         first, count = self.nodes[0], self._primaries

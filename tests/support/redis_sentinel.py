@@ -54,7 +54,7 @@ class SentinelSet:
             for server in others:
                 self.ask(server.port, "REPLICAOF", "127.0.0.1", first.port)
             self._start_sentinels(first.port)
-        wait_for(self._is_complete, _PATIENCE, "the Sentinels know everything")
+        wait_for(self.in_step, _PATIENCE, "the Sentinels know everything")
 
     def stop(self) -> None:
         """End everything."""
@@ -70,7 +70,9 @@ class SentinelSet:
         sentinels = redis.Sentinel(  # type: ignore[no-untyped-call]  # redis-py
             [("127.0.0.1", port) for port in self._sentinel_ports], sentinel_kwargs={"socket_timeout": 2}
         )
-        return sentinels.master_for(NAME, decode_responses=True, socket_timeout=5, retry=Retry(NoBackoff(), 0))
+        return sentinels.master_for(  # type: ignore[no-untyped-call]  # redis-py
+            NAME, decode_responses=True, socket_timeout=5, retry=Retry(NoBackoff(), 0)
+        )
 
     def primary(self) -> RedisServer:
         """Return the server that the Sentinels name."""
@@ -115,7 +117,8 @@ class SentinelSet:
                     subprocess.Popen([str(get_binary_path()), str(file), "--sentinel"], stdout=log, stderr=log)
                 )
 
-    def _is_complete(self) -> bool:
+    def in_step(self) -> bool:
+        """Return whether every server runs, the Sentinels know all, and every replica follows the primary."""
         others, replicas = len(self._sentinel_ports) - 1, len(self.servers) - 1
         try:
             for port in self._sentinel_ports:
@@ -123,10 +126,14 @@ class SentinelSet:
                 facts = words if isinstance(words, dict) else dict(zip(words[::2], words[1::2], strict=True))
                 if int(facts["num-other-sentinels"]) < others or int(facts["num-slaves"]) < replicas:
                     return False
+            primary = self.primary()
+            return all(server.running for server in self.servers) and all(
+                self.ask(server.port, "INFO", "replication").get("master_link_status") == "up"
+                for server in self.servers
+                if server is not primary
+            )
         except redis.RedisError:
             return False
-        running = [server for server in self.servers if server.running and server is not self.primary()]
-        return all(self.ask(server.port, "INFO", "replication").get("master_link_status") == "up" for server in running)
 
     def _is_replaced(self, former: RedisServer) -> bool:
         for port in self._sentinel_ports:

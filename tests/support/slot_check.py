@@ -46,7 +46,7 @@ class SlotCheck:
                 check(command)
             return await ask(wire, commands)
 
-        Wire.ask = checked  # type: ignore[method-assign]
+        Wire.ask = checked  # type: ignore[method-assign, assignment]
 
     def end(self) -> None:
         """Look no more."""

@@ -73,6 +73,7 @@ def judge(run: Run, *, quiet: bool, began: float, ended: float) -> ChaosResult:
         "deaths_at_a_step": run.fleet.step_deaths,
         "redis_kills": run.redis_kills,
         "fail_overs": run.fail_overs,
+        "slot_moves": run.slot_moves,
         "stops": run.fleet.stops,
         "respawns": run.fleet.respawns,
         "faults": run.faults.total(),
