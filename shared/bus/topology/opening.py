@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -80,21 +80,20 @@ async def open_connections(
         async with _of_one(Server(url, f"{name}:read"), Server(url, f"{name}:write"), timeouts) as (wires, wire):
             yield wires, wire
         return
-    primaries = _primary(address, f"{name}:read"), _primary(address, f"{name}:write")
-    async with _of_one(*primaries, timeouts) as (wires, wire):
-        watching = [
-            asyncio.create_task(primary.watch(drop))
-            for primary, drop in zip(primaries, (wires.drop, wire.drop), strict=True)
-        ]
+    primary = _primary(address, name)
+    async with _of_one(primary.used_for("read"), primary.used_for("write"), timeouts) as (wires, wire):
+
+        def leave() -> None:
+            wires.drop()
+            wire.drop()
+
+        watching = asyncio.create_task(primary.watch(leave))
         try:
             yield wires, wire
         finally:
-            for task in watching:
-                task.cancel()
-            with suppress(asyncio.CancelledError):
-                await asyncio.gather(*watching, return_exceptions=True)
-            for primary in primaries:
-                await primary.close()
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
+            await primary.close()
 
 
 @asynccontextmanager
@@ -108,11 +107,14 @@ async def _of_one(reading: Connector, writing: Connector, timeouts: Timeouts) ->
 
 
 def _primary(address: RedisUrl, name: str) -> SentinelPrimary:
+    def server(at: Address, use: str) -> Server:
+        return Server(address.of_server(at.host, at.port), f"{name}:{use}")
+
     sentinels = [
         Wire(Server(address.of_sentinel(host, port), f"{name}:sentinel", _ASK_TIMEOUT), _ASK_TIMEOUT)
         for host, port in address.servers
     ]
-    return SentinelPrimary(address.name, sentinels, lambda at: Server(address.of_server(at.host, at.port), name))
+    return SentinelPrimary(address.name, sentinels, server)
 
 
 def _of_cluster(address: RedisUrl, name: str, timeouts: Timeouts) -> tuple[ClusterReads, ClusterWire]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
 import structlog
@@ -39,26 +40,32 @@ class _Reading(NamedTuple):
 
 
 class SentinelPrimary:
-    """The primary with one name. Connections to it are made as by `Server`."""
+    """The primary with one name, for all connections of a process."""
 
-    def __init__(self, name: str, sentinels: Sequence[Wire], server_at: Callable[[Address], Server]) -> None:
-        """`sentinels` are connections with a short time-out; `server_at` makes a server that holds data."""
+    def __init__(self, name: str, sentinels: Sequence[Wire], server_at: Callable[[Address, str], Server]) -> None:
+        """`sentinels` are connections with a short time-out; `server_at` makes a server that holds data, for one use."""
         self._name = name
         self._sentinels = list(sentinels)
         self._server_at = server_at
-        self.current: Address | None = None
+        self._current: Address | None = None
         """The primary that was last connected to."""
+        self._switched: Callable[[], None] = _do_nothing
 
-    async def connect(self) -> AbstractConnection:
+    def used_for(self, use: str) -> PrimaryFor:
+        """Return what makes connections for one use, as `Server` does."""
+        return PrimaryFor(self, use)
+
+    async def connect(self, use: str) -> AbstractConnection:
         """Return a connection to the primary. Raises RedisConnectionError if there is none, and what redis-py raises."""
         address = await self.find()
-        connection = await self._server_at(address).connect()
+        connection = await self._server_at(address, use).connect()
         try:
             await self._require_primary(connection, address)
         except BaseException:
             await hang_up(connection)
             raise
-        self.current = address
+        self._note(address)  # other connections may still be to the former one
+        self._current = address
         return connection
 
     async def find(self) -> Address:
@@ -72,16 +79,19 @@ class SentinelPrimary:
 
     async def watch(self, switched: Callable[[], None]) -> None:
         """Call `switched` whenever the Sentinels name another primary than the one that is connected; runs until cancelled."""
+        self._switched = switched
         while True:
             await asyncio.sleep(_EVERY)
-            try:
-                named = await self.find()
-            except RedisConnectionError:
-                continue  # without a Sentinel nothing is known; the primary in use says itself when it is none any more
-            if self.current is not None and named != self.current:
-                log.warning("the Sentinels name another primary", former=str(self.current), now=str(named))
-                self.current = None
-                switched()
+            # Without a Sentinel nothing is known; the primary in use says itself when it is none any more.
+            with suppress(RedisConnectionError):
+                self._note(await self.find())
+
+    def _note(self, named: Address) -> None:
+        """End all connections if another primary is named than the one that they are to."""
+        if self._current is not None and named != self._current:
+            log.warning("the Sentinels name another primary", former=str(self._current), now=str(named))
+            self._current = None
+            self._switched()
 
     async def close(self) -> None:
         """End the connections to the Sentinels."""
@@ -113,6 +123,22 @@ class SentinelPrimary:
             raise RedisConnectionError(
                 f"{address} is named as the primary {self._name}, and is a replica (still, or again)"
             )
+
+
+class PrimaryFor:
+    """The primary for one use, which CLIENT LIST shows."""
+
+    def __init__(self, primary: SentinelPrimary, use: str) -> None:
+        self._primary = primary
+        self._use = use
+
+    async def connect(self) -> AbstractConnection:
+        """Return a connection to the primary that is named now. Raises RedisConnectionError, and what redis-py raises."""
+        return await self._primary.connect(self._use)
+
+
+def _do_nothing() -> None:
+    """Stand for a watch that has not begun."""
 
 
 def _epoch(state: Any) -> int:

@@ -133,6 +133,15 @@ async def test_connections_end_when_another_primary_is_named(
     assert (scene.first.ran, scene.second.ran) == (["PING"], ["PING"])
 
 
+async def test_a_new_connection_to_another_primary_ends_those_to_the_former(scene: Scene, bus: Bus) -> None:
+    await bus.do("PING")
+    await asyncio.sleep(0)
+    scene.switch(*scene.sentinels)
+    await bus.read("XREADGROUP", "GROUP", "g", "g", "STREAMS", "s", ">")
+    assert await bus.do("PING") == "PONG"
+    assert (scene.first.ran, scene.second.ran) == (["PING"], ["XREADGROUP", "PING"])
+
+
 async def test_sentinels_that_are_away_change_nothing(scene: Scene, bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(subject, "_EVERY", 0.01)
     await bus.do("PING")
