@@ -57,7 +57,7 @@ class ClusterWire:
     async def ask(self, commands: Sequence[Command]) -> list[Any]:
         """Run commands and return their answers, in sequence. Raises what redis-py raises for a lost or silent server."""
         if self._view.stale:
-            await self._view.refresh()
+            await self._view.look_again()
         flat: list[Command] = []
         splits: list[tuple[int, SplitRead]] = []
         for command in commands:
@@ -222,7 +222,7 @@ class ClusterReads:
         answer: Any = None
         for attempt in range(1, _MOST_ROUNDS):
             if self._view.stale:
-                await self._view.refresh()
+                await self._view.look_again()
             node = node or self._view.owner(slot)
             try:
                 answer = await self._at(node).ask(*words)

@@ -70,20 +70,30 @@ class ClusterView:
         self._first = [to]
         self.stale = True
 
+    async def look_again(self) -> None:
+        """Have the map read, without waiting for it unless there is none: a silent node must not delay commands to the others."""
+        reading = self._begin_reading()
+        if reading is not None and not self.slots.primaries:
+            await asyncio.shield(reading)
+
     async def refresh(self) -> None:
-        """Read the map if it is out of date and was not just read. Raises RedisConnectionError if no node answers."""
-        now = asyncio.get_running_loop().time()
+        """Read the map, if it was not just read. Raises RedisConnectionError if no node answers."""
+        if (reading := self._begin_reading()) is not None:
+            await asyncio.shield(reading)
+
+    def _begin_reading(self) -> asyncio.Task[None] | None:
+        """Return the reading under way, or a new one; None if the map was just read."""
         if self._reading is None:
-            if self._read_at and now < self._read_at + _AGAIN_AFTER:
-                return
+            if self._read_at and asyncio.get_running_loop().time() < self._read_at + _AGAIN_AFTER:
+                return None
             self._reading = asyncio.create_task(self._read())
             self._reading.add_done_callback(self._end_reading)
-        await asyncio.shield(self._reading)
+        return self._reading
 
     def _end_reading(self, reading: asyncio.Task[None]) -> None:
         self._reading = None
         if not reading.cancelled():
-            reading.exception()  # every waiter raises it
+            reading.exception()  # a caller that waits raises it; the others meet the node that is away
 
     async def _read(self) -> None:
         loop = asyncio.get_running_loop()

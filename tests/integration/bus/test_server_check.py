@@ -12,6 +12,7 @@ from shared.bus.connection import Bus, open_bus
 from shared.config.errors import ConfigurationError
 from shared.domain.durability import Durability
 from tests.integration.bus.test_connection import Impostor, impostor  # noqa: F401  # a fixture
+from tests.support.processes import wait_for
 from tests.support.redis_server import RedisServer, free_port
 
 _WRONG = [
@@ -117,9 +118,10 @@ async def test_replicas_that_may_be_behind_are_named_in_live_mode(
     await own_bus.do("CONFIG", "SET", "repl-diskless-sync-delay", "0")
     replica.start()
     try:
-        async with asyncio.timeout(60):
-            while "connected_slaves:1" not in str(await own_bus.do("INFO", "replication")):
-                await asyncio.sleep(0.05)
+        with own_server.client() as client:
+            await asyncio.to_thread(
+                wait_for, lambda: client.info("replication")["connected_slaves"] == 1, 60, "the replica is there"
+            )
         (words,) = await warnings(own_server.url, Durability.REQUIRED)
         assert "set `min-replicas-to-write 1`" in words
         assert await warnings(own_server.url, Durability.WARNED) == []
