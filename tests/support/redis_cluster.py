@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -24,7 +24,10 @@ _PATIENCE: Final = 60.0
 class RedisCluster:
     """The nodes of one cluster; `nodes[i::primaries]` are the i-th primary and its replicas at the start."""
 
-    def __init__(self, folder: Path, primaries: int = 3, replicas: int = 0) -> None:
+    def __init__(
+        self, folder: Path, primaries: int = 3, replicas: int = 0, options: Mapping[str, str] | None = None
+    ) -> None:
+        """`options` are added to the settings of each node."""
         self.folder = folder
         self._primaries = primaries
         self._fresh = True
@@ -38,6 +41,7 @@ class RedisCluster:
                     "cluster-require-full-coverage": "no",
                     "cluster-allow-replica-migration": "no",
                     "repl-diskless-sync-delay": "0",
+                    **(options or {}),
                 },
             )
             for number in range(primaries * (1 + replicas))

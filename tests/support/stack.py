@@ -72,7 +72,7 @@ class Stack(PaperControl):
         self.venue = venue
         self._venues = dict(venues or {})
         self.redis = RedisServer(folder / "redis")
-        self.servers = servers or self.redis
+        self._servers = servers
         self.services: list[Service] = []
         self.keys_at: dict[str, dict[str, tuple[str, str]]] = {name: {} for name in WORDS}
         self.keys = self.keys_at[venue]
@@ -103,6 +103,11 @@ class Stack(PaperControl):
             service.kill()
         self.client.close()
         self.servers.stop()
+
+    @property
+    def servers(self) -> RedisServer | RedisCluster | SentinelSet:
+        """What Shoal runs on."""
+        return self._servers or self.redis
 
     def venues_of(self, user: str) -> Sequence[str]:
         """Return the venues where a user, or the master, trades: as said, or else where an account was opened."""
