@@ -1,4 +1,4 @@
-"""A whole Shoal on a Redis Cluster of three nodes, each service under its own Redis user: the copy path, and what people see of it."""
+"""A whole Shoal on a Redis Cluster, each service under its own Redis user: the copy path, and what people see of it."""
 
 from __future__ import annotations
 
