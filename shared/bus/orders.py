@@ -15,12 +15,12 @@ from shared.bus.nonce import NonceCounter
 from shared.bus.scripts import load
 from shared.bus.send_permit import ReplayPermit, SendPermit, SendRefusal, SwitchSet
 from shared.bus.streams import flatten
+from shared.bus.topology.keys_apart import is_set_elsewhere, published_price, switches_beside
 from shared.contracts import keys
 from shared.contracts.equity_sample import EQUITY_STEPS
 from shared.contracts.messages import ReportMessage
 from shared.contracts.own_exit import own_exit_field, read_own_exit, read_own_exit_field, write_own_exit
 from shared.contracts.position_record import read_position, write_position
-from shared.domain.control import ControlMode
 from shared.domain.funds import Funds, FundsMark
 from shared.domain.order import TERMINAL, Decision, OrderState
 from shared.domain.rename import Renames, merged
@@ -31,8 +31,6 @@ RETENTION_MS: Final = 70 * 24 * 3600 * 1000
 _QUESTIONS: Final = 1
 """Nonces that are taken along with an order's: one, to ask what filled."""
 _UNSUMMED: Final = "unsummed"
-_NOT_SET: Final = (None, "", ControlMode.RUN)
-"""The modes of a kill switch that permit everything."""
 _BEGIN, _REPLAY = load("begin_send"), load("begin_replay")
 _TRANSITION, _SETTLE = load("transition"), load("settle")
 
@@ -112,9 +110,9 @@ class OrderStore:
         `nonces` is None at a venue without them. Raises LeaseLost, BusUnavailable (then it may have been recorded).
         """
         if self._clustered:
-            if await self._is_set_elsewhere(switches):
+            if await is_set_elsewhere(self._bus, self._user, switches):
                 return SwitchSet()
-            switches = self._beside_orders(switches)
+            switches = switches_beside(self._user, switches)
         counter, floor = ([], "") if nonces is None else ([nonces.key], nonces.taken)
         answer = await self._bus.run(
             _BEGIN,
@@ -135,9 +133,9 @@ class OrderStore:
         recorded).
         """
         if self._clustered:
-            if await self._is_set_elsewhere(switches):
+            if await is_set_elsewhere(self._bus, self._user, switches):
                 return SwitchSet()
-            switches = self._beside_orders(switches)
+            switches = switches_beside(self._user, switches)
         answer = await self._bus.run(
             _REPLAY,
             [self._fence, keys.order(self._user, order_id), *switches],
@@ -145,19 +143,6 @@ class OrderStore:
         )
         stop = self._not_begun(answer)
         return ReplayPermit(int(answer[1])) if stop is None else stop
-
-    async def _is_set_elsewhere(self, switches: Sequence[str]) -> bool:
-        """Return whether a kill switch of another slot is set, or cannot be read: no script can read it with the order.
-
-        It is read right before the write-ahead; one that is set in between is like one that is set right after it.
-        """
-        ours = self._beside_orders(switches)
-        answers = await self._bus.do_all([("HGET", name, "mode") for name in switches if name not in ours])
-        return any(answer not in _NOT_SET for answer in answers)
-
-    def _beside_orders(self, switches: Sequence[str]) -> list[str]:
-        """Return the kill switches in the slot of the user's orders."""
-        return [name for name in switches if name == keys.control(self._user)]
 
     def _not_begun(self, answer: Sequence[str]) -> SendRefusal | SwitchSet | None:
         if answer[0] == "fenced":
@@ -183,7 +168,8 @@ class OrderStore:
         Raises LeaseLost, and ValueError for a transition that is not legal.
         """
         if note_price and self._clustered:  # no script can read the prices with the order
-            fields, note_price = {**fields, **await self._published_price(fields)}, False
+            price = await published_price(self._bus, self._venue, fields.get("symbol", ""))
+            fields, note_price = {**fields, **price}, False
         answer = await self._bus.run(
             _TRANSITION,
             [
@@ -209,11 +195,6 @@ class OrderStore:
             self._note_unsummed(order_id)
         elif answer != "ok":
             raise ValueError(f"order {order_id} is {answer}; it cannot become {state}")
-
-    async def _published_price(self, fields: Mapping[str, str]) -> dict[str, str]:
-        """Return the published price of an order's symbol as the field that `transition.lua` writes; empty without one."""
-        (price,) = await self._bus.do_all([("HGET", keys.prices(self._venue), fields.get("symbol", ""))])
-        return {"market": price} if isinstance(price, str) else {}
 
     async def settle(
         self,

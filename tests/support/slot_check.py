@@ -18,7 +18,7 @@ from shared.bus.topology.split_reads import SPLIT
 from shared.contracts import keys
 
 _APART: Final = {
-    # Read before the script in a cluster (`shared/bus/orders.py`).
+    # Read before the script in a cluster (`keys_apart.py`).
     load("begin_send").sha: (keys.CONTROL, keys.control_of_symbol("")),
     load("begin_replay").sha: (keys.CONTROL, keys.control_of_symbol("")),
     load("transition").sha: (keys.prices(""),),
