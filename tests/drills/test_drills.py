@@ -17,6 +17,6 @@ def test_servers_that_fail_or_give_slots_away_lose_and_double_nothing(name: str,
 
 
 @pytest.mark.timeout(240)
-@pytest.mark.parametrize("name", list(partitions.PARTITIONS))
+@pytest.mark.parametrize("name", partitions.WITHOUT_RIGHTS)
 def test_a_partition_loses_and_doubles_nothing(name: str, tmp_path: Path) -> None:
     assert partitions.play(name, tmp_path / "run") == []

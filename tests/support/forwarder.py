@@ -14,8 +14,10 @@ from typing import Self
 class Forwarder:
     """Passes bytes on to `target` (a port of this machine). Whoever is connected stays where they are when it changes."""
 
-    def __init__(self, target: int) -> None:
+    def __init__(self, target: int, host: str = "127.0.0.1") -> None:
+        """`host`: the address on which it listens."""
         self.target = target
+        self._host = host
         self.port = 0
         self._passes: asyncio.Event
         self._up = threading.Event()
@@ -43,7 +45,7 @@ class Forwarder:
     async def _run(self) -> None:
         self._loop, self._stop, self._passes = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
         self._passes.set()
-        server = await asyncio.start_server(self._met, "127.0.0.1", 0)
+        server = await asyncio.start_server(self._met, self._host, 0)
         self.port = server.sockets[0].getsockname()[1]
         self._up.set()
         await self._stop.wait()

@@ -1,4 +1,4 @@
-"""What the scripts of orders read of other slots than the user's: with one server in their own step, in a cluster right before it.
+"""What the scripts of orders read of other slots: with one server in their own step, in a cluster right before it.
 
 A kill switch that is set between the two is like one that is set right after the step: the order is on its way by then.
 """
