@@ -1,7 +1,7 @@
 """The way from an executor to Redis and to the venue: through forwarders, or from a network namespace of its own.
 
-A forwarder stops passing bytes, which any user can do; a namespace loses its link, so that the kernel drops what is under way, which
-needs root and `ip`.
+A forwarder stops passing bytes, which any user can do; a namespace loses its link, so that the kernel drops what is under way,
+which needs root and `ip`.
 """
 
 from __future__ import annotations
