@@ -115,9 +115,8 @@ class RedisCluster:
         found: list[RedisServer | None] = [None] * SLOTS
         by_port = {node.port: node for node in self.nodes}
         some = next(node for node in self.nodes if node.running)
-        with redis.Redis(port=some.port, decode_responses=True, socket_timeout=5) as client:
-            for (first, last), row in client.execute_command("CLUSTER SLOTS").items():
-                found[first : last + 1] = [by_port.get(row["primary"][1])] * (last - first + 1)
+        for first, last, primary, *_ in self.ask(some, "CLUSTER", "SLOTS"):
+            found[first : last + 1] = [by_port.get(primary[1])] * (last - first + 1)
         return found
 
     def owner_of(self, key: str) -> RedisServer:
@@ -195,8 +194,10 @@ class RedisCluster:
             if not node.running:
                 continue
             with suppress(redis.RedisError):
+                if "cluster_state:ok" not in str(self.ask(node, "CLUSTER", "INFO")):
+                    return False
                 rows = self.ask(node, "CLUSTER", "SLOTS")
-                views.append(sorted((begin, end, row["primary"][1]) for (begin, end), row in rows.items()))
+                views.append(sorted((first, last, primary[1]) for first, last, primary, *_ in rows))
         if len(views) < len(running) or any(view != views[0] for view in views):
             return False
         covered = sum(last - first + 1 for first, last, _ in views[0])

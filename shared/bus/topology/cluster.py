@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 import structlog
@@ -80,6 +81,9 @@ class ClusterWire:
                 sent_to[number] = self._view.owner(slot_of(command))
             except ResponseError as refused:
                 answers[number] = refused
+        if self._view.silent and not self._view.silent.isdisjoint(sent_to.values()):
+            await self._view.refresh()
+            sent_to = {number: self._view.owner(slot_of(commands[number])) for number in sent_to}
         await self._send(commands, sent_to, frozenset(), answers)
         deadline = asyncio.get_running_loop().time() + self._timeout
         for attempt in range(1, _MOST_ROUNDS):
@@ -145,7 +149,7 @@ class ClusterWire:
         try:
             found = iter(await self._wire(node).ask(words))
         except LOST:
-            self._view.stale = True
+            self._view.lost(node)
             raise
         for number in some:
             if number in asking:
@@ -196,11 +200,11 @@ class ClusterWire:
     def _wire(self, node: Address) -> Wire:
         wire = self._wires.get(node)
         if wire is None:
-            wire = self._wires[node] = self._wire_at(node, self._note_loss)
+            wire = self._wires[node] = self._wire_at(node, partial(self._note_loss, node))
         return wire
 
-    def _note_loss(self) -> None:
-        self._view.stale = True
+    def _note_loss(self, node: Address) -> None:
+        self._view.lost(node)
         if self._loss is not None and not self._loss.done():
             self._loss.set_result(None)
 
@@ -227,7 +231,7 @@ class ClusterReads:
             try:
                 answer = await self._at(node).ask(*words)
             except LOST:
-                self._view.stale = True
+                self._view.lost(node)
                 raise
             if not _has_not_run(answer):
                 break

@@ -55,6 +55,8 @@ class ClusterView:
         self.slots = SlotMap()
         self.stale = True
         """Whether the map should be read again before the next command."""
+        self.silent: set[Address] = set()
+        """Nodes whose connection was lost since the map was last read."""
 
     def owner(self, slot: int) -> Address:
         """Return the node of a slot, or of commands without a key. Raises RedisConnectionError if it has none."""
@@ -63,6 +65,11 @@ class ClusterView:
             self.stale = True
             raise RedisConnectionError(f"no node of the cluster serves slot {slot}")
         return found
+
+    def lost(self, node: Address) -> None:
+        """Record that a connection to a node was lost, or could not be made: another may have taken over."""
+        self.silent.add(node)
+        self.stale = True
 
     def moved(self, slot: int, to: Address) -> None:
         """Record what a node has said about a slot; others have probably moved with it."""
@@ -98,6 +105,7 @@ class ClusterView:
     async def _read(self) -> None:
         loop = asyncio.get_running_loop()
         self.stale = False  # what is learned while it is read counts again
+        self.silent.clear()
         others = {
             *self.slots.primaries,
             *(each for some in self.slots.replicas.values() for each in some),
