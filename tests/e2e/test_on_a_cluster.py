@@ -13,7 +13,7 @@ from tests.support.processes import Service
 from tests.support.redis_cluster import RedisCluster
 from tests.support.stack import Stack
 
-USERS: Final = ["alice", "bob", "carol", "dave"]
+USERS: Final = ["alice", "bob", "carol", "erin"]
 
 
 class ClusterStack(Stack):
