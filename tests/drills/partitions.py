@@ -5,6 +5,7 @@ The user is served by another executor once the lease has run out; what the firs
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
@@ -18,6 +19,8 @@ from tests.support.processes import wait_for
 from tests.support.stack import Stack
 
 _TAKEN_OVER: Final = 60.0
+_CUT_OFF: Final = 12.0
+"""Seconds without the venue: longer than any request waits for its answer."""
 _TOLD: Final = {**UNBUDGETED, "LOG_FORMAT": "json"}
 
 
@@ -65,6 +68,7 @@ def between_executor_and_venue(drill: Drill, way: Way) -> list[str]:
     drill.entry()
     drill.exit(fraction="0.5")
     wait_for(lambda: len(drill.stack.orders(USER)) >= len(drill.emitted), _TAKEN_OVER, "the decisions are made")
+    time.sleep(_CUT_OFF)  # nothing tells when every request has been given up
     way.heal(End.VENUE)
     return breaches_of(drill.rest(), drill.evidence())
 
