@@ -114,6 +114,8 @@ class Run:
             return False
         while time.monotonic() < end:
             self._tend()
+            if self._many is not None:  # a busy machine can have them fail over by themselves
+                self._teller.tell_again()
             with suppress(*AWAY):
                 if self._quiet():
                     self._agenda.note("quiet")
@@ -132,7 +134,7 @@ class Run:
         emitted = [] if self.script.master else [signal.id for signal in self._signals]
         found = read_evidence(self.stack, self._client, emitted, self._deposited)
         copies = {each.user: each.copies for each in self.script.followers}
-        return replace(found, fail_overs=self.fail_overs, master_orders=self._master_orders(), copies=copies)
+        return replace(found, fail_overs=self.fail_overs + (self._many is not None), master_orders=self._master_orders(), copies=copies)
 
     def audit(self) -> dict[str, Any]:
         """Run the product's own audit."""

@@ -16,8 +16,8 @@ from shared.bus.topology.command_slot import SLOTS, slot_of_key
 from tests.support.processes import wait_for
 from tests.support.redis_server import RedisServer, free_port
 
-_NODE_TIMEOUT_MS: Final = 1_500
-"""After which a silent node counts as failed: a tenth of the usual, so that a test need not wait for it."""
+_NODE_TIMEOUT_MS: Final = 2_000
+"""After which a silent node counts as failed: a seventh of the usual, so that a test need not wait for it."""
 _PATIENCE: Final = 60.0
 
 

@@ -17,7 +17,7 @@ from tests.support.redis_server import RedisServer, free_port
 
 NAME: Final = "shoal"
 """Under which the Sentinels watch the primary."""
-_DOWN_AFTER_MS: Final = 1_000
+_DOWN_AFTER_MS: Final = 2_000
 _PATIENCE: Final = 60.0
 
 

@@ -49,7 +49,7 @@ class Refusals:
         """Have the server refuse; answers what it does. One at a time, and nothing if the server is away."""
         command = _FORBIDDEN[which % len(_FORBIDDEN)]
         if kind is Refusal.READONLY and not self._alone:
-            return ""
+            kind = Refusal.NOPERM
         try:
             self._port = self._find_port()
             with self._client() as client:

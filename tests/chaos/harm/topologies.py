@@ -15,8 +15,8 @@ from tests.support.redis_cluster import RedisCluster
 from tests.support.redis_sentinel import SentinelSet
 from tests.support.redis_server import RedisServer
 
-PROMOTION: Final = 8.0
-"""Seconds that a killed primary stays away besides, so that another one takes over: it takes three to five."""
+PROMOTION: Final = 9.0
+"""Seconds that a killed primary stays away besides, so that another one takes over: it takes three to six."""
 _SLOTS: Final = 8
 """How many slots one move is of at most."""
 
