@@ -31,7 +31,7 @@ _PROBLEM: Final[dict[str, Any]] = {
     },
 }
 _ANY: Final = {
-    "401": "Nobody is signed in",
+    "401": "Not signed in",
     "403": "The role does not permit it, or the change is forged",
     "503": "Redis does not answer",
 }

@@ -1,6 +1,6 @@
 """Confirmations: what was shown, bound to its action, parameters and person; and that each is carried out once.
 
-A token is no permission: roles are checked apart from it, at each request. It only holds what was shown, so that nobody confirms
+A token is no permission: roles are checked apart from it, at each request. It only holds what was shown, so that no one confirms
 something else than they read, and an id, so that a repeated click or request is recognised.
 """
 

@@ -2,7 +2,7 @@
 
 Attempts are counted per address and per name, and anybody can use those up: the name of the first operator is known, and behind a
 proxy all visitors share an address. A browser with this token has a count of its own. The token opens nothing: the password is
-asked for all the same, and whoever stole it gains a few attempts.
+asked for all the same, and a thief of it gains a few attempts.
 """
 
 from __future__ import annotations

@@ -79,7 +79,7 @@ class People:
         await self._bus.run(_WRITE, [keys.PEOPLE, keys.GENERATIONS], [name, "", person_holder(name), ""])
 
     async def create_first(self, hashed: str, at: int) -> bool:
-        """Create the operator if there is nobody yet; return whether this call did, so that one start of several prints."""
+        """Create the operator if there is no one yet; return whether this call did, so that one start of several prints."""
         record, generation = _record(Role.OPERATOR, hashed, at)
         made = await self._bus.run(
             _FIRST, [keys.PEOPLE, keys.GENERATIONS], [FIRST, record, person_holder(FIRST), generation]
@@ -87,7 +87,7 @@ class People:
         return bool(made)
 
     async def is_empty(self) -> bool:
-        """Return whether nobody can sign in yet."""
+        """Return whether no one can sign in yet."""
         return int(await self._bus.do("HLEN", keys.PEOPLE)) == 0
 
 

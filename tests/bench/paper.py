@@ -23,8 +23,8 @@ from tests.bench.row import Row, row_of
 from tests.bench.system import System
 from tests.bench.venue_process import Seen
 from tests.bench.verify import Verification
+from tests.support.ports import free_port
 from tests.support.processes import Service, wait_for
-from tests.support.redis_server import free_port
 
 _SETTINGS: Final = "[market]\nspeed = 0\n\n[limits]\nrest = false\ntrading = false\n"
 _CASH: Final = "10000"

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from tests.bench.accounts import Account
+from tests.support.ports import free_port
 from tests.support.processes import Service, wait_for
-from tests.support.redis_server import free_port
 
 
 class Seen(NamedTuple):

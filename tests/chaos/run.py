@@ -134,7 +134,12 @@ class Run:
         emitted = [] if self.script.master else [signal.id for signal in self._signals]
         found = read_evidence(self.stack, self._client, emitted, self._deposited)
         copies = {each.user: each.copies for each in self.script.followers}
-        return replace(found, fail_overs=self.fail_overs + (self._many is not None), master_orders=self._master_orders(), copies=copies)
+        return replace(
+            found,
+            fail_overs=self.fail_overs + (self._many is not None),
+            master_orders=self._master_orders(),
+            copies=copies,
+        )
 
     def audit(self) -> dict[str, Any]:
         """Run the product's own audit."""

@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from tests.support.ports import free_port
 from tests.support.processes import AT_ONCE
-from tests.support.redis_server import free_port
 
 ROOT: Final = Path(__file__).parents[2]
 _POLL: Final = 1.0

@@ -15,8 +15,8 @@ import pytest
 
 from tests.support.ops_command import run_ops
 from tests.support.outcomes import assert_books_match, wait_outcomes
+from tests.support.ports import free_port
 from tests.support.processes import wait_for
-from tests.support.redis_server import free_port
 from tests.support.stack import Stack
 
 USERS: Final = ("alice", "cole")

@@ -19,8 +19,8 @@ import redis
 from services.demo.settings import DemoSettings
 from shared.config.errors import ConfigurationError
 from shared.contracts import keys
+from tests.support.ports import free_port
 from tests.support.processes import AT_ONCE, ROOT, wait_for
-from tests.support.redis_server import free_port
 
 USERS: Final = ("alice", "bob", "carol")
 

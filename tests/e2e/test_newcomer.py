@@ -16,8 +16,8 @@ from typing import Final
 
 import pytest
 
+from tests.support.ports import free_port
 from tests.support.processes import AT_ONCE, ROOT, wait_for
-from tests.support.redis_server import free_port
 
 _COPIED: Final = (
     "Makefile",

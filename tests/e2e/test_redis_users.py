@@ -22,8 +22,9 @@ from shared.sign_in.follower_links import FollowerLinks
 from shared.sign_in.people import People
 from shared.sign_in.role import Role
 from tests.support.ops_command import run_ops
+from tests.support.ports import free_port
 from tests.support.processes import Service, wait_for
-from tests.support.redis_server import RedisServer, free_port
+from tests.support.redis_server import RedisServer
 from tests.support.signed_in import HASHED, PASSWORD
 from tests.support.stack import Stack
 

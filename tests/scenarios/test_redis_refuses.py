@@ -16,8 +16,9 @@ import redis
 from shared.contracts import keys
 from tests.support.forwarder import Forwarder
 from tests.support.outcomes import assert_books_match, wait_outcomes
+from tests.support.ports import free_port
 from tests.support.processes import wait_for
-from tests.support.redis_server import RedisServer, free_port
+from tests.support.redis_server import RedisServer
 from tests.support.stack import Stack
 
 USERS: Final = ["alice", "bob", "carol"]

@@ -13,7 +13,7 @@ from services.api.server import build_server
 from shared.bus.connection import Bus
 from shared.config.settings import Settings
 from shared.runtime.http_server import Server, bind, serve
-from tests.support.redis_server import free_port
+from tests.support.ports import free_port
 from tests.support.shipped_config import all_at_kraken
 
 

@@ -13,8 +13,9 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from shared.bus.topology.command_slot import SLOTS, slot_of_key
+from tests.support.ports import free_port
 from tests.support.processes import wait_for
-from tests.support.redis_server import RedisServer, free_port
+from tests.support.redis_server import RedisServer
 
 _NODE_TIMEOUT_MS: Final = 2_000
 """After which a silent node counts as failed: a seventh of the usual, so that a test need not wait for it."""
@@ -69,13 +70,17 @@ class RedisCluster:
 
     def start(self) -> None:
         """Start every node that does not run; the first time they are made a cluster. Returns when every slot is served."""
-        for node in self.nodes:
-            if not node.running:
-                node.start()
-        if self._fresh:
-            self._fresh = False
-            self._join()
-        self.wait_served()
+        try:
+            for node in self.nodes:
+                if not node.running:
+                    node.start()
+            if self._fresh:
+                self._fresh = False
+                self._join()
+            self.wait_served()
+        except BaseException:
+            self.stop()
+            raise
 
     def stop(self) -> None:
         """End all nodes."""

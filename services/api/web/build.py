@@ -16,8 +16,8 @@ from services.api.web.forms.settle import build_settle_routes
 from services.api.web.keep_ready import KeepReady
 from services.api.web.operations import OperationsReader, build_operations_routes
 from services.api.web.overview import build_overview_routes
-from services.api.web.price import build_price_routes
-from services.api.web.price_history import PriceHistory
+from services.api.web.prices.history import PriceHistory
+from services.api.web.prices.routes import build_price_routes
 from services.api.web.rendering import STATIC, Pages
 from services.api.web.state import StatePanel
 from services.api.web.tape.routes import TapeFeed, build_tape_routes

@@ -34,6 +34,7 @@ from shared.bus.lease import Lease
 from shared.bus.nonce import NonceCounter
 from shared.bus.orders import OrderStore
 from shared.bus.records import Records
+from shared.bus.users.key_claims import has_claimed
 from shared.config.errors import ConfigurationError
 from shared.config.key_ring import KeyedAccount, KeyPendingError, KeyRing
 from shared.config.renames import RenamesFile
@@ -233,7 +234,7 @@ class AccountContextFactory:
         if VENUE_FACTS[venue_name].takes_nonces:
             traded = await self._bus.do("EXISTS", keys.nonce(policy.user, key.fingerprint))
         else:
-            traded = await self._bus.do("HGET", keys.api_key(key.fingerprint), policy.user)
+            traded = await has_claimed(self._bus, key.fingerprint, policy.user)
         if not traded:
             raise ConfigurationError(f"{policy.fault}; nor do exits go on: the key may be another user's")
 

@@ -73,7 +73,7 @@ def of_faults(
 
 def _cause(service: str, fault: Fault) -> Cause:
     event = _event(fault)
-    # A clock and the master's fills are about a venue, whoever reports them.
+    # A clock and the master's fills are about a venue, not about the service that reports them.
     shared = event in {Event.CLOCK, Event.MASTER_FILLS}
     who = fault.subject.removesuffix(BOOKS) if event is Event.BOOKS_LOST else fault.subject
     return Cause(

@@ -89,7 +89,7 @@ async def _remove(bus: Bus, name: str) -> None:
 
 
 def _require_another_operator(people: Iterable[Person], name: str) -> None:
-    """Raise ConfigurationError if nobody else is an operator: the next start of the api would not create one."""
+    """Raise ConfigurationError if there is no other operator: the next start of the api would not create one."""
     if not any(each.role is Role.OPERATOR and each.name != name for each in people):
         raise ConfigurationError(f"{name} is the only operator; create another one first (--role operator)")
 
@@ -118,7 +118,7 @@ def _list(people: list[Person], *, as_json: bool) -> None:
         print_json({"people": rows})
         return
     shown = [(each.name, each.role, clock(each.changed_at)) for each in people]
-    console().print(table("People", ["name", "role", "password of (UTC)"], shown, empty="nobody can sign in yet"))
+    console().print(table("People", ["name", "role", "password of (UTC)"], shown, empty="no one can sign in yet"))
 
 
 def _report(answer: dict[str, object], line: str, *, as_json: bool) -> None:

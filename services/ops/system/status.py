@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Final, NamedTuple
 
 from rich.console import Console
 
@@ -15,14 +16,14 @@ from services.ops.runner import run_with_bus
 from services.ops.tabular import PER_PAGE, Page, page_of
 from services.ops.users import read_policies
 from shared.bus.connection import Bus
-from shared.bus.memory import read_memory
+from shared.bus.memory import MemoryUse, read_memory
 from shared.config.settings import Settings
 from shared.config.users.loader import Users
 from shared.domain.account import MASTER, NO_STREAM_RIGHT
 from shared.domain.values.venue import VENUES
 from shared.ledger.account_views import AccountView, UserView
 from shared.ledger.backlog import Backlog, Nonce, read_backlog, read_nonces
-from shared.ledger.open_issues import read_differences, read_unresolved
+from shared.ledger.open_issues import PositionDifference, UnresolvedOrder, read_differences, read_unresolved
 from shared.ledger.reading import known_users
 from shared.ledger.status import (
     NO_EXECUTOR,
@@ -46,6 +47,14 @@ _MODES: Final = {
 }
 
 
+class _Needs(NamedTuple):
+    """What needs the operator beside users' states."""
+
+    memory: MemoryUse | None
+    unresolved: Sequence[UnresolvedOrder]
+    differences: Sequence[PositionDifference]
+
+
 def status(number: Page = 1, as_json: AsJson = False) -> None:
     """Show services, users, readiness, nonces, and the backlog of every stream; of many users a page, with --json all."""
     if as_json:
@@ -60,8 +69,14 @@ def status(number: Page = 1, as_json: AsJson = False) -> None:
 async def read(settings: Settings, bus: Bus) -> StatusView:
     """Read the whole status. Raises ConfigurationError, BusUnavailable."""
     policies, users = await _users(settings, bus)
-    found = replace(await read_status(bus, policies), symbols=await read_symbol_switches(bus))
-    return await _view(bus, found, users, await read_backlog(bus, users), await read_nonces(bus))
+    found, symbols, needs, backlog, nonces = await asyncio.gather(
+        read_status(bus, policies),
+        read_symbol_switches(bus),
+        _read_needs(bus, users),
+        read_backlog(bus, users),
+        read_nonces(bus),
+    )
+    return _view(replace(found, symbols=symbols), needs, backlog, nonces)
 
 
 async def read_page(settings: Settings, bus: Bus, number: int) -> tuple[StatusView, str]:
@@ -73,12 +88,16 @@ async def read_page(settings: Settings, bus: Bus, number: int) -> tuple[StatusVi
     if len(users) <= PER_PAGE:
         return await read(settings, bus), ""
     now, system = time.time_ns() // 1_000_000, await read_system(bus)
-    everyone = await read_user_statuses(bus, list(policies.values()), system.control, now, brief=True)
-    found = replace(system, symbols=await read_symbol_switches(bus), users=everyone)
+    everyone, symbols, needs = await asyncio.gather(
+        read_user_statuses(bus, list(policies.values()), system.control, now, brief=True),
+        read_symbol_switches(bus),
+        _read_needs(bus, users),
+    )
+    found = replace(system, symbols=symbols, users=everyone)
     by_need = sorted(everyone, key=lambda each: (each.state in _UNWORRYING, each.policy.user))
     page, said = page_of([each.policy.user for each in by_need], number)
     shown = await read_user_statuses(bus, [policies[user] for user in page], system.control, now)
-    view = await _view(bus, replace(found, users=shown), users, await read_backlog(bus, page), ())
+    view = _view(replace(found, users=shown), needs, await read_backlog(bus, page), ())
     readiness = ReadinessView.of(found.readiness)
     return view.model_copy(update={"readiness": readiness}), f"accounts and streams: {said}, and for the nonces"
 
@@ -88,13 +107,17 @@ async def _users(settings: Settings, bus: Bus) -> tuple[Users, list[str]]:
     return policies, sorted({*policies, *await known_users(bus)})
 
 
-async def _view(
-    bus: Bus, found: SystemStatus, users: Sequence[str], backlog: Sequence[Backlog], nonces: Sequence[Nonce]
-) -> StatusView:
+async def _read_needs(bus: Bus, users: Sequence[str]) -> _Needs:
+    """Read what needs the operator, of all users. Beside other readings: Redis answers one while another is parsed."""
     places = [(user, venue) for user in users for venue in VENUES]
-    found = replace(found, memory=await read_memory(bus))
-    unresolved, differences = await read_unresolved(bus, [MASTER, *users]), await read_differences(bus, places)
-    return StatusView.of(found, backlog, nonces, unresolved, differences)
+    return _Needs(
+        *await asyncio.gather(read_memory(bus), read_unresolved(bus, [MASTER, *users]), read_differences(bus, places))
+    )
+
+
+def _view(found: SystemStatus, needs: _Needs, backlog: Sequence[Backlog], nonces: Sequence[Nonce]) -> StatusView:
+    found = replace(found, memory=needs.memory)
+    return StatusView.of(found, backlog, nonces, needs.unresolved, needs.differences)
 
 
 def _show(view: StatusView) -> None:

@@ -69,7 +69,7 @@ def control_token(settings: Settings, listener: socket.socket) -> str:
             return ""
         host = listener.getsockname()[0]
         raise ConfigurationError(
-            f"PAPER_HOST: others can reach {host}, and whoever reaches the control plane owns every paper account; set "
+            f"PAPER_HOST: others can reach {host}, and the control plane rules every paper account; set "
             f"PAPER_TOKEN_FILE to a file in which a token is made, or listen on 127.0.0.1"
         )
     path = Path(settings.paper_token_file)

@@ -1,5 +1,5 @@
 -- uses: rights, kinds
--- Create a person if there is nobody yet. Returns 1 if this call did, else 0: of several starts one prints the password.
+-- Create a person if there is none yet. Returns 1 if this call did, else 0: of several starts one prints the password.
 -- KEYS: people, generations.  ARGV: name, record, holder, generation.
 for _, key in ipairs(KEYS) do
   local refused = forbidden(key, 'HSET') or wrong_kind(key, 'hash')

@@ -2,14 +2,22 @@
 
 A claim counts while the claimant's lease exists under the fencing token with which the claim was made. So a claim ends by itself
 when its user is renamed, is served with another key, or is no longer served. Only fingerprints are written.
+
+A user who is refused for another one's claim disputes the key: that refuses the other one as well, because which of the two has
+the wrong key is not known. A dispute is no claim: it does not say that its user has ever traded with the key.
 """
 
 from __future__ import annotations
+
+from typing import Final
 
 from shared.bus.connection import Bus
 from shared.bus.lease import Lease
 from shared.bus.records import pairs
 from shared.contracts import keys
+
+_DISPUTED: Final = "disputed:"
+"""In front of the name of a user who disputes a key; no name of a user contains a colon."""
 
 
 async def claim_key(bus: Bus, fingerprint: str, lease: Lease) -> list[str]:
@@ -21,15 +29,32 @@ async def claim_key(bus: Bus, fingerprint: str, lease: Lease) -> list[str]:
     return await find_claimants(bus, fingerprint, lease.holder)
 
 
+async def dispute_key(bus: Bus, fingerprint: str, lease: Lease) -> list[str]:
+    """Return the names of others who trade with a key or dispute it; dispute it if there are any. Raises BusUnavailable."""
+    if others := await find_claimants(bus, fingerprint, lease.holder):
+        await bus.do("HSET", keys.api_key(fingerprint), _DISPUTED + lease.holder, lease.token)
+    return others
+
+
+async def has_claimed(bus: Bus, fingerprint: str, user: str) -> bool:
+    """Return whether a user has ever claimed a key. Raises BusUnavailable."""
+    return await bus.do("HGET", keys.api_key(fingerprint), user) is not None
+
+
 async def find_claimants(bus: Bus, fingerprint: str, holder: str) -> list[str]:
-    """Return the names of others than `holder` who trade with a key now; claims nothing. Raises BusUnavailable."""
-    claims = pairs(await bus.do("HGETALL", keys.api_key(fingerprint)))
-    others = {name: token for name, token in claims.items() if name != holder}
+    """Return the names of others than `holder` who claim or dispute a key now; write nothing. Raises BusUnavailable."""
+    found = pairs(await bus.do("HGETALL", keys.api_key(fingerprint)))
+    claims = [(field.removeprefix(_DISPUTED), token) for field, token in sorted(found.items())]
+    others = [(name, token) for name, token in claims if name != holder]
     if not others:
         return []
-    names = sorted(others)
-    asked = [(command, key(name)) for name in names for command, key in (("EXISTS", keys.lease), ("GET", keys.fence))]
-    found = await bus.do_all(asked)
-    return [
-        name for number, name in enumerate(names) if found[2 * number] == 1 and found[2 * number + 1] == others[name]
+    asked = [
+        (command, key(name)) for name, _ in others for command, key in (("EXISTS", keys.lease), ("GET", keys.fence))
     ]
+    answers = await bus.do_all(asked)
+    live = [
+        name
+        for number, (name, token) in enumerate(others)
+        if answers[2 * number] == 1 and answers[2 * number + 1] == token
+    ]
+    return sorted(set(live))

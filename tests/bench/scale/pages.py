@@ -13,8 +13,8 @@ from typing import Final
 from tests.bench.scale.measured import Measured, cpu_seconds
 from tests.bench.scale.redis_meter import RedisMeter
 from tests.bench.scale.world import World, some
+from tests.support.ports import free_port
 from tests.support.processes import Service, wait_for
-from tests.support.redis_server import free_port
 
 _TIMEOUT: Final = 300.0
 _STALE: Final = 2.5

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import socket
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ import krakenex
 import pytest
 import requests
 
+from tests.support.ports import free_port
 from tests.support.processes import Service
 
 FROZEN = "[market]\nspeed = 0\n"
@@ -72,13 +72,6 @@ class Trader:
     def orders(self) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self.paper.get("orders", user=self.user)
         return found
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 Start = Callable[..., Paper]

@@ -17,8 +17,8 @@ from shared.config.settings import Settings
 from tests.contract.paper_exchange.conftest import BUY
 from tests.support import python_module
 from tests.support.bound import bound_to
+from tests.support.ports import free_port
 from tests.support.processes import AT_ONCE, Service, wait_for
-from tests.support.redis_server import free_port
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7"])

@@ -10,7 +10,8 @@ import krakenex
 import pytest
 import requests
 
-from tests.contract.paper_exchange.conftest import BUY, Paper, Start, Trader, free_port
+from tests.contract.paper_exchange.conftest import BUY, Paper, Start, Trader
+from tests.support.ports import free_port
 
 
 def test_a_dropped_reply_is_a_cut_connection_and_a_filled_order(paper: Paper, trader: Trader) -> None:

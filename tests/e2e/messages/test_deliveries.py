@@ -14,8 +14,8 @@ import pytest
 from shared.contracts import keys
 from tests.support.message_stack import MessageStack
 from tests.support.ops_command import run_ops
+from tests.support.ports import free_port
 from tests.support.processes import wait_for
-from tests.support.redis_server import free_port
 from tests.support.webhook import TOKEN
 
 pytestmark = pytest.mark.timeout(500)

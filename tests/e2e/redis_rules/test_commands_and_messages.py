@@ -13,8 +13,8 @@ from shared.contracts import keys
 from shared.contracts.access import ACCESS
 from tests.e2e.test_redis_users import GuardedStack
 from tests.support.ops_command import CommandResult, run_ops
+from tests.support.ports import free_port
 from tests.support.processes import wait_for
-from tests.support.redis_server import free_port
 from tests.support.webhook import Webhook, webhook_in_background
 
 pytestmark = pytest.mark.timeout(280)

@@ -15,7 +15,8 @@ import pytest
 from shared.bus.connection import Bus
 from shared.config.errors import ConfigurationError
 from shared.runtime.http_server import bind
-from tests.support.redis_server import RedisServer, free_port
+from tests.support.ports import free_port
+from tests.support.redis_server import RedisServer
 
 PATIENCE = 20.0
 

@@ -14,7 +14,8 @@ from shared.bus.lease import acquire
 from shared.bus.scripts import load
 from shared.config.errors import ConfigurationError
 from shared.contracts import keys
-from tests.support.redis_server import RedisServer, free_port
+from tests.support.ports import free_port
+from tests.support.redis_server import RedisServer
 
 _WAYS: dict[str, Callable[[Bus], Awaitable[object]]] = {
     "do": lambda bus: bus.do("INCR", "n"),

@@ -42,7 +42,7 @@ MADE_AGAIN: Final[dict[Key, str]] = {
     keys.doctor: HASH,
     keys.last_settings: TEXT,
 }
-"""What the executor writes again under the new name: nobody has it afterwards."""
+"""What the executor writes again under the new name: no user has it afterwards."""
 STAYS: Final[dict[Key, str]] = {
     keys.orders: STREAM,
     keys.resting: STREAM,

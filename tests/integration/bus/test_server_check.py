@@ -12,8 +12,9 @@ from shared.bus.connection import Bus, open_bus
 from shared.config.errors import ConfigurationError
 from shared.domain.durability import Durability
 from tests.integration.bus.test_connection import Impostor, impostor  # noqa: F401  # a fixture
+from tests.support.ports import free_port
 from tests.support.processes import wait_for
-from tests.support.redis_server import RedisServer, free_port
+from tests.support.redis_server import RedisServer
 
 _WRONG = [
     ("maxmemory-policy", "allkeys-lru", "set `maxmemory-policy noeviction`"),

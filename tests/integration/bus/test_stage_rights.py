@@ -1,4 +1,4 @@
-"""Only the executor's Redis user may write a user's stage: whoever could would decide how much real money an entry moves."""
+"""Only the executor's Redis user may write a user's stage: it decides how much real money an entry moves."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from shared.domain.fault import FaultKind
 from tests.integration.notifier.conftest import Notify, now_ms
 from tests.support.copies import Copies
 from tests.support.leases import take_over
-from tests.support.redis_server import free_port
+from tests.support.ports import free_port
 from tests.support.webhook import TOKEN, Webhook, until, webhook
 
 PARKED = "PAPER Shoal: account parked (alice at kraken)"

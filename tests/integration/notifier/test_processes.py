@@ -19,8 +19,9 @@ from shared.contracts import keys
 from shared.domain.account import AccountState
 from tests.integration.ops.command import ops
 from tests.support.copies import Copies
+from tests.support.ports import free_port
 from tests.support.processes import Service
-from tests.support.redis_server import RedisServer, free_port
+from tests.support.redis_server import RedisServer
 from tests.support.webhook import TOKEN, Webhook, until, webhook
 
 PARKED = "PAPER Shoal: account parked (alice at kraken)"

@@ -7,7 +7,8 @@ from shared.contracts import keys
 from shared.domain.order import order_id
 from tests.integration.ops.command import exchange, ops
 from tests.support.copies import Copies
-from tests.support.redis_server import RedisServer, free_port
+from tests.support.ports import free_port
+from tests.support.redis_server import RedisServer
 
 
 def row(user: str, order: str, filled: str = "0.1") -> dict[str, object]:

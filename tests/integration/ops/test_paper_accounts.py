@@ -9,8 +9,8 @@ import pytest
 from services.ops.system.paper_accounts import load_accounts
 from shared.config.errors import ConfigurationError
 from tests.integration.ops.command import exchange, ops
+from tests.support.ports import free_port
 from tests.support.processes import ROOT
-from tests.support.redis_server import free_port
 
 SECRET = "c2hvYWwgcGFwZXIgc2VjcmV0IG9mIGFsaWNlIGZvciB0ZXN0cw=="
 KEYS = {

@@ -9,7 +9,7 @@ import pytest
 
 from services.demo.settings import DemoSettings
 from shared.config.errors import ConfigurationError
-from tests.support.redis_server import free_port
+from tests.support.ports import free_port
 
 URL = "json://127.0.0.1:9/Zq8TOKENzq8xyz"
 

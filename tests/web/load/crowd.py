@@ -70,7 +70,7 @@ class Crowd:
         await records.write_prices(VENUE, [Price(Decimal(60_000 + self.random.randrange(100)), BTC)], now_ms())
 
     async def live(self, every: float) -> None:
-        """Keep heartbeats and a price fresh, and read one account after another anew, until cancelled."""
+        """Keep heartbeats and a price fresh, and read one account after another again, until cancelled."""
         number, beaten = 0, time.monotonic()
         while True:
             if time.monotonic() - beaten > _HEARTBEAT:

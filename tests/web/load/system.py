@@ -15,8 +15,9 @@ import aiohttp
 
 from shared.bus.connection import Bus, open_bus
 from tests.bench.usage import cpu_ns
+from tests.support.ports import free_port
 from tests.support.processes import Service
-from tests.support.redis_server import RedisServer, free_port
+from tests.support.redis_server import RedisServer
 from tests.web.load.crowd import Crowd, write_users
 
 _PATIENCE: Final = 60.0

@@ -13,7 +13,7 @@ import structlog
 
 from shared.bus.connection import Bus
 from shared.bus.lease import Lease
-from shared.bus.users.key_claims import claim_key, find_claimants
+from shared.bus.users.key_claims import claim_key, dispute_key
 from shared.domain.account import MASTER
 from shared.domain.fault import FaultKind, Faults
 
@@ -49,11 +49,11 @@ class KeyGate:
         self._faults = faults
 
     async def look(self) -> None:
-        """Check for other claims before the first call of the venue, and claim nothing. Raises GateRefusal, BusUnavailable.
+        """Check for other claims before the first call of the venue, and dispute them. Raises GateRefusal, BusUnavailable.
 
         A call with the key of another process would cost that one's calls their nonces.
         """
-        self._judge(await find_claimants(self._bus, self._fingerprint, self._lease.holder))
+        self._judge(await dispute_key(self._bus, self._fingerprint, self._lease))
 
     async def check(self) -> None:
         """Claim the key, and check for other claims. Raises GateRefusal, BusUnavailable."""

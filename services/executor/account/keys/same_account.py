@@ -22,6 +22,7 @@ from shared.bus.connection import Bus
 from shared.bus.orders import OrderStore
 from shared.bus.records import Records
 from shared.bus.streams import Entry, entry_ms, read_entries
+from shared.bus.users.key_claims import has_claimed
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.messages import ReportMessage
@@ -97,7 +98,7 @@ class SameAccountGate:
 
         So this gate comes before the one that claims the key.
         """
-        return await self._bus.do("HGET", keys.api_key(self._fingerprint), self._user) is not None
+        return await has_claimed(self._bus, self._fingerprint, self._user)
 
     async def _filled(self, mark: FundsMark) -> list[ReportMessage]:
         """Return the latest filled orders of these books, newest first; those of a renamed user are under the former name too."""

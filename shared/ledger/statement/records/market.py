@@ -12,7 +12,7 @@ from typing import Final
 from shared.ledger.statement.records.material import Ending
 
 _MOST_AGE_MS: Final = 2_000
-"""What is held is published every second (`protection/price_feed.py`); what nobody holds only every 15 s."""
+"""What is held is published every second (`protection/price_feed.py`); pairs that are not held only every 15 s."""
 
 
 def market_price(ending: Ending | None) -> Decimal | None:

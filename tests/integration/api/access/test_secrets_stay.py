@@ -20,7 +20,8 @@ from shared.sign_in.access_tokens import AccessToken, AccessTokens
 from shared.sign_in.follower_links import FollowerLinks
 from shared.sign_in.people import People
 from shared.sign_in.role import Role
-from tests.support.redis_server import RedisServer, free_port
+from tests.support.ports import free_port
+from tests.support.redis_server import RedisServer
 from tests.support.signed_in import PASSWORD, Browser, running_site
 
 _TYPED = "a password typed into the wrong field"

@@ -42,7 +42,7 @@ PAGES: Final = (
 
 @pytest.fixture(autouse=True)
 def _nothing_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have each request read anew: how long a value is kept must not decide what is counted.
+    """Have each request read the present state: how long a value is kept must not decide what is counted.
 
     What is kept for a minute stays kept: the master's orders, which are found by a scan.
     """

@@ -131,7 +131,7 @@ async def test_no_row_is_missed_over_restarts_of_the_api(site: OpenApi, copies: 
                 last = (await reader.next("row")).id
                 seen.append(last)
             await site.stop()
-        expected += [(await copies.signal()).entry_id for _ in range(3)]  # while nobody listens
+        expected += [(await copies.signal()).entry_id for _ in range(3)]  # without a listener
         await site.start()
     async with events(site, "/tape/events", last) as reader:
         while last != expected[-1]:

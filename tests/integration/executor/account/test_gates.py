@@ -16,6 +16,7 @@ from shared.bus.connection import Bus
 from shared.bus.interventions import ask_for_rebuilding
 from shared.bus.lease import Lease
 from shared.bus.records import Records, pairs
+from shared.bus.users.key_claims import has_claimed
 from shared.contracts import keys
 from shared.contracts.rebuilding import RebuildMode, RebuildRequest
 from shared.domain.fault import FaultKind, Faults
@@ -50,6 +51,23 @@ async def test_one_key_for_two_users_is_refused_across_processes(bus: Bus) -> No
     await bus.do("DEL", keys.lease("bob"))
     await alice.check()
     assert [each.subject for each in faults.standing] == ["bob: API key"]
+
+
+async def test_one_who_looks_at_a_claimed_key_stops_the_other_and_has_not_traded_with_it(bus: Bus) -> None:
+    """Which of the two has the wrong key is not known; but a dispute must not make the key a trusted one later."""
+    faults = Faults()
+    alice, bob = [KeyGate(bus, await lease_of(bus, user), FINGERPRINT, faults) for user in ("alice", "bob")]
+    await alice.look()
+    await alice.check()
+    for _ in range(2):
+        with pytest.raises(GateRefusal, match="is also alice's"):
+            await bob.look()
+        with pytest.raises(GateRefusal, match="is also bob's"):
+            await alice.look()
+    assert await has_claimed(bus, FINGERPRINT, "alice")
+    assert not await has_claimed(bus, FINGERPRINT, "bob")
+    await bus.do("DEL", keys.lease("bob"))
+    await alice.look()
 
 
 async def test_a_key_that_is_the_masters_is_refused(bus: Bus) -> None:

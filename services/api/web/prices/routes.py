@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse
 from services.api.access.identity import Role, at_least
 from services.api.read_models import ReadModels
 from services.api.web.paging import page_of
-from services.api.web.price_history import PriceHistory
+from services.api.web.prices.history import PriceHistory
 from services.api.web.rendering import Pages, wants_part
 from services.api.web.tape.routes import PageNumber, Search
 from shared.bus.connection import Bus

@@ -1,0 +1,1 @@
+"""The page of prices: samples kept in memory, and the fills of the master and of a user among them."""
