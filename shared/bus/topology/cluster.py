@@ -59,6 +59,8 @@ class ClusterWire:
         """Run commands and return their answers, in sequence. Raises what redis-py raises for a lost or silent server."""
         if self._view.stale:
             await self._view.look_again()
+        if len(commands) == 1 and not self._view.silent and commands[0][0] not in SPLIT:
+            return await self._run_one(commands)
         flat: list[Command] = []
         splits: list[tuple[int, SplitRead]] = []
         for command in commands:
@@ -70,6 +72,21 @@ class ClusterWire:
         answers = await self._run(flat)
         for place, parts in reversed(splits):
             answers[place : place + len(parts.parts)] = [parts.answer(answers[place : place + len(parts.parts)])]
+        return answers
+
+    async def _run_one(self, commands: Sequence[Command]) -> list[Any]:
+        """Run one command, while nothing is known of a node that is away: most calls are of this kind."""
+        try:
+            node = self._view.owner(slot_of(commands[0]))
+        except ResponseError as refused:
+            return [refused]
+        try:
+            answers = await self._wire(node).ask(commands)
+        except LOST:
+            self._view.lost(node)
+            raise
+        if _has_not_run(answers[0]):
+            await self._send_again(commands, {0: node}, answers)
         return answers
 
     async def _run(self, commands: Sequence[Command]) -> list[Any]:
@@ -85,16 +102,20 @@ class ClusterWire:
             await self._view.refresh()
             sent_to = {number: self._view.owner(slot_of(commands[number])) for number in sent_to}
         await self._send(commands, sent_to, frozenset(), answers)
+        await self._send_again(commands, sent_to, answers)
+        return answers
+
+    async def _send_again(self, commands: Sequence[Command], sent_to: dict[int, Address], answers: list[Any]) -> None:
+        """Send commands that have not run to where they would, and put the answers into their places."""
         deadline = asyncio.get_running_loop().time() + self._timeout
         for attempt in range(1, _MOST_ROUNDS):
             again = [number for number in sent_to if _has_not_run(answers[number])]
             if not again or asyncio.get_running_loop().time() > deadline:
-                break
+                return
             sent_to, asking = await self._redirect(
                 commands, {number: sent_to[number] for number in again}, answers, attempt
             )
             await self._send(commands, sent_to, asking, answers)
-        return answers
 
     async def _redirect(
         self, commands: Sequence[Command], sent_to: dict[int, Address], answers: Sequence[Any], attempt: int
