@@ -43,6 +43,7 @@ from tests.support.processes import wait_for
 from tests.support.redis_server import RedisServer
 from tests.support.stack import Stack
 
+_AFTER_A_FAIL_OVER: Final = 5.0
 SHIPPED: Final[Mapping[str, str]] = {}
 UNBUDGETED: Final[Mapping[str, str]] = {"KRAKEN_TIER": "none", "COINBASE_TIER": "none"}
 """What executors are told besides. As shipped they keep within the venues' budgets (for longer one call in two seconds at Kraken,
@@ -232,6 +233,9 @@ class Run:
         self._agenda.after(act.lasts, back)
 
     def _refuse(self, act: Refuse) -> None:
+        if self._redis_down and self._many is not None:  # a fail-over takes a large part of a short run
+            self._agenda.after(_AFTER_A_FAIL_OVER, lambda: self._refuse(act))
+            return
         if self._redis_down or self.refusals.standing:
             return
         what = self.refusals.begin(act.kind, act.which)
