@@ -21,7 +21,7 @@ ANYWHERE: Final = -1
 """The slot of a command without a key."""
 
 _WITHOUT_KEY: Final = frozenset({"ECHO", "PING", "TIME", "INFO", "CONFIG", "CLIENT", "FLUSHALL", "DBSIZE"})
-_STRINGS: Final = {"GET", "SET", "INCR", "INCRBY", "GETDEL", "GETRANGE", "SETRANGE", "MGET"}
+_STRINGS: Final = {"GET", "SET", "INCR", "INCRBY", "GETDEL", "GETRANGE", "SETRANGE", "STRLEN", "MGET"}
 _HASHES: Final = {"HGET", "HMGET", "HGETALL", "HKEYS", "HLEN", "HSET", "HSETNX", "HDEL", "HINCRBY", "HEXISTS"}
 _STREAMS: Final = {"XADD", "XLEN", "XRANGE", "XREVRANGE", "XPENDING", "XACK", "XDEL", "XTRIM", "XCLAIM", "XSETID"}
 _SETS: Final = {"ZADD", "ZCARD", "ZRANGE", "ZSCORE", "ZREMRANGEBYSCORE"}

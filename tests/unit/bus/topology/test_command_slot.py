@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 from hypothesis import given, strategies as st
 from redis.crc import key_slot
 from redis.exceptions import ResponseError
 
 from shared.bus.client.wire import Command, Words, pack
+from shared.bus.topology import command_slot as subject
 from shared.bus.topology.command_slot import ANYWHERE, slot_of, slot_of_key, unpack
 from shared.contracts import keys
 
+_OF_ONE_NODE = {"SCAN", "CLUSTER", "SENTINEL", "ASKING", "WAIT"}
+"""Sent to a node by its name, never by a key."""
 _KEY = keys.orders("alice")
 _ONE_SLOT: list[Words] = [
     ("HGETALL", _KEY),
@@ -65,6 +71,28 @@ def test_a_command_on_several_slots_is_refused(command: Words) -> None:
 def test_a_command_that_is_not_known_is_refused_and_not_guessed(command: Words) -> None:
     with pytest.raises(ResponseError, match="not known"):
         slot_of(command)
+
+
+def test_every_command_that_the_code_names_is_known() -> None:
+    root = Path(subject.__file__).parents[3]
+    sent = re.compile(r'''(?:\bdo\(|\bread\(|\bdo_everywhere\(|[\[(]\()"([A-Z]{3,})"''')
+    found = {
+        (name, path.name)
+        for folder in ("shared", "services")
+        for path in (root / folder).rglob("*.py")
+        if "shared.bus" in (text := path.read_text(encoding="utf-8"))
+        for name in sent.findall(text)
+    }
+    assert {"HGETALL", "XADD", "INFO"} <= {name for name, _ in found}
+    assert not [each for each in found if not _is_known(each[0]) and each[0] not in _OF_ONE_NODE]
+
+
+def _is_known(name: str) -> bool:
+    try:
+        slot_of((name, "GROUPS", "1", "key", "5", "STREAMS", "key", "0"))
+    except ResponseError as error:
+        return "not known" not in str(error)
+    return True
 
 
 @pytest.mark.parametrize("command", [("TIME",), ("INFO", "memory"), ("ECHO", "owed")])
