@@ -13,7 +13,7 @@ from redis.exceptions import ResponseError
 
 from shared.bus.client.wire import Command, Wire
 from shared.bus.scripts import load
-from shared.bus.topology.command_slot import keys_of, slot_of_key, unpack
+from shared.bus.topology.command_slot import OF_ONE_KEY, keys_of, slot_of_key, unpack
 from shared.bus.topology.split_reads import SPLIT
 from shared.contracts import keys
 
@@ -54,19 +54,22 @@ class SlotCheck:
         Wire.ask = self._ask  # type: ignore[method-assign]
 
     def _check(self, command: Command) -> None:
-        raw = unpack(command) if isinstance(command, bytes) else command
-        words = [word.decode(errors="replace") if isinstance(word, bytes) else str(word) for word in raw]
-        name = words[0].upper()
-        if name in SPLIT or name in _OF_TESTS or name == "SCAN":
-            return
+        raw: Sequence[str | bytes | float] = command if isinstance(command, tuple) else unpack(command)
+        name = _text(raw[0]).upper()
+        if name in OF_ONE_KEY or name in SPLIT or name in _OF_TESTS or name == "SCAN":
+            return  # most commands, quickly
         try:
-            names = [str(key) for key in keys_of(words)]
+            names = [_text(key) for key in keys_of(raw)]
         except ResponseError as error:
             self.found.append(str(error))
             return
         if name == "XREADGROUP" and all(key.startswith(keys.orders("")[:-1]) for key in names):
             return  # in a cluster each user has a read of their own (`stream_readers.py`)
-        apart = _APART.get(words[1], ()) if name in {"EVAL", "EVALSHA"} else ()
+        apart = _APART.get(_text(raw[1]), ()) if name in {"EVAL", "EVALSHA"} else ()
         together = [key for key in names if not (apart and key.startswith(apart) and "{" not in key)]
         if len({slot_of_key(key) for key in together}) > 1:
             self.found.append(f"{name} on {', '.join(together)}")
+
+
+def _text(word: str | bytes | float) -> str:
+    return word.decode(errors="replace") if isinstance(word, bytes) else str(word)

@@ -30,6 +30,8 @@ _OF_KEY_2: Final = frozenset({"XGROUP", "XINFO"})
 """The first word after the command is its subcommand."""
 _EVERY_WORD: Final = frozenset({"DEL", "EXISTS", "MGET"})
 """All words after the command are keys."""
+OF_ONE_KEY: Final = frozenset(_OF_KEY_1 - _EVERY_WORD)
+"""Commands with one key, the first word after them."""
 _SCRIPTS: Final = frozenset({"EVAL", "EVALSHA"})
 _READS: Final = frozenset({"XREAD", "XREADGROUP"})
 _BEFORE_STREAMS: Final = "STREAMS"
@@ -98,7 +100,7 @@ def _slot_of_packed(command: bytes) -> int:
     """Return the slot of a packed command: only its first words are looked at where they suffice."""
     head = command.split(b"\r\n", 5)
     name = head[2].decode().upper()
-    if name in _OF_KEY_1 and name not in _EVERY_WORD:
+    if name in OF_ONE_KEY:
         return slot_of_key(head[4])
     return slot_of(tuple(unpack(command)))
 
