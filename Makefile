@@ -200,7 +200,7 @@ drill: setup ## one harm at a time while signals flow: a primary killed (Cluster
 
 HOURS ?= 24
 
-day: setup ## a day at high speed: real master, 20 users with mixed settings, crashes; no limit may be exceeded (HOURS= SEED=)
+day: setup ## a day at high speed: the strategy trend and a bot as masters, 20 users, crashes; no limit may be exceeded (HOURS= SEED=)
 	@exec $(BIN)/python -m tests.day --hours $(HOURS) --seed $(SEED)
 
 # What the bench compares with and draws by comes on top of the venv, in the versions that fit it.

@@ -89,7 +89,7 @@ class Metrics:
         held = [
             (user.policy.user, venue, account) for user in status.users for venue, account in user.accounts if account
         ]
-        held += [("master", venue, account) for venue, account in status.master]
+        held += [(account.user, venue, account) for venue, account in status.master]
         for name, venue, account in held:
             if account.equity is not None:
                 self._equity.labels(name, venue, account.equity.currency).set(float(account.equity.amount))

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from shared.bus.connection import Bus
+from shared.bus.master_places import read_master_places
 from shared.bus.records import Records
 from shared.contracts import keys
-from shared.domain.account import MASTER, AccountState, masters_are_open
+from shared.domain.account import AccountState, masters_are_open
 from shared.domain.limits.policy import UserPolicy
-from shared.domain.values.venue import VENUES
 
 _POLL: Final = 0.25
 _PATIENCE: Final = 20.0
@@ -53,7 +53,7 @@ class Readiness:
 
 async def read_readiness(bus: Bus, records: Records, users: Sequence[UserPolicy]) -> Readiness:
     """Read who is ready."""
-    masters = await records.accounts([(MASTER, venue) for venue in VENUES])
+    masters = await records.accounts(await read_master_places(bus))
     master = masters_are_open(masters)
     if not master:
         master = bool(await bus.do("XLEN", keys.SIGNALS))

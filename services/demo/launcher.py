@@ -19,12 +19,13 @@ from typing import Final
 from services.demo.embedded_redis import redis_command
 from services.demo.processes import Child, Processes
 from services.demo.screen import Screen
-from services.demo.settings import DemoSettings
+from services.demo.settings import DEMO_STRATEGY, DemoSettings
 from services.demo.signal_printer import SignalPrinter
 from shared.bus.connection import open_bus
 from shared.bus.errors import BusError
 from shared.config.errors import ConfigurationError
 from shared.config.running_demo import FOLDER, announced
+from shared.config.strategy_choice import DEFAULT, STRATEGY_FILE
 from shared.contracts import keys
 
 _PATIENCE: Final = 30.0
@@ -34,6 +35,7 @@ _STOPS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _LEGEND: Final = """
   A master account trades on the paper exchange; {users} follow it,
   each scaled to its own account. PAPER: no real money.
+  The master's strategy is that of {strategy}.
 
   dashboard     http://127.0.0.1:{api_port}/
   order stream  redis-cli -p {redis_port} XRANGE '{stream}' - +
@@ -190,4 +192,18 @@ def _legend(settings: DemoSettings) -> str:
         api_port=settings.api_port,
         redis_port=settings.redis_port,
         logs=settings.folder,
+        strategy=_strategy_of(settings),
+    )
+
+
+def _strategy_of(settings: DemoSettings) -> str:
+    """Name the file of the master's strategy, and why it is the demo's own where it is."""
+    if settings.strategy is None:
+        return str(settings.config / STRATEGY_FILE)
+    if settings.strategy.name != DEMO_STRATEGY:
+        return str(settings.strategy)
+    return (
+        f"{settings.strategy}, which trades often and is for the demo\n"
+        f"  alone. {settings.config / STRATEGY_FILE} names {DEFAULT}, which may wait for hours:\n"
+        f"  make demo DEMO_STRATEGY={settings.config / STRATEGY_FILE}"
     )

@@ -18,13 +18,26 @@ from shared.config.errors import ConfigurationError
 from shared.config.notifications import load_notify_settings
 from shared.config.running_demo import FOLDER
 from shared.config.settings import Mode
+from shared.config.strategy_choice import DEFAULT, read_strategy_choice
 from shared.config.users.loader import load_users
 from shared.config.venue_settings import KEY_VARIABLE, VENUE_PREFIXES
 
+DEMO_STRATEGY: Final = "demo_strategy.toml"
+"""What the demo trades where the default strategy, which may wait for hours, would."""
 DEFAULT_PORTS: Final = {"REDIS_PORT": 6390, "API_PORT": 8000, "PAPER_PORT": 8100}
 _MESSAGES: Final = "NOTIFY_"
 """Addresses of messages are secrets: only the notifier gets them."""
-_OWN: Final = (*VENUE_PREFIXES, "EXECUTOR_", "SHOAL_MODE", "SHOAL_SECRETS", "REDIS_URL", "PAPER_", "API_", _MESSAGES)
+_OWN: Final = (
+    *VENUE_PREFIXES,
+    "EXECUTOR_",
+    "SHOAL_MODE",
+    "SHOAL_STRATEGY",
+    "SHOAL_SECRETS",
+    "REDIS_URL",
+    "PAPER_",
+    "API_",
+    _MESSAGES,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +52,8 @@ class DemoSettings:
     users: tuple[str, ...]
     keys: Mapping[str, str]
     config: Path = Path("config")
+    strategy: Path | None = None
+    """The file of the master's strategy; None for the one of the configuration folder."""
     messages: Mapping[str, str] | None = field(default=None, repr=False)
     """What the notifier needs beside the rest; None where nothing says where messages go, and there is no notifier."""
     verbose: bool = False
@@ -65,6 +80,7 @@ class DemoSettings:
             seconds=_seconds(environment.get("DEMO_SECONDS", "").strip()),
             users=users,
             config=config,
+            strategy=_strategy(environment, config),
             keys=paper_keys(config / "paper.env"),
             messages=_messages(environment, config),
             verbose=environment.get("VERBOSE", "").strip() not in {"", "0"},
@@ -102,6 +118,7 @@ class DemoSettings:
         secret = {**self.keys, "SHOAL_SECRETS": str(self.secrets)} if keys else {}
         return kept | secret | {
             "SHOAL_MODE": "paper",
+            "SHOAL_STRATEGY": "" if self.strategy is None else str(self.strategy),
             "REDIS_URL": self.redis_url,
             "PAPER_URL": f"http://127.0.0.1:{self.paper_port}",
             "PAPER_HOST": "127.0.0.1",
@@ -113,6 +130,19 @@ class DemoSettings:
             "LOG_FORMAT": "console",
             "PYTHONUNBUFFERED": "1",
         }  # fmt: skip
+
+
+def _strategy(environment: Mapping[str, str], config: Path) -> Path | None:
+    """Return the chosen file; without one the demo's own, unless the folder's file names another strategy than the default.
+
+    Raises ConfigurationError for a chosen file that does not exist, and for one that cannot be read.
+    """
+    if chosen := environment.get("DEMO_STRATEGY", "").strip():
+        if not Path(chosen).is_file():
+            raise ConfigurationError(f"DEMO_STRATEGY: {chosen}: there is no such file")
+        return Path(chosen)
+    own = config / DEMO_STRATEGY
+    return own if own.is_file() and read_strategy_choice(config, Mode.PAPER).name == DEFAULT else None
 
 
 def _messages(environment: Mapping[str, str], config: Path) -> Mapping[str, str] | None:

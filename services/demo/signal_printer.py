@@ -22,6 +22,8 @@ from shared.domain.order import OrderState, Side
 _EVERY: Final = 0.3
 _WAIT: Final = 10.0
 """Seconds after which a signal is shown although an outcome is missing."""
+_QUIET: Final = 60.0
+"""Seconds without any signal after which a line says that nothing is broken."""
 _USERS_EVERY: Final = 2.0
 _PAGE: Final = 500
 _COPIED: Final = frozenset({OrderState.FILLED, OrderState.PARTIAL})
@@ -63,6 +65,8 @@ class SignalPrinter:
         self._last = dict.fromkeys([keys.SIGNALS, *map(keys.reports, users)], "0-0")
         self._pending: dict[str, _Pending] = {}
         self._copied: set[str] = set()
+        self._quiet_at: float | None = time.monotonic() + _QUIET
+        """When a line is due that says that there was no signal; None once there was one, or the line."""
 
     async def run(self) -> None:
         """Print until cancelled; if Redis does not answer, try again."""
@@ -71,11 +75,13 @@ class SignalPrinter:
                 self._look_for_users()
                 # Signals first: then every report that is read has its signal in the table.
                 for entry in await self._new(keys.SIGNALS):
+                    self._quiet_at = None
                     self._pending[entry.fields.get("id", "")] = _Pending(entry, time.monotonic(), self._users)
                 for user in self._users:
                     for entry in await self._new(keys.reports(user)):
                         self._add_report(user, entry)
                 self._show()
+                self._show_quiet()
             await asyncio.sleep(_EVERY)
 
     def _look_for_users(self) -> None:
@@ -130,6 +136,15 @@ class SignalPrinter:
                 return
             del self._pending[signal_id]
             self._print_line(self._line(pending))
+
+    def _show_quiet(self) -> None:
+        """Print once that no signal has come: a strategy may wait for long, and a screen without a line looks broken."""
+        if self._quiet_at is None or time.monotonic() < self._quiet_at:
+            return
+        self._quiet_at = None
+        self._print_line(
+            f"no signal within {_QUIET:.0f} s: the master's strategy has bought nothing yet; its log says what it looks at"
+        )
 
     def _line(self, pending: _Pending) -> str:
         fields = pending.entry.fields

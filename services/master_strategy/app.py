@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 from contextlib import AsyncExitStack, suppress
 from functools import partial
 from typing import Final
@@ -23,22 +24,23 @@ from shared.bus.connects import ConnectBudget
 from shared.bus.errors import BusError
 from shared.bus.heartbeat import Heartbeat, instance_name
 from shared.bus.lease import Lease
+from shared.bus.master_places import place_label
 from shared.bus.nonce import NonceCounter
 from shared.bus.records import Records
 from shared.bus.users.key_claims import claim_key
 from shared.bus.venue_time import VenueTimeWriter
 from shared.config.errors import ConfigurationError
-from shared.config.masters import load_masters, name_at
+from shared.config.master_accounts import MasterAccountChoice, TradedAccount, master_accounts, usual_venues
+from shared.config.masters import load_master_files
 from shared.config.preflight import check_key, check_strategy, require_green
 from shared.config.renames import RenamesFile
 from shared.config.secrets import ApiKey, master_venues, read_api_key
 from shared.config.settings import Mode, Settings
-from shared.config.strategy_choice import no_master_there
+from shared.config.strategy_choice import strategy_file
 from shared.config.venue_settings import VENUE_FACTS
-from shared.domain.account import MASTER
+from shared.domain.account import MASTER, is_master
 from shared.domain.fault import FaultKind, Faults
 from shared.domain.rename import Renames
-from shared.domain.values.venue import VenueName
 from shared.execution.timing import VENUE_TIMEOUT
 from shared.runtime.clock_alarm import ClockAlarm
 from shared.runtime.crash_points import CrashPoints
@@ -46,6 +48,7 @@ from shared.runtime.mode_line import log_mode
 from shared.runtime.supervision import Supervisor, endless
 from shared.strategies.settings import StrategySettings, load_strategy
 from shared.venues.clock_keeper import ClockKeeper
+from shared.venues.errors import Refusal, Rejected
 from shared.venues.factory import (
     Budget,
     HttpSession,
@@ -64,55 +67,53 @@ _log = structlog.get_logger(__name__)
 
 async def main(settings: Settings) -> None:
     """Run the master until cancelled. Raises ConfigurationError for what must be corrected first."""
-    strategy = load_strategy(settings.shoal_config, settings.shoal_mode)
+    strategy = load_strategy(settings.shoal_config, settings.shoal_mode, settings.strategy_file)
     require_green(settings, check_strategy)
-    names = load_masters(settings.shoal_config)
-    masters = master_keys(settings.shoal_mode)
-    if len(masters) == 1:  # of several, one with an unusable key is parked, and the others are served
-        require_green(settings, lambda known: check_key(known, MASTER))
-    if strategy.venue is not None and strategy.venue not in masters:
-        raise ConfigurationError(no_master_there(settings.shoal_config, strategy.venue))
+    accounts = configured_accounts(settings, strategy)
+    masters = master_keys(settings.shoal_mode, [(each.venue, each.key_owner) for each in accounts])
+    if len(accounts) == 1:  # of several, one with an unusable key is parked, and the others are served
+        require_green(settings, lambda known: check_key(known, accounts[0].key_owner, venues=[accounts[0].venue]))
     log_mode(settings)
     instance = instance_name()
-    clocks = {venue: VenueClock(venue) for venue in masters}
-    faults = Faults(next(iter(clocks.values())))
+    clocks = [VenueClock(each.venue) for each in accounts]
+    faults = Faults(clocks[0])
     if settings.ignored_proxy:
         _log.warning(settings.ignored_proxy)
     async with AsyncExitStack() as stack:
         bus = await stack.enter_async_context(open_bus(settings.redis_url, _SERVICE, settings.durability))
-        first = next(iter(clocks.values()))
+        first = clocks[0]
         heartbeat = Heartbeat(Records(bus), _SERVICE, instance, faults, first, settings.shoal_mode)
         state = MasterState(heartbeat)
         renames = RenamesFile(settings.shoal_config, faults)
         crash_points = CrashPoints(settings.debug_die_at)
-        accounts = [
+        served = [
             MasterAccount(
                 settings=settings,
-                strategy=strategy.at(venue, masters),
+                strategy=strategy.of_account(traded=account.traded),
                 bus=bus,
-                key=key,
-                time=clocks[venue],
+                key=masters[account.venue, account.key_owner],
+                time=clock,
                 faults=faults,
                 renames=renames,
-                state=state.of(venue),
+                state=state.of(place_label(account.owner, account.venue)),
                 crash_points=crash_points,
-                alone=len(masters) == 1,
-                name=name_at(names, venue),
+                alone=len(accounts) == 1,
+                account=account,
             )
-            for venue, key in masters.items()
+            for account, clock in zip(accounts, clocks, strict=True)
         ]
         leadership = Leadership(
             bus=bus,
             instance=instance,
-            venues=[account.sessions for account in accounts],
+            venues=[each.sessions for each in served],
             heartbeat=heartbeat,
             clock=clock_of(first, ClockAlarm(faults, first.offset)),
         )
         supervisor = Supervisor(faults)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(supervisor.keep_up("heartbeat", heartbeat.run))
-            for account in accounts:
-                tasks.create_task(supervisor.keep_up(f"key at {account.sessions.name}", account.watch_key))
+            for each in served:
+                tasks.create_task(supervisor.keep_up(f"key at {each.sessions.label}", each.watch_key))
             tasks.create_task(endless("leadership", leadership.serve()))
 
 
@@ -132,13 +133,10 @@ class MasterAccount:
         state: VenueState,
         crash_points: CrashPoints,
         alone: bool,
-        name: str,
+        account: MasterAccountChoice,
     ) -> None:
-        """`key` is an error where it cannot be read: the account is parked with it. `alone`: the master has no other account.
-
-        `name` is that of its file, empty without one.
-        """
-        self._name = name
+        """`key` is an error where it cannot be read: the account is parked with it. `alone`: the master has no other account."""
+        self._account = account
         self._settings = settings
         self._strategy = strategy
         self._bus = bus
@@ -147,16 +145,17 @@ class MasterAccount:
         self._renames = renames
         self._state = state
         self._venue = time.venue
-        self._key = MasterKey(self._venue, settings.shoal_mode, key)
-        self._subject = MASTER if alone else f"{MASTER} ({self._venue})"
+        self._key = MasterKey(self._venue, settings.shoal_mode, key, owner=account.key_owner)
+        self._subject = account.owner if alone else f"{account.owner} ({self._venue})"
         self._alarm = ClockAlarm(faults, time.offset)
         self._clock = clock_of(time, self._alarm)
         self._crash_points = crash_points
         self._budget = open_budget(self._venue, settings.venue_tier(self._venue))
-        self._health = ScanHealth(faults, self._clock, self._venue)
+        self._health = ScanHealth(faults, self._clock, place_label(account.owner, self._venue))
         self._times = VenueTimeWriter(bus)
         self.sessions = VenueSessions(
             name=self._venue,
+            owner=account.owner,
             run_session=self._run_session,
             records=Records(bus),
             state=state,
@@ -169,6 +168,7 @@ class MasterAccount:
             "master starts",
             mode=settings.shoal_mode.value,
             venue=self._venue,
+            **({"master": account.name} if account.name else {}),
             url=settings.venue_url(self._venue),
             key=key.fingerprint if isinstance(key, ApiKey) else str(key),
             strategy=strategy.name,
@@ -188,11 +188,11 @@ class MasterAccount:
 
     async def _run_with(self, lease: Lease, key: ApiKey) -> None:
         settings = self._settings
-        await _claim_key(self._bus, key, lease, self._faults, self._subject)
+        await claim_master_key(self._bus, key, lease, self._faults, self._subject)
         async with new_http_session(settings.proxy) as http:
             nonces = None
             if VENUE_FACTS[self._venue].takes_nonces:
-                nonces = NonceCounter(self._bus, lease, MASTER, key.fingerprint, floor=_nonce_floor())
+                nonces = NonceCounter(self._bus, lease, lease.holder, key.fingerprint, floor=_nonce_floor())
             public = open_public(
                 self._venue,
                 url=settings.venue_url(self._venue),
@@ -220,7 +220,8 @@ class MasterAccount:
                 subject=self._subject,
                 permit=partial(ConnectBudget(self._bus, self._venue).wait, first=True),
                 offset=self._time.offset,
-                name=self._name,
+                name=self._account.name,
+                symbols=self._account.symbols,
             )
             look = partial(_look_at_clock, self._time, self._alarm, self._times)
             async with asyncio.TaskGroup() as tasks:
@@ -229,9 +230,27 @@ class MasterAccount:
                 keeping.cancel()
 
 
-async def _claim_key(bus: Bus, key: ApiKey, lease: Lease, faults: Faults, subject: str) -> None:
-    """Claim the key, so that a user who trades with it is parked. The master goes on: the exits of all users depend on it."""
+def configured_accounts(settings: Settings, strategy: StrategySettings) -> list[MasterAccountChoice]:
+    """Return the accounts of the master by its keys and files. Raises ConfigurationError in one line."""
+    files = load_master_files(settings.shoal_config)
+    file = strategy_file(settings.shoal_config, settings.strategy_file)
+    traded = TradedAccount(strategy.trades, strategy.venue or "", strategy.master or "", file)
+    return master_accounts(settings.shoal_config, files, usual_venues(master_venues(), files), traded)
+
+
+async def claim_master_key(bus: Bus, key: ApiKey, lease: Lease, faults: Faults, subject: str) -> None:
+    """Claim the key, so that a user who trades with it is parked. The master goes on: the exits of all users depend on it.
+
+    Raises Rejected for a further account whose key is that of another account of the master: two counters of its nonces would
+    void each other's calls.
+    """
     others = await claim_key(bus, key.fingerprint, lease)
+    if lease.holder != MASTER and (masters := [other for other in others if is_master(other)]):
+        raise Rejected(
+            f"its API key (fingerprint {key.fingerprint}) is also that of {', '.join(masters)}: every account needs its own",
+            Refusal.AUTH,
+        )
+    others = [other for other in others if not is_master(other)]
     if not others:
         faults.clear(FaultKind.KEY, subject)
         return
@@ -281,17 +300,17 @@ def open_master(
     )
 
 
-def master_keys(mode: Mode) -> dict[str, ApiKey | ConfigurationError]:
-    """Read the master's keys by venue, in the order in which their accounts connect; an error for one that cannot be used.
+def master_keys(mode: Mode, places: Sequence[tuple[str, str]]) -> dict[tuple[str, str], ApiKey | ConfigurationError]:
+    """Read the master's keys by venue and owner of the key; an error for one that cannot be used.
 
     Raises ConfigurationError if none can.
     """
-    found: dict[str, ApiKey | ConfigurationError] = {}
-    for venue in master_venues() or (VenueName.KRAKEN,):
+    found: dict[tuple[str, str], ApiKey | ConfigurationError] = {}
+    for venue, owner in places:
         try:
-            found[venue] = read_api_key(venue, MASTER, mode)
+            found[venue, owner] = read_api_key(venue, owner, mode)
         except ConfigurationError as error:
-            found[venue] = error
+            found[venue, owner] = error
     errors = [each for each in found.values() if isinstance(each, ConfigurationError)]
     if len(errors) == len(found):
         raise errors[0]

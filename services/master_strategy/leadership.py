@@ -19,10 +19,10 @@ from shared.bus.connection import Bus
 from shared.bus.errors import BusError, BusRefused, BusUnavailable, LeaseLost
 from shared.bus.heartbeat import Heartbeat
 from shared.bus.lease import RENEW_EVERY, Lease, acquire
+from shared.bus.master_places import read_master_places
 from shared.bus.records import Records
 from shared.domain.account import MASTER, AccountState
 from shared.domain.fault import FaultKind
-from shared.domain.values.venue import VENUES
 from shared.runtime.supervision import endless
 
 _ASK_EVERY: Final = 1.0  # seconds between tries for the lease
@@ -115,15 +115,35 @@ class Leadership:
             for venue in self._venues:  # all of them before the first connects: users wait until each has been tried
                 await venue.prepare()
             for venue in self._venues:
-                tasks.create_task(endless(f"the master's sessions at {venue.name}", venue.serve(lease, tried)))
+                tasks.create_task(endless(f"the master's sessions at {venue.label}", self._serve(venue, lease, tried)))
                 tried = venue.tried
+
+    async def _serve(self, venue: VenueSessions, lease: Lease, after: asyncio.Event | None) -> None:
+        """Run an account's sessions: a further one's under a lease of its own, beside that of the leader."""
+        if venue.owner == lease.holder:
+            await venue.serve(lease, after)
+            return
+        own = await self._own_lease(venue)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(endless("renewing the lease of an account", self._renew(own)))
+                tasks.create_task(endless("the sessions of an account", venue.serve(own, after)))
+        finally:
+            await own.release()
+
+    async def _own_lease(self, venue: VenueSessions) -> Lease:
+        """Acquire the lease of a further account: a process that led before may hold it until it has run out."""
+        while (own := await acquire(self._bus, venue.owner, self._instance)) is None:
+            await self._clock.sleep(_ASK_EVERY)
+        return own
 
     async def _retire_others(self) -> None:
         """Record that an account of an earlier configuration is not served: its record may call it ready, or about to connect."""
-        places = [(MASTER, venue) for venue in VENUES if venue not in {each.name for each in self._venues}]
-        for (_, venue), account in zip(places, await self._records.accounts(places), strict=True):
+        served = {(each.owner, each.name) for each in self._venues}
+        places = [place for place in await read_master_places(self._bus) if place not in served]
+        for place, account in zip(places, await self._records.accounts(places), strict=True):
             if account is not None and account.reason != NO_KEY:
-                await self._records.mark_account(MASTER, venue, AccountState.PARKED, NO_KEY)
+                await self._records.mark_account(*place, AccountState.PARKED, NO_KEY)
 
     async def _renew(self, lease: Lease) -> None:
         while True:
@@ -140,7 +160,7 @@ class Leadership:
             if lease.remaining > 0:
                 for venue in self._venues:
                     await self._records.mark_account(
-                        MASTER, venue.name, AccountState.CONNECTING, "no master process is connected"
+                        venue.owner, venue.name, AccountState.CONNECTING, "no master process is connected"
                     )
         await lease.release()
 

@@ -7,7 +7,7 @@ Nothing that matters may exist in memory only.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -18,7 +18,8 @@ from services.master_strategy.account.account_check import AccountCheck
 from services.master_strategy.account.account_mirror import AccountMirror
 from services.master_strategy.account.book_loader import open_book
 from services.master_strategy.account.key_doctor import MasterKeyDoctor
-from services.master_strategy.account.master_name import name_in_force
+from services.master_strategy.account.master_book import MasterBook
+from services.master_strategy.account.master_name import name_in_force, require_own_name
 from services.master_strategy.account.master_results import MasterResults
 from services.master_strategy.account.renamed import (
     Table,
@@ -35,6 +36,8 @@ from services.master_strategy.fills.resting_orders import RestingOrders
 from services.master_strategy.fills.scan_health import ScanHealth
 from services.master_strategy.fills.signal_emitter import SignalEmitter
 from services.master_strategy.fills.stream_trust import StreamTrust
+from services.master_strategy.stops.resting_stops import RestingStops
+from services.master_strategy.stops.venue_stops import VenueStops
 from services.master_strategy.trading.own_order_records import OwnOrderRecords
 from services.master_strategy.trading.send_hooks import MasterHooks, OwnAccount
 from services.master_strategy.trading.strategies import Strategies
@@ -54,6 +57,7 @@ from shared.domain.account import MASTER
 from shared.domain.fault import FaultKind, Faults
 from shared.domain.rename import NO_RENAMES
 from shared.domain.values.clock_offset import ClockOffset
+from shared.domain.values.symbol import Symbol
 from shared.execution.following.streamed_orders import StreamedOrders
 from shared.execution.sender import Sender
 from shared.execution.timing import SECOND, timing_of
@@ -99,6 +103,8 @@ class MasterSession:
     """Returns how far this host's clock is from the venue's, as measured."""
     name: str = ""
     """The master's name by its file; empty where it has none but its venue's."""
+    symbols: Sequence[Symbol] = ()
+    """The only symbols whose entries are copied; all are if it is empty."""
 
     async def run(self) -> None:
         """Connect, catch up, trade; ends only by raising."""
@@ -108,10 +114,10 @@ class MasterSession:
             await self._trade(tasks)
 
     async def _trade(self, tasks: asyncio.TaskGroup) -> None:
-        settings, clock, venue = self.settings, self.clock, self.venue
-        own_positions = keys.strategy(MASTER, venue.name)
+        settings, clock, venue, owner = self.settings, self.clock, self.venue, self.lease.holder
+        own_positions = keys.strategy(owner, venue.name)
         records = Records(self.bus)
-        store = OrderStore(self.bus, self.lease, MASTER, venue.name, positions=own_positions)
+        store = OrderStore(self.bus, self.lease, owner, venue.name, positions=own_positions)
         mirror = AccountMirror(
             venue,
             records,
@@ -121,6 +127,7 @@ class MasterSession:
             ignored=settings.ignore_assets,
             faults=self.faults,
             subject=self.subject,
+            owner=owner,
         )
         slots = settings.slots(self.config)
         doctor = MasterKeyDoctor(
@@ -133,6 +140,7 @@ class MasterSession:
             trades=settings.trades,
             offset=self.offset,
             subject=self.subject,
+            owner=owner,
         )
         begun = clock.steady()  # after the lease was acquired: a predecessor's send began earlier
         await doctor.admit()
@@ -144,8 +152,10 @@ class MasterSession:
         names = await names_in_force(venue, self.table)
         await move_recorded(master, venue.name, names)
         book = await open_book(master, signals, venue.name, faults=self.faults, now=clock.now(), names=names)
-        name = await name_in_force(self.bus, venue.name, self.name, book.held().values(), self.faults)
-        holdings = await read_holdings(self.bus, venue.name)
+        name = await self._name_in_force(book)
+        holdings = await read_holdings(self.bus, venue.name, owner)
+        keeps_stops = settings.stop_at_venue and settings.trades
+        resting_stops = RestingStops(venue, clock, self.faults, wanted=keeps_stops)
         check = AccountCheck(
             book=book,
             mirror=mirror,
@@ -155,8 +165,9 @@ class MasterSession:
             baseline=settings.baseline,
             apart={coin: each.apart.amount for coin, each in holdings.items()},
             renaming=lambda: former_names(self.table()),
+            locked=resting_stops.lock,
         )
-        copies = OwnCopies(self.bus, venue.name, clock, self.faults)
+        copies = OwnCopies(self.bus, venue.name, clock, self.faults, owner)
         emitter = SignalEmitter(
             venue=venue,
             signals=signals,
@@ -172,9 +183,10 @@ class MasterSession:
             faults=self.faults,
             crash_points=self.crash_points,
             name=name,
+            symbols=self.symbols,
         )
         resting = RestingOrders(
-            log=MasterOrderLog(self.bus, venue.name),
+            log=MasterOrderLog(self.bus, venue.name) if owner == MASTER else None,
             venue=venue,
             lease=self.lease,
             book=book,
@@ -183,6 +195,7 @@ class MasterSession:
             clock=clock,
             currency=settings.currency,
             name=name,
+            symbols=self.symbols,
         )
         trust = StreamTrust(clock, self.faults, self.subject)
         watcher = FillWatcher(
@@ -202,12 +215,12 @@ class MasterSession:
             resting=resting,
             trust=trust,
         )
-        own = StreamedOrders(MASTER, clock.steady, missed=trust.note_missed)
+        own = StreamedOrders(owner, clock.steady, missed=trust.note_missed)
         account = OwnAccount()
-        hooks = MasterHooks(emitter, self.faults, self.crash_points, account)
+        hooks = MasterHooks(emitter, self.faults, self.crash_points, account, owner)
         trader = Trader(
             sender=Sender(
-                user=MASTER,
+                user=owner,
                 venue=venue,
                 store=store,
                 permit=self.nonces,
@@ -218,7 +231,7 @@ class MasterSession:
                 hooks=hooks,
                 stream=own,
             ),
-            own_records=OwnOrderRecords(store, venue.name),
+            own_records=OwnOrderRecords(store, venue.name, owner),
             records=records,
             emitter=emitter,
             book=book,
@@ -227,6 +240,7 @@ class MasterSession:
             tasks=tasks,
             new_id=self.new_id,
             hooks=hooks,
+            stops=resting_stops,
         )
         await trader.follow_unfinished()
         while not await watcher.scan_or_report():
@@ -234,7 +248,7 @@ class MasterSession:
         self.state.open(Phase.OPEN if settings.trades else Phase.MIRROR)
         self.faults.clear(FaultKind.REDIS, MASTER)
         await self.state.publish("trading" if settings.trades else "mirror only")
-        results = MasterResults(self.bus, store, venue.name, clock, settings.currency)
+        results = MasterResults(self.bus, store, venue.name, clock, settings.currency, owner)
         for loop in (mirror.run, watcher.run, doctor.run, resting.run, results.run):
             tasks.create_task(endless("a loop of the master's session", loop()))
         self._read_stream(tasks, watcher, mirror, trust, own, resting)
@@ -252,6 +266,16 @@ class MasterSession:
             clock=clock,
             live=self.live,
             faults=self.faults,
+            stops=VenueStops(
+                venue=venue,
+                book=book,
+                mirror=mirror,
+                trader=trader,
+                store=store,
+                stops=resting_stops,
+                clock=clock,
+                enabled=keeps_stops,
+            ),
         )
         strategies.log_start()
         if not slots:
@@ -263,6 +287,13 @@ class MasterSession:
             await strategies.run()
 
         tasks.create_task(endless("the strategies' cycles", trade()))
+
+    async def _name_in_force(self, book: MasterBook) -> str:
+        """Return the name on this session's signals. Raises Unavailable where another account still has that of a further one."""
+        if self.lease.holder != MASTER:
+            await require_own_name(self.bus, self.name, self.venue.name)
+            return self.name
+        return await name_in_force(self.bus, self.venue.name, self.name, book.held().values(), self.faults)
 
     def _read_stream(
         self,

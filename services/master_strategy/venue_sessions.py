@@ -18,8 +18,9 @@ from services.master_strategy.fills.scan_health import ScanHealth
 from services.master_strategy.venue_state import VenueState
 from shared.bus.errors import ENDS_A_TURN, BusError
 from shared.bus.lease import Lease
+from shared.bus.master_places import place_label
 from shared.bus.records import Records
-from shared.domain.account import FIRST_CONNECT, MASTER, AccountState
+from shared.domain.account import FIRST_CONNECT, MASTER, AccountState, further_name
 from shared.domain.fault import FaultKind, Faults
 from shared.runtime.supervision import endless
 from shared.venues.errors import Refusal, Rejected, Unavailable, VenueError
@@ -54,9 +55,11 @@ class VenueSessions:
         faults: Faults | None = None,
         alone: bool = True,
         first_try: float = FIRST_TRY,
+        owner: str = MASTER,
     ) -> None:
         """`alone`: the master has no other account. Then an unexpected failure ends the process, which loses nothing by it."""
         self.name = name
+        self.owner = owner
         self.tried = asyncio.Event()
         """Set once the account has connected, or has failed to, for the first time under this lease."""
         self._run_session = run_session
@@ -93,16 +96,20 @@ class VenueSessions:
         """
         self.tried.clear()
         self._state.forget()
+        if further := further_name(self.owner):  # before its record, so that what waits for masters sees it
+            await self._records.note_further_master(further, self.name)
         if self._quiet_until > self._clock.steady():
-            await self._records.mark_account(MASTER, self.name, *self._noted)
+            await self._records.mark_account(self.owner, self.name, *self._noted)
             self.tried.set()
         elif not self._alone:
-            await self._records.mark_account(MASTER, self.name, AccountState.CONNECTING, FIRST_CONNECT)
+            await self._records.mark_account(self.owner, self.name, AccountState.CONNECTING, FIRST_CONNECT)
 
     async def serve(self, lease: Lease, after: asyncio.Event | None) -> None:
         """Run sessions for ever, from when `after` is set, in a task of its own. Raises what Redis raises."""
         if not self._alone:
             structlog.contextvars.bind_contextvars(venue=self.name)  # on each line of these sessions
+        if further := further_name(self.owner):
+            structlog.contextvars.bind_contextvars(master=further)
         if after is not None:
             await after.wait()
         try:
@@ -123,9 +130,9 @@ class VenueSessions:
         except TimeoutError:
             words = f"not connected after {self._first_try:g} s"
             _log.warning("the others go on without this account", venue=self.name, why=words)
-            [account] = await self._records.accounts([(MASTER, self.name)])
+            [account] = await self._records.accounts([(self.owner, self.name)])
             if account is not None and account.reason == FIRST_CONNECT:
-                await self._records.mark_account(MASTER, self.name, AccountState.CONNECTING, words)
+                await self._records.mark_account(self.owner, self.name, AccountState.CONNECTING, words)
             self.tried.set()
 
     def _opened(self) -> None:
@@ -133,7 +140,12 @@ class VenueSessions:
 
     @property
     def _subject(self) -> str:
-        return f"{MASTER} ({self.name})"
+        return f"{self.owner} ({self.name})"
+
+    @property
+    def label(self) -> str:
+        """What the account is called beside others."""
+        return place_label(self.owner, self.name)
 
     async def _sessions(self, lease: Lease) -> None:
         while True:
@@ -209,7 +221,7 @@ class VenueSessions:
     async def _write(self, state: AccountState, words: str) -> None:
         self._noted = state, words
         self._state.close()
-        await self._records.mark_account(MASTER, self.name, state, words)
+        await self._records.mark_account(self.owner, self.name, state, words)
         await self._state.publish(f"{state}: {words}")
 
     def _stay_away(self, seconds: float) -> None:

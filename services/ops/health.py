@@ -13,10 +13,10 @@ from typing import Final
 
 from services.ops.runner import refuse, run_command, run_with_bus
 from shared.bus.connection import Bus
+from shared.bus.master_places import place_label, read_master_places
 from shared.bus.records import Records
 from shared.config.settings import Settings
-from shared.domain.account import MASTER, AccountState
-from shared.domain.values.venue import VENUES
+from shared.domain.account import AccountState
 from shared.ledger.live_processes import read_processes
 
 SERVICES: Final = ("master-strategy", "copy-engine", "executor", "api", "notifier")
@@ -59,9 +59,11 @@ async def find_problem(bus: Bus, service: str, instances: str = "") -> str:
     if all(state.startswith("failed") for state in states):
         return states[0]
     if service == "master-strategy":
-        accounts = await records.accounts([(MASTER, venue) for venue in VENUES])
+        accounts = await records.accounts(await read_master_places(bus))
         known = [account for account in accounts if account is not None]
         if not any(account.state is AccountState.READY for account in known):
-            said = "; ".join(f"{each.venue}: {each.state} {each.reason}".rstrip() for each in known)
+            said = "; ".join(
+                f"{place_label(each.user, each.venue)}: {each.state} {each.reason}".rstrip() for each in known
+            )
             return f"the master account is not ready ({said or 'it has not been read yet'})"
     return ""

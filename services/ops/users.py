@@ -12,10 +12,10 @@ from typing import Final
 
 from services.ops.user.names import names_with_file
 from shared.bus.connection import Bus
+from shared.bus.master_places import read_master_owners
 from shared.config.errors import ConfigurationError
 from shared.config.settings import Settings
 from shared.config.users.loader import SUFFIX, Users, find_key_clashes, read_user, users_folder
-from shared.domain.account import MASTER
 from shared.domain.limits.policy import FileState, UserPolicy
 from shared.ledger.reading import known_users
 from shared.ledger.users import held_without_file, read_users
@@ -80,9 +80,9 @@ async def read_policies_of(settings: Settings, bus: Bus, user: str) -> Users:
 async def select_users(settings: Settings, bus: Bus, user: str, *, master: bool = False) -> list[str]:
     """Return the user that `--user` names, or all users if it is empty. Raises ConfigurationError for an unknown user.
 
-    With `master` the master account counts as a user, and comes first.
+    With `master` the owners of the master's accounts count as users, and come first.
     """
-    users = [*([MASTER] if master else []), *await list_users(settings, bus)]
+    users = [*(await read_master_owners(bus) if master else []), *await list_users(settings, bus)]
     if not user:
         return users
     require_known(user, users)

@@ -26,6 +26,7 @@ from shared.backtest.results.equity_curve import EquityCurve
 from shared.backtest.results.result import BacktestResult, master_result, user_result
 from shared.domain.limits.risk_state import utc_minute
 from shared.domain.values.symbol import Symbol
+from shared.strategies.own_class.failure import describe_failure
 from shared.venues.port import Candle
 
 _REPORT_EVERY: Final = 1000  # steps between two reports of the progress
@@ -139,7 +140,7 @@ class _Run:
             seat.decide(windows, now, ledger.equity.scaled(setup.share), ledger.cash)
         except Exception as error:
             name, when = setup.name, utc_minute(now)
-            raise StrategyFailedError(f"{name} at {when}: {type(error).__name__}: {error}") from error
+            raise StrategyFailedError(f"{name} at {when}: {describe_failure(error)}") from error
 
     def _copy(self, fill: MasterFill) -> None:
         self._path.changed(fill.signal.symbol)

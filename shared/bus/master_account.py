@@ -32,10 +32,10 @@ KEPT_MS: Final = 30 * 24 * 3600 * 1000
 """How long the record of an uncopied order is kept: longer than the venue is queried for ended orders."""
 
 
-async def read_all_uncopied(bus: Bus, venue: str) -> dict[str, UncopiedOrder]:
+async def read_all_uncopied(bus: Bus, venue: str, owner: str = MASTER) -> dict[str, UncopiedOrder]:
     """Read the orders that were not copied, by the id of the order."""
     found = {}
-    for row_id, written in pairs(await bus.do("HGETALL", keys.uncopied(MASTER, venue))).items():
+    for row_id, written in pairs(await bus.do("HGETALL", keys.uncopied(owner, venue))).items():
         try:
             found[row_id] = read_uncopied(row_id, written)
         except MalformedMessageError:
@@ -43,10 +43,10 @@ async def read_all_uncopied(bus: Bus, venue: str) -> dict[str, UncopiedOrder]:
     return found
 
 
-async def read_holdings(bus: Bus, venue: str) -> dict[str, MasterHolding]:
+async def read_holdings(bus: Bus, venue: str, owner: str = MASTER) -> dict[str, MasterHolding]:
     """Read the holdings of the account, by coin."""
     found = {}
-    for coin, written in pairs(await bus.do("HGETALL", keys.holdings(MASTER, venue))).items():
+    for coin, written in pairs(await bus.do("HGETALL", keys.holdings(owner, venue))).items():
         try:
             found[coin] = read_holding(coin, written)
         except MalformedMessageError:
@@ -65,13 +65,13 @@ async def read_positions(bus: Bus, key: str) -> tuple[dict[Symbol, Position], di
     return found, unreadable
 
 
-async def read_own_positions(bus: Bus, venue: str) -> tuple[list[OwnPosition], dict[str, str]]:
+async def read_own_positions(bus: Bus, venue: str, owner: str = MASTER) -> tuple[list[OwnPosition], dict[str, str]]:
     """Read what the strategies hold; the second part of the result is what of it cannot be read and why, by its field.
 
     A position whose plan alone cannot be read is in both.
     """
     found, unreadable = [], {}
-    for name, written in pairs(await bus.do("HGETALL", keys.strategy(MASTER, venue))).items():
+    for name, written in pairs(await bus.do("HGETALL", keys.strategy(owner, venue))).items():
         try:
             read = read_own_position(name, written)
         except ValueError as error:  # MalformedMessageError is one
@@ -83,9 +83,9 @@ async def read_own_positions(bus: Bus, venue: str) -> tuple[list[OwnPosition], d
     return found, unreadable
 
 
-async def read_entries_of(bus: Bus, venue: str, strategy: str) -> EntryHistory:
+async def read_entries_of(bus: Bus, venue: str, strategy: str, owner: str = MASTER) -> EntryHistory:
     """Read when a strategy last entered; empty if that is not recorded. Raises MalformedMessageError."""
-    written = await bus.do("HGET", keys.strategy_entries(MASTER, venue), strategy)
+    written = await bus.do("HGET", keys.strategy_entries(owner, venue), strategy)
     return read_entry_history(written) if isinstance(written, str) else EntryHistory()
 
 
@@ -93,15 +93,17 @@ class MasterRecords:
     """The records of the master's account at one venue, under one lease."""
 
     def __init__(self, bus: Bus, lease: Lease, venue: str) -> None:
+        """The lease is that of the account's owner: `master`, or `master.<name>`."""
         self.bus = bus
+        self.owner = lease.holder
         self._lease = lease
         self._keys = [
             keys.fence(lease.holder),
-            keys.positions(MASTER, venue),
-            keys.uncopied(MASTER, venue),
-            keys.holdings(MASTER, venue),
-            keys.strategy(MASTER, venue),
-            keys.strategy_entries(MASTER, venue),
+            keys.positions(lease.holder, venue),
+            keys.uncopied(lease.holder, venue),
+            keys.holdings(lease.holder, venue),
+            keys.strategy(lease.holder, venue),
+            keys.strategy_entries(lease.holder, venue),
         ]
 
     async def write(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Final
 
 import structlog
 
+from shared.bus.book_corrections import corrected_sums
 from shared.bus.connection import Bus
 from shared.bus.errors import LeaseLost
 from shared.bus.lease import Lease
@@ -21,8 +23,10 @@ from shared.contracts.equity_sample import EQUITY_STEPS
 from shared.contracts.messages import ReportMessage
 from shared.contracts.own_exit import own_exit_field, read_own_exit, read_own_exit_field, write_own_exit
 from shared.contracts.position_record import read_position, write_position
+from shared.domain.book_corrections import book_corrections
 from shared.domain.funds import Funds, FundsMark
 from shared.domain.order import TERMINAL, Decision, OrderState
+from shared.domain.position import Position
 from shared.domain.rename import Renames, merged
 from shared.domain.values.symbol import Symbol
 
@@ -256,9 +260,8 @@ class OrderStore:
         the equity, and the balances that the engine sizes by.
         """
         user, venue = self._user, self._venue
-        forgotten = [key(user, venue) for key in (keys.positions, keys.risk, keys.differences, keys.totals)] + [
-            keys.equity(user, venue, step) for step in EQUITY_STEPS
-        ]
+        of_account = (keys.positions, keys.risk, keys.differences, keys.totals, keys.book_corrections)
+        forgotten = [key(user, venue) for key in of_account] + [keys.equity(user, venue, step) for step in EQUITY_STEPS]
         answer = await self._bus.run(
             load("begin_books"),
             [self._fence, keys.books(user, venue), *([*forgotten, keys.account(user, venue)] if clear else [])],
@@ -298,9 +301,26 @@ class OrderStore:
             raise LeaseLost(f"another process serves {self._lease.holder} now")
         return bool(answer == "ok")
 
-    async def correct(self, change: PositionChange) -> None:
-        """Correct a position without an order, on an operator's request. Raises LeaseLost, BusUnavailable."""
-        await self._put(keys.positions(self._user, self._venue), *_position_args(change))
+    async def correct(self, change: PositionChange, corrected: Mapping[str, Decimal] | None = None) -> None:
+        """Correct a position without an order, on an operator's request. Raises LeaseLost, BusUnavailable.
+
+        `corrected` is what that changes in the books of named masters: it is added to their sums in the same step. Call it under
+        the lock of the account's positions, so that nothing else changes these sums meanwhile.
+        """
+        key, args = keys.positions(self._user, self._venue), _position_args(change)
+        if not corrected:
+            await self._put(key, *args)
+            return
+        beside = keys.book_corrections(self._user, self._venue)
+        sums = await corrected_sums(self._bus, beside, {Symbol.parse(change.symbol): corrected})
+        triples = [part for name, value in sums.items() for part in ("2", name, value)]
+        answer = await self._bus.run(
+            load("put_fields"),
+            [self._fence, key, beside],
+            [self._lease.token, "1", *args, *triples],
+        )
+        if answer == "fenced":
+            raise LeaseLost(f"another process serves {self._lease.holder} now")
 
     async def move_position(self, old: Symbol, new: Symbol, renames: Renames) -> bool:
         """Move a position to another name of its symbol, in one step, and add it to a position under that name.
@@ -312,12 +332,17 @@ class OrderStore:
         held = [value or "" for value in await self._bus.do("HMGET", key, str(old), str(new))]
         if not held[0]:
             return False
-        moved = renames.position(read_position(held[0]), new)
-        after = write_position(merged(read_position(held[1]), moved) if held[1] else moved)
+        position = read_position(held[0])
+        moved = renames.position(position, new)
+        before = read_position(held[1]) if held[1] else Position.flat(new, moved.updated_at)
+        after = merged(before, moved) if held[1] else moved
+        changes = {old: book_corrections(position, Position.flat(old, 0)), new: book_corrections(before, after)}
+        beside = keys.book_corrections(self._user, self._venue)
+        sums = await corrected_sums(self._bus, beside, changes)
         answer = await self._bus.run(
             load("move_position"),
-            [self._fence, key],
-            [self._lease.token, str(old), held[0], str(new), held[1], after],
+            [self._fence, key, *([beside] if sums else [])],
+            [self._lease.token, str(old), held[0], str(new), held[1], write_position(after), *flatten(sums)],
         )
         if answer == "fenced":
             raise LeaseLost(f"another process serves {self._lease.holder} now")

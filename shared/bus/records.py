@@ -88,6 +88,10 @@ class Records:
         answers = await self._bus.do_all([("HMGET", keys.account(user, venue), *DOCTOR_FIELDS) for user, venue in who])
         return [_key_check(answer) for answer in answers]
 
+    async def note_further_master(self, name: str, venue: str) -> None:
+        """Record that a master has an account at a venue beside the usual one there. Raises BusUnavailable."""
+        await self._bus.do("HSET", keys.FURTHER_MASTERS, f"{name} {venue}", time.time_ns() // 1_000_000)
+
     async def accounts(self, who: Sequence[tuple[str, str]]) -> list[Account | None]:
         """Read accounts of (user, venue); None if nothing was recorded or it cannot be read."""
         answers = await self._bus.do_all([("HGETALL", keys.account(user, venue)) for user, venue in who])

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from shared.bus.client.wire import hgetall
 from shared.bus.connection import Bus
+from shared.bus.master_places import further_places
 from shared.bus.records import pairs, read_control, read_holdings
 from shared.contracts import keys
 from shared.contracts.market_records import read_price
@@ -89,10 +90,17 @@ class Watch:
 
     async def asked_for(self, venue: str, since: int) -> frozenset[Symbol]:
         """Return the symbols that were requested at or after `since` (epoch ms) or that the master holds; remove the others."""
-        watched, held = await self._bus.do_all(
-            [("HGETALL", keys.watched(venue)), ("HKEYS", keys.positions(MASTER, venue))]
+        watched, held, further = await self._bus.do_all(
+            [
+                ("HGETALL", keys.watched(venue)),
+                ("HKEYS", keys.positions(MASTER, venue)),
+                ("HKEYS", keys.FURTHER_MASTERS),
+            ]
         )
         names = set(map(str, held if isinstance(held, list) else ()))
+        if others := [place for place in further_places(further) if place.venue == venue]:
+            for more in await self._bus.do_all([("HKEYS", keys.positions(*place)) for place in others]):
+                names.update(map(str, more if isinstance(more, list) else ()))
         old: list[str] = []
         for name, at in pairs(watched).items():
             (names.add if (whole(at) or 0) >= since else old.append)(name)

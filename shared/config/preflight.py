@@ -16,13 +16,15 @@ from urllib.parse import urlsplit
 import structlog
 
 from shared.config.errors import ConfigurationError
+from shared.config.master_accounts import TradedAccount, master_accounts, usual_venues
+from shared.config.masters import load_master_files
 from shared.config.secret_files import refuse_open_env_file
 from shared.config.secrets import key_names, master_venues, read_api_key
 from shared.config.settings import Mode, Settings
-from shared.config.strategy_choice import MIRROR_ONLY, STRATEGY_FILE, no_master_there, read_strategy_choice
+from shared.config.strategy_choice import MIRROR_ONLY, read_strategy_choice, strategy_file
 from shared.config.users.loader import Users, load_users
 from shared.config.venue_settings import VENUE_FACTS
-from shared.domain.account import MASTER
+from shared.domain.account import MASTER, is_master
 from shared.domain.limits.policy import UserPolicy
 from shared.domain.values.venue import SUPPORTED_VENUES, VenueName
 
@@ -58,7 +60,7 @@ def preflight(settings: Settings, folder: Path = _HERE) -> list[Check]:
         _mode(settings),
         *_venue_urls(settings),
         check_strategy(settings),
-        check_key(settings, MASTER),
+        *_master_keys(settings),
         _users_check(settings, users),
         *(check_key(settings, policy.user, policy) for policy in policies.values() if policy.enabled),
         *_limits(policies.values()),
@@ -81,12 +83,16 @@ def require_green(settings: Settings, *checks: Callable[[Settings], Check]) -> N
 def check_strategy(settings: Settings) -> Check:
     """Check that a strategy trades real money only with both its name and `trade_live = true` in the file."""
     try:
-        choice = read_strategy_choice(settings.shoal_config, Mode.LIVE)
+        choice = read_strategy_choice(settings.shoal_config, Mode.LIVE, settings.strategy_file)
     except ConfigurationError as error:
         return Check("strategy", CheckStatus.RED, str(error))
-    file = settings.shoal_config / STRATEGY_FILE
-    if choice.venue and choice.venue not in master_venues():
-        return Check("strategy", CheckStatus.RED, no_master_there(settings.shoal_config, choice.venue))
+    config, file = settings.shoal_config, strategy_file(settings.shoal_config, settings.strategy_file)
+    traded = TradedAccount(choice.name != MIRROR_ONLY, choice.venue, choice.master, file)
+    try:
+        files = load_master_files(config)
+        master_accounts(config, files, master_venues(), traded)
+    except ConfigurationError as error:
+        return Check("strategy", CheckStatus.RED, str(error))
     if not choice.explicit:
         return Check(
             "strategy",
@@ -100,11 +106,25 @@ def check_strategy(settings: Settings) -> Check:
     )
 
 
-def check_key(settings: Settings, owner: str, policy: UserPolicy | None = None) -> Check:
-    """Check that an account's key is set, is not a placeholder and is well-formed; its value is never shown."""
-    user = "" if owner == MASTER else owner
+def _master_keys(settings: Settings) -> list[Check]:
+    """Check the key of each account of the master."""
+    try:
+        files = load_master_files(settings.shoal_config)
+    except ConfigurationError as error:
+        return [Check("masters", CheckStatus.RED, str(error))]
+    usual = usual_venues(master_venues(), files)
+    found = [check_key(settings, MASTER, venues=usual)] if usual else []
+    return found + [check_key(settings, each.key_owner, venues=[each.venue]) for each in files.values() if each.key]
+
+
+def check_key(settings: Settings, owner: str, policy: UserPolicy | None = None, *, venues: Sequence[str] = ()) -> Check:
+    """Check that an account's key is set, is not a placeholder and is well-formed; its value is never shown.
+
+    `venues` are those of a master's owner, who has no policy; by default where the usual accounts are.
+    """
+    user = "" if is_master(owner) else owner
     name = f"key of {owner}"
-    venues: Sequence[str] = policy.venues if policy else master_venues() or (VenueName.KRAKEN,)
+    venues = policy.venues if policy else venues or master_venues() or (VenueName.KRAKEN,)
     prints = []
     for venue in venues:
         if venue not in SUPPORTED_VENUES:

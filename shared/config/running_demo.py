@@ -15,7 +15,7 @@ from typing import Any, Final
 from shared.config.errors import ConfigurationError
 
 FOLDER: Final = Path("var/demo")
-_NAMES: Final = ("REDIS_URL", "PAPER_URL", "API_PORT", "SHOAL_CONFIG", "SHOAL_SECRETS")
+_NAMES: Final = ("REDIS_URL", "PAPER_URL", "API_PORT", "SHOAL_CONFIG", "SHOAL_STRATEGY", "SHOAL_SECRETS")
 """The content of the file, and the variables of a command that finds it."""
 
 

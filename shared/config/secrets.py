@@ -23,7 +23,7 @@ from shared.config.secrets_folder import Part, SecretsFolder, Stamp
 from shared.config.settings import Mode
 from shared.config.venue_settings import KEY_VARIABLE, VENUE_FACTS, variable_part, venue_of
 from shared.contracts.keys import fingerprint
-from shared.domain.account import MASTER
+from shared.domain.account import MASTER, is_master
 from shared.domain.values.venue import VENUES, VenueName
 from shared.runtime.logging import hide
 
@@ -52,7 +52,9 @@ class ApiKey:
 def read_api_key(
     venue: str, owner: str, mode: Mode, *, paper: bool = False, names: Mapping[str, Sequence[str]] | None = None
 ) -> ApiKey:
-    """Read the key of `owner` (a user id, or `master`) at a venue from the environment, a secret file or the folder of secrets.
+    """Read the key of an owner at a venue from the environment, a secret file or the folder of secrets.
+
+    `owner` is a user id, `master`, or `master.<key>` for the key of a further account of a master.
 
     `paper`: the user has `paper = true`, so live mode accepts only a paper key. `names` is a recent result of `key_names`, for
     callers that read thousands of keys. Raises ConfigurationError naming the variable or file that is missing, blank, a
@@ -146,7 +148,11 @@ def _refuse_shared(name: str, key: str, names: Mapping[str, Sequence[str]], *, o
 
 def master_venues() -> tuple[VenueName, ...]:
     """Return the venues for which the master has a key, in the order in which they connect: Coinbase, then Kraken."""
-    named = {match["name"] for name, match in _key_variables() if not match["user"] and os.environ[name].strip()}
+    named = {
+        match["name"]
+        for name, match in _key_variables()
+        if not (match["user"] or match["master"]) and os.environ[name].strip()
+    }
     folder = SecretsFolder.of(os.environ)
     found = [
         venue
@@ -167,7 +173,7 @@ def keys_without_user(users: Iterable[str]) -> list[str]:
     ]
     if (folder := SecretsFolder.of(os.environ)) is None:
         return variables
-    strangers = [(venue, owner) for venue, owner in folder.owners() if owner != MASTER and owner not in names]
+    strangers = [(venue, owner) for venue, owner in folder.owners() if not is_master(owner) and owner not in names]
     return variables + [str(folder.path(venue, owner, Part.KEY)) for venue, owner in strangers]
 
 

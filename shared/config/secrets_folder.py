@@ -23,8 +23,8 @@ from shared.config.settings import Mode
 from shared.domain.values.venue import VENUES
 
 VARIABLE: Final = "SHOAL_SECRETS"
-_OWNER: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
-"""A user id, or `master`."""
+_OWNER: Final = re.compile(r"(?:master\.)?[a-z0-9][a-z0-9_-]{0,31}")
+"""A user id, `master`, or `master.<key>` for the key of a further account of a master."""
 _MOST_BYTES: Final = 16 * 1024
 """The largest secret, a private key of several lines, has a few hundred bytes."""
 _LINKS: Final = frozenset({errno.ELOOP, errno.EMLINK})

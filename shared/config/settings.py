@@ -58,6 +58,8 @@ class Settings(BaseSettings):
 
     shoal_mode: Mode = Mode.PAPER
     shoal_config: Path = Path("config")
+    shoal_strategy: str = ""
+    """The file of the master's strategy, if it is not `strategy.toml` in `shoal_config`; the demo has its own."""
     shoal_secrets: str = ""
     """The folder of the keys; `secrets_folder.py` reads it, for the services that sign requests."""
     redis_url: str = Field(default="redis://127.0.0.1:6379/0", repr=False)
@@ -199,6 +201,11 @@ class Settings(BaseSettings):
         if any(origin.is_within(facts.real_domain) for facts in VENUE_FACTS.values()):
             return False
         return origin.is_loopback or (origin.host, origin.port) == (own.host, own.port)
+
+    @property
+    def strategy_file(self) -> Path | None:
+        """Return the file of the master's strategy; None for the one in the configuration folder."""
+        return Path(self.shoal_strategy) if self.shoal_strategy else None
 
     @property
     def proxy(self) -> Proxy | None:

@@ -15,7 +15,7 @@ from typing import Final
 
 from shared.config.coinbase_key import find_secret_fault, read_key_file
 from shared.config.origins import read_origin
-from shared.domain.account import MASTER
+from shared.domain.account import MASTER, further_name
 from shared.domain.values.venue import VENUES, VenueName
 
 
@@ -84,8 +84,10 @@ class VenueFacts:
         return f"{'wss' if scheme == 'https' else 'ws'}://{place}{self.stream_path}"
 
     def key_stem(self, owner: str) -> str:
-        """Return how the key variables of `owner` (a user id, or `master`) begin: `_KEY` and `_SECRET` follow."""
+        """Return how the key variables of `owner` (a user id, `master` or `master.<key>`) begin: `_KEY` and `_SECRET` follow."""
         who = "MASTER" if owner == MASTER else f"USER_{variable_part(owner)}"
+        if further := further_name(owner):
+            who = f"MASTER_{variable_part(further)}"
         return f"{self.prefix}{who}_API"
 
 
@@ -155,7 +157,7 @@ VENUE_PREFIXES: Final = tuple(VENUE_FACTS[venue].prefix for venue in VENUES)
 VENUE_URL_FIELDS: Final = tuple(VENUE_FACTS[venue].url_field for venue in VENUES)
 VENUE_STREAM_FIELDS: Final = tuple(VENUE_FACTS[venue].stream_url_field for venue in VENUES)
 KEY_VARIABLE: Final = re.compile(
-    rf"(?P<name>(?:{'|'.join(VENUE_PREFIXES)})(?:MASTER|USER_(?P<user>[A-Z0-9][A-Z0-9_]*))_API_(?P<part>KEY|SECRET))(?:_FILE)?"
+    rf"(?P<name>(?:{'|'.join(VENUE_PREFIXES)})(?:MASTER(?:_(?P<master>[A-Z0-9][A-Z0-9_]*?))?|USER_(?P<user>[A-Z0-9][A-Z0-9_]*))_API_(?P<part>KEY|SECRET))(?:_FILE)?"
 )
 """Matches the variables of keys and secrets, and those that name a file with one."""
 

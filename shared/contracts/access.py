@@ -55,6 +55,7 @@ _OF_A_USER: Final = (
     keys.differences(_ANY, _ANY),
     keys.reconciled(_ANY, _ANY),
     keys.own_exits(_ANY, _ANY),
+    keys.book_corrections(_ANY, _ANY),
     keys.risk(_ANY, _ANY),
     keys.last_settings(_ANY),
     keys.rebuilt(_ANY, _ANY),
@@ -67,7 +68,7 @@ _OF_A_USER: Final = (
 
 ACCESS: Final[dict[str, tuple[WriteRule, ...]]] = {
     "master-strategy": (
-        WriteRule(f"{_RECORDS} xadd xtrim getrange setrange", (keys.OF_THE_MASTER,)),
+        WriteRule(f"{_RECORDS} xadd xtrim getrange setrange", (keys.OF_THE_MASTER, keys.OF_FURTHER_MASTERS)),
         WriteRule("xadd zadd zremrangebyscore", (keys.SIGNALS, keys.EMITTED)),
         WriteRule("xadd hget hset hdel", (keys.MASTER_ORDERS, keys.masters_resting(_ANY))),
         WriteRule(

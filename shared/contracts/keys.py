@@ -31,6 +31,11 @@ PROCESSES: Final = "shoal:processes"
 """Hash: every process that has written a heartbeat, as `<service>:<instance>`, and when it last did (epoch ms); by all."""
 OF_THE_MASTER: Final = "shoal:*:{master}*"
 """Pattern of every key of the master account's."""
+OF_FURTHER_MASTERS: Final = "shoal:*:{master.*}*"
+"""Pattern of every key of the further accounts that masters have at a venue."""
+FURTHER_MASTERS: Final = "shoal:masters:{master}"
+"""Hash: the further accounts that masters have or had at a venue, as `<name> <venue>`, and when a process last began to serve
+each (epoch ms); by the master."""
 _ACCESS: Final = "shoal-access:{access}:"
 """Prefix of what signing in needs. Not `shoal:`, all of which every service may read: these are for the api alone."""
 OF_ACCESS: Final = f"{_ACCESS}*"
@@ -145,6 +150,11 @@ def rebuilt(user: str, venue: str) -> str:
 def doctor(user: str, venue: str) -> str:
     """The last request to check an API key that was answered, and the report; by the executor, the master's by the master."""
     return f"shoal:doctor:{{{user}}}:{venue}"
+
+
+def book_corrections(user: str, venue: str) -> str:
+    """Sums of the changes of named masters' books that no report states, by symbol and master; by the executor."""
+    return f"shoal:corrections:{{{user}}}:{venue}"
 
 
 def own_exits(user: str, venue: str) -> str:

@@ -11,6 +11,7 @@ from typing import Annotated, ClassVar, Final, Literal, Self
 from pydantic import AfterValidator, model_validator
 
 from shared.contracts.fields import Amount, Fraction, Id, Instant, Message, Noted, Positive, SymbolField, type_or_blank
+from shared.domain.account import MASTER
 from shared.domain.order import TERMINAL, Copy, Decision, Kind, OrderState, Side
 from shared.domain.signal import Signal, Source
 from shared.domain.values.master_name import NAME_WORDS, is_master_name
@@ -33,7 +34,7 @@ MasterField = Annotated[str, AfterValidator(_master)]
 """A named master, or an empty text."""
 Outcome = Annotated[OrderState, AfterValidator(_terminal)]
 _UNLESS_BLANK: Final = frozenset({"code", "master_order_id", "multiplier", "stage", "master"})
-_EXACT: Final = frozenset({"cost", "fee_quote", "fee_base", "market", "master"})
+_EXACT: Final = frozenset({"cost", "fee_quote", "fee_base", "market", "master", "corrected"})
 
 
 class SignalMessage(Message):
@@ -65,6 +66,8 @@ class SignalMessage(Message):
     emitted_at: Annotated[Instant | None, type_or_blank] = None
     equity_reason: str = ""
     master: str = ""
+    owner: str = ""
+    """The user name in the keys of a further account at its venue: `master.<name>`; not written for the usual ones."""
     fee: Noted = None
     """What the venue took for this fill, in quote; not written where it is not known. Users pay fees of their own."""
 
@@ -103,6 +106,7 @@ class SignalMessage(Message):
             emitted_at=self.filled_at if self.emitted_at is None else self.emitted_at,
             equity_reason=self.equity_reason,
             master=self.master,
+            owner=self.owner or MASTER,
             fee=None if self.fee is None else Money(self.fee, quote),
         )
 
@@ -131,12 +135,13 @@ class SignalMessage(Message):
             emitted_at=signal.emitted_at,
             equity_reason=signal.equity_reason,
             master=signal.master,
+            owner="" if signal.owner == MASTER else signal.owner,
             fee=None if signal.fee is None else signal.fee.amount,
         )
 
     def fields(self) -> dict[str, str]:
-        """Return the message as flat text fields, without a fee that is not known."""
-        return {name: value for name, value in super().fields().items() if value or name != "fee"}
+        """Return the message as flat text fields, without a fee that is not known, and without the usual owner."""
+        return {name: value for name, value in super().fields().items() if value or name not in {"fee", "owner"}}
 
 
 class OrderMessage(Message):
@@ -292,11 +297,14 @@ class ReportMessage(Message):
     the symbol, in quote. `settle.lua` adds it from the order's record; not written if none was recorded."""
     master: str = ""
     """The named master whose book the order changed; not written for the main book."""
+    corrected: str = ""
+    """What named masters' books have lost or gained in this step beside the fill, in base, as JSON by master
+    (`book_corrections.py`); not written if nothing."""
     signal_at: Annotated[Instant | None, type_or_blank] = None
     sent_at: Annotated[Instant | None, type_or_blank] = None
     accepted_at: Annotated[Instant | None, type_or_blank] = None
     settled_at: Instant
 
     def fields(self) -> dict[str, str]:
-        """Return the message as flat text fields, without the exact amounts, the market's price and the master if blank."""
+        """Return the message as flat text fields, without exact amounts, the market's price, master and corrections if blank."""
         return {name: value for name, value in super().fields().items() if value or name not in _EXACT}

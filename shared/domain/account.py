@@ -11,6 +11,23 @@ from shared.domain.values.money import Money
 
 MASTER: Final = "master"
 """The user name in the Redis keys of the master's own account; it is reserved, so no user may have it."""
+_NAMED: Final = f"{MASTER}."
+"""No user's name has a dot in it."""
+
+
+def master_owner(name: str = "") -> str:
+    """Return the user name in the Redis keys of a master's account: `master`, or `master.<name>` of a further one at a venue."""
+    return f"{_NAMED}{name}" if name else MASTER
+
+
+def is_master(owner: str) -> bool:
+    """Return whether a user name in Redis keys is that of a master's account."""
+    return owner == MASTER or owner.startswith(_NAMED)
+
+
+def further_name(owner: str) -> str:
+    """Return the name of the master whose further account this is; empty for the usual accounts and for users."""
+    return owner.removeprefix(_NAMED) if owner.startswith(_NAMED) else ""
 
 
 FIRST_CONNECT: Final = "connects for the first time since this master began to lead"

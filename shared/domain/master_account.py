@@ -18,6 +18,7 @@ class UncopiedReason(StrEnum):
 
     TOO_LATE = "too_late"  # an entry that was found too late for users to follow
     ANOTHER_QUOTE = "another_quote"  # an entry paid in another currency than the one that is copied
+    ANOTHER_SYMBOL = "another_symbol"  # an entry in a symbol that the file of this master leaves out
     MARGIN = "margin"
     SETTLEMENT = "settlement"
     SIZED_IN_QUOTE = "sized_in_quote"  # its size is an amount of the quote currency, not of the coin

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Final
 from uuid import UUID, uuid5
 
+from shared.domain.account import MASTER
 from shared.domain.order import CLOCK_TOLERANCE_MS, Kind, Side
 from shared.domain.position import MAIN
 from shared.domain.values.master_name import is_master_name
@@ -52,6 +53,8 @@ class Signal:
     """The master's name; empty where it has none but its venue's."""
     equity_reason: str = ""
     """Why `master_equity` is not known; an empty text if it is known, or if no cause was recorded."""
+    owner: str = MASTER
+    """The user name in the keys of the account that traded: `master.<name>` for a further one at its venue."""
     fee: Money | None = None
     """What the venue took for this fill in quote; None if that was not recorded. Nothing is sized by it."""
 
@@ -70,9 +73,10 @@ class Signal:
         return max(self.filled_at - now - CLOCK_TOLERANCE_MS, 0)
 
 
-def signal_id(venue: str, master_order_id: str, filled_so_far: Quantity) -> str:
+def signal_id(venue: str, master_order_id: str, filled_so_far: Quantity, owner: str = MASTER) -> str:
     """Derive the id of a signal from the venue's facts, so that a fill found twice gives the same signal.
 
     `filled_so_far` is the order's cumulative executed base amount including this fill.
     """
-    return str(uuid5(_NAMESPACE, f"{venue}:{master_order_id}:{plain(filled_so_far.amount)}"))
+    place = venue if owner == MASTER else f"{venue}/{owner}"
+    return str(uuid5(_NAMESPACE, f"{place}:{master_order_id}:{plain(filled_so_far.amount)}"))

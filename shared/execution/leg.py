@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from shared.bus.streams import entry_ms
-from shared.domain.account import MASTER
+from shared.domain.account import is_master
 from shared.domain.order import Decision, Kind, Side, leg_id
 from shared.domain.values.money import Price, Quantity
 from shared.domain.values.symbol import Symbol
@@ -77,9 +77,11 @@ class Leg:
     rests: bool = False
     """It stays open until it is filled or cancelled."""
     post_only: bool = False
+    stop_price: Price | None = None
+    """Of one that rests: the venue sells once the price has fallen to it."""
 
     def __post_init__(self) -> None:
-        if self.order.kind is Kind.ENTRY and self.limit_price is None and self.order.user != MASTER:
+        if self.order.kind is Kind.ENTRY and self.limit_price is None and not is_master(self.order.user):
             raise ValueError("a user's entry without a limit would buy at any price")
 
     @property

@@ -71,6 +71,7 @@ def request_of(sender: Sender, leg: Leg, conditions: Conditions) -> OrderRequest
         latest_at=conditions.latest_at,
         rests=leg.rests,
         post_only=leg.post_only,
+        stop_price=leg.stop_price,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
-from shared.domain.account import Account
+from shared.domain.account import Account, further_name
 from shared.domain.control import Control
 from shared.domain.routes import MASTERS
 from shared.domain.values.money import Money, plain
@@ -49,6 +49,8 @@ class AccountView(View):
     as_of: int | None
     copies: str = ""
     served: str = ""
+    master: str = ""
+    """The name of the master whose further account at the venue this is; empty for every other account."""
 
     @staticmethod
     def of(venue: str, account: Account | None, funds: str = "", copies: str = "") -> AccountView:
@@ -77,6 +79,7 @@ class AccountView(View):
             as_of=account.as_of or None,
             copies=copies,
             served=account.served,
+            master=further_name(account.user),
         )
 
 

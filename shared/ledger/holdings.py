@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import Final
 
 from shared.bus.connection import Bus
 from shared.bus.master_account import read_holdings
+from shared.bus.master_places import read_master_places
 from shared.bus.records import Records, read_holdings as read_positions
 from shared.bus.streams import read_entries
 from shared.bus.users.routes import routed_users
 from shared.contracts import keys
-from shared.domain.account import MASTER, Account, AccountState
+from shared.domain.account import MASTER, Account, AccountState, further_name
 from shared.domain.limits.policy import UserPolicy
 from shared.domain.limits.risk import MAX_BALANCE_AGE_MS
 from shared.domain.master_account import MasterHolding
@@ -33,21 +34,25 @@ _NO_RENAMES: Final[Mapping[str, Renames]] = {}
 
 
 async def read_drifts(
-    bus: Bus, policies: Sequence[UserPolicy], venue: str, renames: Mapping[str, Renames] = _NO_RENAMES
+    bus: Bus,
+    policies: Sequence[UserPolicy],
+    venue: str,
+    renames: Mapping[str, Renames] = _NO_RENAMES,
+    owner: str = MASTER,
 ) -> list[Drift]:
     """Compare these users with the master whose account is at a venue, each in the accounts that hold its copies.
 
-    An unreadable record has a row of its own, and so has the book of a master that is followed no more. Coins count under their
-    present names, by the `renames` of each venue. Raises BusUnavailable.
+    `owner` is that of a further account there. An unreadable record has a row of its own, and so has the book of a master that is
+    followed no more. Coins count under their present names, by the `renames` of each venue. Raises BusUnavailable.
     """
     records, names = Records(bus), await read_master_names(bus)
-    name = names[venue]
+    name = further_name(owner) or names[venue]
     master = name or venue
-    (account,) = await records.accounts([(MASTER, venue)])
-    held = await records.holdings(MASTER, venue)
+    (account,) = await records.accounts([(owner, venue)])
+    held = await records.holdings(owner, venue)
     positions = renames.get(venue, NO_RENAMES).positions(held.positions)
     leader = MasterHoldings(
-        account.equity if account else None, cap_by_account(positions, await read_holdings(bus, venue)), held
+        account.equity if account else None, cap_by_account(positions, await read_holdings(bus, venue, owner)), held
     )
     routed = await routed_users(bus, policies)
     places = [(policy, each) for policy in routed for each in _accounts_of(policy, master)]
@@ -66,10 +71,18 @@ async def read_drifts(
         rows = [each for each in drifts(place, leader, follows, market) if each.symbol not in hidden]
         rows += [_hidden(policy.user, place, symbol) for symbol in sorted(hidden, key=str)]
         found += [replace(each, master=master) for each in rows]
-    divided = [policy for policy in routed if venue in policy.venues and (policy.has_books or any(names.values()))]
+    if owner != MASTER:  # the books of no master are looked for once for each venue
+        return found
+    present = {name or place for place, name in names.items()}
+    present |= {further for place in await read_master_places(bus) if (further := further_name(place.owner))}
+    divided = [
+        policy
+        for policy in routed
+        if venue in policy.venues and (policy.has_books or len(present) > len(names) or any(names.values()))
+    ]
     answers = await bus.do_all([("HGETALL", keys.positions(policy.user, venue)) for policy in divided])
     for policy, answer in zip(divided, answers, strict=True):
-        found += _of_nobody(policy, venue, read_positions(answer).positions, names)
+        found += _of_nobody(policy, venue, read_positions(answer).positions, present)
     return found
 
 
@@ -85,11 +98,10 @@ def _share(policy: UserPolicy, name: str) -> Decimal:
 
 
 def _of_nobody(
-    policy: UserPolicy, venue: str, held: Mapping[Symbol, Position], names: Mapping[str, str]
+    policy: UserPolicy, venue: str, held: Mapping[Symbol, Position], present: Collection[str]
 ) -> list[Drift]:
     """Return a row for each book that is compared with no master. As no stray it is closed by no repair."""
     note = "the book of a master that has no account here any more"
-    present = {name or place for place, name in names.items()}
     found = []
     for symbol, position in sorted(held.items(), key=lambda each: str(each[0])):
         for name, book in position.split().items():
@@ -139,9 +151,9 @@ def cap_by_account(
     return found
 
 
-async def master_problem(bus: Bus, venue: str, now: int) -> str:
+async def master_problem(bus: Bus, venue: str, now: int, owner: str = MASTER) -> str:
     """Return why the master's holdings are not reliable at `now` (epoch ms); empty if they are."""
-    (master,) = await Records(bus).accounts([(MASTER, venue)])
+    (master,) = await Records(bus).accounts([(owner, venue)])
     return _problem_of(master, now)
 
 

@@ -17,7 +17,7 @@ from shared.bus.streams import read_entries
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.mirror import read_mirror
-from shared.domain.account import MASTER
+from shared.domain.account import MASTER, is_master
 from shared.domain.order import OrderState
 from shared.domain.values.numerals import whole
 from shared.domain.values.venue import VENUES
@@ -58,22 +58,30 @@ class PositionDifference:
 
 
 async def read_unresolved(bus: Bus, users: Iterable[str]) -> list[UnresolvedOrder]:
-    """Find the unresolved orders of these users, oldest first within a user; `master` is one. Raises BusUnavailable."""
+    """Find the unresolved orders of these users, oldest first within a user; masters' owners may be among them.
+
+    Raises BusUnavailable.
+    """
     found: list[UnresolvedOrder] = []
     names = list(users)
-    followers = [user for user in names if user != MASTER]
+    followers = [user for user in names if not is_master(user)]
     mirrored = await _mirrored_orders(bus, followers)
     pending = dict(zip(followers, await _pending(bus, followers), strict=True))
     for user in names:
-        if user == MASTER:
-            records = await read_master_orders(bus)
-            orders = [UnresolvedOrder(MASTER, order_id, fields) for order_id, fields in records.items()]
+        if is_master(user):
+            records = await read_master_orders(bus, user)
+            orders = [UnresolvedOrder(user, order_id, fields) for order_id, fields in records.items()]
             orders.sort(key=lambda each: each.sent_at or 0)
         else:
             orders = await _pending_orders(bus, user, pending[user])
-        found += [order for order in orders if order.state in UNRESOLVED_STATES]
+        found += [order for order in orders if order.state in UNRESOLVED_STATES and not _is_resting_stop(order)]
         found += [order for order in mirrored if order.user == user and order.state in _NOT_SHOWN_OPEN]
     return found
+
+
+def _is_resting_stop(order: UnresolvedOrder) -> bool:
+    """Return whether it is a stop of the master's that the venue has: it rests, and is no issue."""
+    return order.state == OrderState.ACCEPTED and bool(order.fields.get("stop_price"))
 
 
 async def _mirrored_orders(bus: Bus, users: Sequence[str]) -> list[UnresolvedOrder]:
@@ -91,10 +99,10 @@ async def _mirrored_orders(bus: Bus, users: Sequence[str]) -> list[UnresolvedOrd
     return [UnresolvedOrder(user, name, pairs(answer)) for (user, name), answer in zip(ids, records, strict=True)]
 
 
-async def read_master_orders(bus: Bus) -> dict[str, Mapping[str, str]]:
+async def read_master_orders(bus: Bus, owner: str = MASTER) -> dict[str, Mapping[str, str]]:
     """Read the records of the master's own orders, by order id. Scans the keyspace. Raises BusUnavailable."""
-    names = sorted(set(await bus.scan(keys.order(MASTER, "*"))))
-    prefix = keys.order(MASTER, "")
+    names = sorted(set(await bus.scan(keys.order(owner, "*"))))
+    prefix = keys.order(owner, "")
     found: dict[str, Mapping[str, str]] = {}
     for first in range(0, len(names), _PAGE):
         page = names[first : first + _PAGE]

@@ -13,7 +13,7 @@ from shared.bus.connection import Bus
 from shared.bus.records import pairs
 from shared.bus.streams import Entry, entry_order, read_entries
 from shared.bus.users.user_index import read_user_index, scan_users
-from shared.domain.account import MASTER
+from shared.domain.account import is_master
 
 PAGE: Final = 1_000
 """Entries per round trip: about half a megabyte, a few milliseconds of the server's time."""
@@ -69,7 +69,7 @@ async def known_users(bus: Bus) -> list[str]:
     It reads the engine's index, and scans the keyspace only where there is none. What acts uses `scan_users`.
     """
     found = await read_user_index(bus)
-    return await scan_users(bus) if found is None else sorted(found - {MASTER})
+    return await scan_users(bus) if found is None else sorted(name for name in found if not is_master(name))
 
 
 def _extent(answer: Any) -> StreamExtent:

@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import Final
 
 from shared.bus.connection import Bus
+from shared.bus.master_places import place_label, read_master_places
 from shared.bus.memory import MemoryUse
 from shared.bus.records import Records, pairs, read_account, read_key_check
 from shared.bus.users.routes import routed_users
@@ -20,11 +21,10 @@ from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.heartbeat import Phase
 from shared.contracts.risk import read_risk
-from shared.domain.account import MASTER, Account, AccountState
+from shared.domain.account import MASTER, Account, AccountState, further_name
 from shared.domain.control import Control, ControlMode
 from shared.domain.limits.policy import FileState, UserPolicy
 from shared.domain.limits.risk_state import RiskState
-from shared.domain.values.venue import VENUES
 from shared.ledger.key_checks import KeyState, judge_check
 from shared.ledger.live_processes import LiveProcess, ServiceFault, engine_is_open, read_processes
 from shared.ledger.message_service import find_message_problem
@@ -181,13 +181,16 @@ async def read_system(bus: Bus) -> SystemStatus:
     """Read the state of all services and the master, without users. Raises BusUnavailable."""
     records = Records(bus)
     processes = read_processes(await records.heartbeats())
-    masters = await records.accounts([(MASTER, venue) for venue in VENUES])
+    places = await read_master_places(bus)
+    masters = await records.accounts(places)
     switches = await bus.do_all(
         [("GET", keys.lease(keys.ENGINE)), ("HGETALL", keys.CONTROL), ("HGETALL", keys.NOTIFY_EXPECTED)]
     )
     return SystemStatus(
         services=processes,
-        master=tuple((venue, account) for venue, account in zip(VENUES, masters, strict=True) if account is not None),
+        master=tuple(
+            (venue, account) for (_, venue), account in zip(places, masters, strict=True) if account is not None
+        ),
         users=(),
         engine_owner=str(switches[0] or ""),
         control=Control.read(pairs(switches[1])),
@@ -200,7 +203,9 @@ def assess_readiness(status: SystemStatus) -> SystemReadiness:
     reasons = []
     master = any(account.state is AccountState.READY for _, account in status.master)
     if not master:
-        said = "; ".join(f"{venue}: {each.state} {each.reason}".rstrip() for venue, each in status.master)
+        said = "; ".join(
+            f"{place_label(each.user, venue)}: {each.state} {each.reason}".rstrip() for venue, each in status.master
+        )
         reasons.append(f"the master account is not ready ({said or 'it has not been read yet'})")
     elif not any(process.service == "master-strategy" for process in status.services):
         master = False
@@ -243,7 +248,7 @@ def _notes(status: SystemStatus) -> tuple[str, ...]:
     notes += [f"{symbol}: {describe(switch)}" for symbol, switch in sorted(status.symbols.items())]
     if any(account.state is AccountState.READY for _, account in status.master):  # else it is a reason
         notes += [
-            f"{name_master(venue)}: {account.state}: {account.reason}"
+            f"{name_master(venue, account.user)}: {account.state}: {account.reason}"
             for venue, account in status.master
             if account.state is not AccountState.READY
         ]
@@ -257,9 +262,9 @@ def _notes(status: SystemStatus) -> tuple[str, ...]:
     return (*notes, *(f"{user.policy.user}: {user.entry_stop.reason}" for user in own if user.entry_stop))
 
 
-def name_master(venue: str) -> str:
-    """Return what the master's account at a venue is called: masters are named after their venue."""
-    return f"master {venue}"
+def name_master(venue: str, owner: str = MASTER) -> str:
+    """Return what a master's account is called: after its venue, and a further one there after its name."""
+    return f"master {further_name(owner) or venue}"
 
 
 def _engine(status: SystemStatus) -> tuple[bool, str]:

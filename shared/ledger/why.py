@@ -96,8 +96,9 @@ async def trace_signal(
         if found:
             decided[user] = found[0]
     decided |= await joined_orders(bus, signal, [user for user in users if user not in decided])
-    if MASTER in users and (own := _own_order(signal, master_orders or {})) is not None:
-        decided[MASTER] = own
+    owner = signal.fields.get("owner") or MASTER
+    if owner in users and (own := _own_order(signal, master_orders or {}, owner)) is not None:
+        decided[owner] = own
     reports = await _reports(bus, decided)
     asked = list(decided)
     hashes = await bus.do_all(
@@ -123,14 +124,14 @@ async def recent_signals(bus: Bus, count: int) -> list[Entry]:
     return read_entries(keys.SIGNALS, await bus.do("XREVRANGE", keys.SIGNALS, "+", "-", "COUNT", count))
 
 
-def _own_order(signal: Entry, records: Mapping[str, Mapping[str, str]]) -> Entry | None:
+def _own_order(signal: Entry, records: Mapping[str, Mapping[str, str]], owner: str) -> Entry | None:
     """Find the master's own order behind a signal. Its record stands in for an entry: the master has no order stream."""
     venue_order_id = signal.fields.get("master_order_id")
     for order_id, fields in records.items():
         if venue_order_id and fields.get("venue_order_id") == venue_order_id:
             sent_at = whole(fields.get("sent_at"), digits=14) or 0
             return Entry(
-                keys.orders(MASTER), f"{max(sent_at - _CLOCK_MS, 0)}-0", {**fields, "id": order_id, "decision": "own"}
+                keys.orders(owner), f"{max(sent_at - _CLOCK_MS, 0)}-0", {**fields, "id": order_id, "decision": "own"}
             )
     return None
 

@@ -47,7 +47,9 @@ class ExitPlan:
         """Return the plan after a price was seen: past the first target a new high raises a trailing stop."""
         if self.highest is None or price <= self.highest:
             return self
-        return _trailed(replace(self, highest=price))
+        # Without `replace`: a backtest sees a new high with many of its candles.
+        stop = self.stop if self.trail is None else max(self.stop, price - self.trail)
+        return ExitPlan(stop, self.targets, self.break_even, self.trail, price)
 
     def due(self, price: Decimal) -> DueExit | None:
         """Return what must be sold at a price, if anything: everything at the stop, or all targets that it has passed."""

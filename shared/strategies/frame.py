@@ -1,7 +1,7 @@
 """What stands between a strategy and its orders: its intents are checked, and entries beyond the caps are refused. Pure.
 
 Master and backtest run the same frame, so that a backtest refuses what the master would. Caps concern entries only: nothing here
-may ever hold back an exit.
+may ever hold back an exit. An entry answers the newest candle there is, so that the gap between two is one of candles.
 """
 
 from __future__ import annotations
@@ -47,6 +47,12 @@ class Caps:
     max_exposure_pct: Decimal | None = None
     """What all its positions may be worth together, in per cent of its equity."""
     one_entry_per_cycle: bool = False
+    settle_seconds: int = 0
+    """No entry is decided within so many first seconds of a candle, by the venue's clock.
+
+    It postpones an entry and changes none: the candles that decide are over. The master waits (`trading/cycle.py`); a backtest,
+    which decides at a candle's close and fills at the next open, stands for the decision after the wait.
+    """
 
 
 NO_CAPS: Final = Caps()
@@ -126,6 +132,11 @@ def _refusal(
     taken = {*context.holdings, *(each.symbol for each in pending), *(each.symbol for each in entered)}
     if intent.symbol in taken:
         return "it is held already, or its entry is under way"
+    newest = max(candles[-1].opened_at for candles in context.candles.values())
+    if (
+        context.candles[intent.symbol][-1].opened_at < newest
+    ):  # read right before that candle ended: now is later than it knows
+        return "a newer candle has ended than its last one"
     if entered and caps.one_entry_per_cycle:
         return "one entry per cycle"
     if caps.max_positions is not None and len(taken) >= caps.max_positions:

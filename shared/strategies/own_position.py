@@ -1,6 +1,7 @@
 """What one strategy bought and still holds of a symbol, and how it ends by price. Pure.
 
-Another strategy, a bot or a person may trade on the same account: a strategy sells by this record, never by the account.
+Another strategy, a bot or a person may trade on the same account: a strategy sells by this record, never by the account. The
+master and the backtest keep it by the same methods, so that a strategy is shown the same holding by both.
 """
 
 from __future__ import annotations
@@ -46,9 +47,15 @@ class OwnPosition:
         """Return when it was decided, in market time as far as that is known (epoch ms)."""
         return self.entered_at or self.position.opened_at
 
-    def bought(self, size: Quantity, cost: Money, at: int, *, plan: ExitPlan | None, entered_at: int) -> OwnPosition:
-        """Return the position after an entry, whose plan is for all that is held: before it there was at most dust."""
-        return replace(self, position=self.position.bought(size, cost, at), plan=plan, entered_at=entered_at)
+    def bought(
+        self, size: Quantity, cost: Money, fee: Money, at: int, *, plan: ExitPlan | None, entered_at: int
+    ) -> OwnPosition:
+        """Return the position after an entry, whose plan is for all that is held: before it there was at most dust.
+
+        `cost` is what was paid for the coins, `fee` what the venue took in quote beside it: both are its cost. A fee that was
+        taken in base is in neither: it has made `size` smaller.
+        """
+        return replace(self, position=self.position.bought(size, cost + fee, at), plan=plan, entered_at=entered_at)
 
     def sold(self, size: Quantity, at: int, *, plan: ExitPlan | None) -> OwnPosition:
         """Return the position after a sale, with the plan for what is left; nothing has no plan."""

@@ -1,7 +1,7 @@
 """The strategies that a file can name: those that are shipped, by their names, and any class by `package.module:Class`.
 
-A shipped strategy is imported when a file names it. A class of a stranger is imported from `config/strategies/` or from installed
-packages; nothing about it is taken on trust, and what is wrong with it is one sentence.
+A shipped strategy is imported when a file names it. Nothing about any other class is taken on trust (`own_class/`), and what is
+wrong with it is one sentence.
 """
 
 from __future__ import annotations
@@ -9,26 +9,22 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import re
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
+from difflib import get_close_matches
 from pathlib import Path
-from types import ModuleType
-from typing import Any, Final, cast
+from typing import Final
 
 from pydantic import BaseModel, ConfigDict
 
 from shared.strategies.frame import NO_CAPS, Caps
+from shared.strategies.own_class.class_import import hint_at_file, import_class
+from shared.strategies.own_class.errors import UnusableStrategyError
+from shared.strategies.own_class.instance import make_strategy, strict_settings
 from shared.strategies.port import Strategy
 
-FOLDER: Final = "strategies"
-"""Where the strategies of a configuration folder are: `config/strategies/`."""
 _SPELT: Final = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
-
-
-class UnusableStrategyError(ValueError):
-    """A name that is no strategy; the text says why, and what is one."""
 
 
 class NoSettings(BaseModel):
@@ -47,8 +43,6 @@ class StrategyKind:
     make: Callable[[BaseModel], Strategy]
     interval_minutes: int = 1
     caps: Caps = NO_CAPS
-    settle_seconds: int = 0
-    """How long after a candle's end, on the wall clock, it is acted upon."""
     shipped: bool = True
     """Whether its code is Shoal's: other code runs in a process of its own."""
 
@@ -60,7 +54,6 @@ class _Shipped:
     settings: str
     interval_minutes: int = 1
     caps: Caps = NO_CAPS
-    settle_seconds: int = 0
 
 
 SHIPPED: Final = {
@@ -76,8 +69,8 @@ SHIPPED: Final = {
             entry_gap_seconds=300,
             max_exposure_pct=Decimal(80),
             one_entry_per_cycle=True,
+            settle_seconds=6,
         ),
-        settle_seconds=6,
     ),
 }
 """By the name in the file."""
@@ -96,11 +89,10 @@ def find_kind(spelt: str, config: Path | None = None) -> StrategyKind:
             getattr(module, shipped.strategy),
             shipped.interval_minutes,
             shipped.caps,
-            shipped.settle_seconds,
         )
     if not _SPELT.fullmatch(spelt):
-        raise UnusableStrategyError(f"must be {choices()}")
-    return _of_class(spelt, _load(spelt, config))
+        raise UnusableStrategyError(f"must be {choices()}{_hint(spelt, config)}")
+    return _of_class(spelt, import_class(spelt, config))
 
 
 def choices() -> str:
@@ -109,38 +101,14 @@ def choices() -> str:
     return f"{', '.join(names)}, 'none' or 'package.module:Class'"
 
 
+def _hint(spelt: str, config: Path | None) -> str:
+    if close := get_close_matches(spelt, [*SHIPPED, "none"], n=1, cutoff=0.7):
+        return f"; did you mean {close[0]!r}?"
+    return hint_at_file(spelt, config)
+
+
 def _is_there(module: str) -> bool:
     return importlib.util.find_spec(module) is not None
-
-
-def _load(spelt: str, config: Path | None) -> type:
-    name, _, attribute = spelt.partition(":")
-    folder = None if config is None else str((config / FOLDER).resolve())
-    if folder is not None and folder not in sys.path:
-        sys.path.append(folder)  # last: a file there must not hide a module of Python or Shoal
-    where = "an installed package" if folder is None else f"{config}/{FOLDER} or an installed package"
-    try:
-        module = _imported(name)
-    except ModuleNotFoundError as error:
-        if error.name is not None and (name == error.name or name.startswith(f"{error.name}.")):
-            raise UnusableStrategyError(f"there is no module {name} in {where}") from None
-        raise UnusableStrategyError(f"{name} cannot be imported: {error}") from None
-    except (Exception, SystemExit) as error:  # noqa: BLE001  # the code of a stranger: whatever it raises is said
-        raise UnusableStrategyError(f"{name} cannot be imported: {type(error).__name__}: {error}") from None
-    found = getattr(module, attribute, None)
-    if not isinstance(found, type):
-        raise UnusableStrategyError(f"{name} has no class {attribute}")
-    return found
-
-
-def _imported(name: str) -> ModuleType:
-    """Import a module without leaving compiled files in a folder that a person edits."""
-    importlib.invalidate_caches()  # the file may be seconds old
-    before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
-    try:
-        return importlib.import_module(name)
-    finally:
-        sys.dont_write_bytecode = before
 
 
 def _of_class(spelt: str, found: type) -> StrategyKind:
@@ -157,25 +125,10 @@ def _of_class(spelt: str, found: type) -> StrategyKind:
         raise UnusableStrategyError(f"{spelt}.interval_minutes must be one of {', '.join(map(str, INTERVALS))}")
 
     def make(chosen: BaseModel) -> Strategy:
-        return _made(spelt, found, chosen)
+        return make_strategy(spelt, found, chosen)
 
-    return StrategyKind(spelt, settings, make, interval, caps, shipped=False)
+    return StrategyKind(spelt, strict_settings(settings), make, interval, caps, shipped=False)
 
 
 INTERVALS: Final = (1, 5, 15, 30, 60, 240, 1440)
 """The lengths of candles that both venues have, in minutes."""
-
-
-def _made(spelt: str, found: Any, chosen: BaseModel) -> Strategy:  # Any: a class of a stranger
-    """Make a strategy. Raises UnusableStrategyError."""
-    try:
-        strategy = found(chosen)
-    except (Exception, SystemExit) as error:  # noqa: BLE001  # the code of a stranger: whatever it raises is said
-        raise UnusableStrategyError(f"{spelt}(settings) failed: {type(error).__name__}: {error}") from None
-    needs = getattr(strategy, "needs", None)
-    if not isinstance(needs, int) or isinstance(needs, bool) or not 1 <= needs <= 700:
-        raise UnusableStrategyError(f"{spelt}.needs must be a number of candles from 1 to 700, not {needs!r}")
-    held = getattr(strategy, "needs_held", needs)
-    if not isinstance(held, int) or isinstance(held, bool) or not 1 <= held <= needs:
-        raise UnusableStrategyError(f"{spelt}.needs_held must be a number of candles from 1 to {needs}, not {held!r}")
-    return cast("Strategy", strategy)

@@ -5,7 +5,7 @@ The default in live mode is `none`: Shoal itself never trades the master's accou
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
@@ -16,21 +16,21 @@ from shared.config.errors import ConfigurationError
 from shared.config.refusal import in_one_line, shown
 from shared.config.settings import Mode
 from shared.config.strategy_choice import (
+    DEFAULT,
     MIRROR_ONLY,
-    SAMPLE,
-    STRATEGY_FILE,
     default_strategy,
     read_strategy_file,
     refuse_unwanted,
-    strategy_venue,
+    strategy_file,
 )
 from shared.domain.master_account import Baseline
 from shared.domain.values.symbol import Symbol
 from shared.domain.values.venue import VenueName
 from shared.strategies.file.caps_table import CapsTable
-from shared.strategies.file.former_keys import with_present_keys
+from shared.strategies.file.former_keys import has_former_keys, with_present_keys
 from shared.strategies.file.values import Exact, Percent, SymbolName
-from shared.strategies.registry import UnusableStrategyError, find_kind
+from shared.strategies.own_class.errors import UnusableStrategyError
+from shared.strategies.registry import find_kind
 from shared.strategies.slot import StrategySlot
 
 _PER_CENT: Final = Decimal("0.01")
@@ -41,6 +41,7 @@ _Interval = Literal[1, 5, 15, 30, 60, 240, 1440]
 _Symbols = Annotated[tuple[SymbolName, ...], Field(min_length=1, max_length=50)]
 _AssetName = Annotated[str, Field(pattern=r"^[A-Za-z0-9.]{1,16}$")]
 _Spelt = Annotated[str, Field(min_length=1, max_length=200)]
+_MasterName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
 _Label = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{1,64}$")]
 
 
@@ -70,7 +71,7 @@ class StrategySettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 
-    strategy: _Spelt = SAMPLE
+    strategy: _Spelt = DEFAULT
     settings: dict[str, Any] = {}
     """The strategy's own settings."""
     caps: CapsTable = CapsTable()
@@ -90,10 +91,14 @@ class StrategySettings(BaseModel):
     entry_freshness_seconds: Annotated[int, Field(ge=1, le=3_600)] = 30
     trade_live: StrictBool = False
     """Whether the strategy may trade real money; without it live mode accepts only `none`."""
+    stop_at_venue: StrictBool = False
+    """Whether a stop rests at the venue beside each position with an exit plan, so that it acts while this machine is off."""
     ignore_assets: tuple[_AssetName, ...] = ()
     baseline: Baseline = Baseline.SEPARATE
     venue: VenueName | None = None
     """Where the strategy trades; by default the first of Kraken and Coinbase that the master has an account at."""
+    master: _MasterName | None = None
+    """The named master that it trades, by a file `masters/<name>.toml`."""
 
     @model_validator(mode="before")
     @classmethod
@@ -109,10 +114,10 @@ class StrategySettings(BaseModel):
         if len(quotes) > 1:
             raise ValueError(f"symbols must have one quote currency, not {' and '.join(quotes)}")
         labels = [table.label for table in self.strategies]
-        if len(set(labels)) != len(labels):
-            raise ValueError("strategies: two have the same name; give each a name of its own")
+        if twice := next((label for label in labels if labels.count(label) > 1), ""):
+            raise ValueError(f"strategies: two have the same name {twice!r}; give each a name of its own (name = ...)")
         if (total := sum(table.equity_pct for table in self.strategies)) > _WHOLE:
-            raise ValueError(f"strategies: equity_pct are {total} together, more than 100")
+            raise ValueError(f"strategies: equity_pct are {total} together, more than 100; lower one of them")
         if any(table.strategy == MIRROR_ONLY for table in self.strategies):
             raise ValueError('strategies: "none" is no strategy; leave the table out')
         return self
@@ -147,11 +152,9 @@ class StrategySettings(BaseModel):
         """Return whether a strategy trades the account; if not, it is only mirrored."""
         return bool(self.strategies) or self.strategy != MIRROR_ONLY
 
-    def at(self, venue: str, masters: Collection[str]) -> Self:
-        """Return the settings of the account at a venue: only one of the master's accounts is traded by the strategy."""
-        if venue == strategy_venue(self.venue, masters):
-            return self
-        return self.model_copy(update={"strategy": MIRROR_ONLY, "strategies": ()})
+    def of_account(self, *, traded: bool) -> Self:
+        """Return the settings of one account: only one of the master's accounts is traded by the strategy."""
+        return self if traded else self.model_copy(update={"strategy": MIRROR_ONLY, "strategies": ()})
 
     def slots(self, config: Path | None = None) -> tuple[StrategySlot, ...]:
         """Return the strategies with their settings checked; none if the account is only mirrored.
@@ -192,20 +195,20 @@ class StrategySettings(BaseModel):
         return slot
 
 
-def load_strategy(config: Path, mode: Mode = Mode.PAPER) -> StrategySettings:
-    """Read `strategy.toml` of a configuration folder, and check the settings of its strategies.
+def load_strategy(config: Path, mode: Mode = Mode.PAPER, chosen: Path | None = None) -> StrategySettings:
+    """Read `strategy.toml` of a configuration folder, or the chosen file, and check the settings of its strategies.
 
     Raises ConfigurationError whose text is one line with the file, the key and the allowed values.
     """
-    fields = read_strategy_file(config)
-    if not fields.keys() & {"name", "strategy", "strategies"}:
+    fields, file = read_strategy_file(config, chosen), strategy_file(config, chosen)
+    if not fields.keys() & {"name", "strategy", "strategies"} and (mode is Mode.LIVE or not has_former_keys(fields)):
         fields = {"strategy": default_strategy(mode), **fields}
     try:
         settings = StrategySettings.model_validate(fields)
         settings.slots(config)
     except ValidationError as error:
-        raise ConfigurationError(f"{config / STRATEGY_FILE}: {in_one_line(error, StrategySettings)}") from None
+        raise ConfigurationError(f"{file}: {in_one_line(error, StrategySettings)}") from None
     except ConfigurationError as error:
-        raise ConfigurationError(f"{config / STRATEGY_FILE}: {error}") from None
-    refuse_unwanted(config, settings.name, mode, trade_live=settings.trade_live)
+        raise ConfigurationError(f"{file}: {error}") from None
+    refuse_unwanted(file, settings.name, mode, trade_live=settings.trade_live)
     return settings

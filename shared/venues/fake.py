@@ -27,7 +27,7 @@ from shared.domain.values.symbol import Symbol
 from shared.domain.values.venue import VenueName
 from shared.venues.deadline import deadline_of
 from shared.venues.errors import Refusal, Rejected
-from shared.venues.fake_account import FakeAccount, FakeMarket
+from shared.venues.fake_account import FakeAccount, FakeMarket, Stop
 from shared.venues.port import (
     Balance,
     Balances,
@@ -100,6 +100,7 @@ class FakeVenue:
         self.closed = False
         self.stream: PrivateStream | None = None
         self.replays = account.replays
+        self.stops_at_market = not account.replays
         self._clock = clock
         self._nonces = nonces or MemoryNonces(account.last_nonce)
         self._lane = asyncio.Lock()
@@ -217,8 +218,10 @@ class FakeVenue:
             failure = await self._cancel_arrives()
             still_open = [o for o in self.account.orders if o.venue_order_id == order.venue_order_id]
             if still_open and still_open[0].status is VenueOrderStatus.OPEN:
-                if self.account.fills_on_cancel and still_open[0].limit_price is not None:
-                    self.account.meet(still_open[0].limit_price, self._clock())
+                stop = self.account.stops.get(order.venue_order_id)
+                meets = still_open[0].limit_price if stop is None else stop.price
+                if self.account.fills_on_cancel and meets is not None:
+                    self.account.meet(meets, self._clock())
                 self.account.end(order.venue_order_id, self._clock(), "User requested")
             if failure is not None:
                 raise failure.error
@@ -276,6 +279,8 @@ class FakeVenue:
 
     def _check(self, order: OrderRequest) -> Price:
         """Raise Rejected for an order that the venue would not take; return the price."""
+        if order.stop_price is not None and (order.limit_price is None) is not self.stops_at_market:
+            raise Rejected("EOrder:Invalid order: a stop of the other venue")
         instrument = self.market.instruments.get(order.symbol)
         price = Price(self.market.prices.get(order.symbol, ZERO), order.symbol)
         if instrument is None or price.amount <= 0:
@@ -292,7 +297,10 @@ class FakeVenue:
         price = self._check(order)
         record = self._record(order)
         self.account.open(record)
-        if order.rests:
+        if order.stop_price is not None:
+            self.account.stops[record.venue_order_id] = Stop(order.stop_price, order.limit_price)
+            self.account.meet(price, self._clock())
+        elif order.rests:
             self._rest(record, order, price)
         elif not self.account.rests:
             share = self.account.fill_share if _crosses(order, price) else ZERO
@@ -335,8 +343,8 @@ class FakeVenue:
             opened_at=self._clock(),
             closed_at=None,
             size=order.size,
-            limit_price=order.limit_price,
-            rests=order.rests,
+            limit_price=None if order.stop_price else order.limit_price,
+            rests=order.rests and order.stop_price is None,
             post_only=order.post_only,
         )
 
@@ -370,13 +378,13 @@ class FakeVenue:
 
 def _written(order: OrderRequest) -> str:
     """Return an order as the text of a request."""
-    limit = plain(order.limit_price.amount) if order.limit_price else ""
-    terms = [limit, order.rests, order.post_only]
+    limit, stop = (plain(price.amount) if price else "" for price in (order.limit_price, order.stop_price))
+    terms = [limit, order.rests, order.post_only, stop]
     return json.dumps([order.client_order_id, str(order.symbol), order.side, plain(order.size.amount), *terms])
 
 
 def _read(body: str) -> OrderRequest:
-    client_order_id, name, side, size, limit, rests, post_only = json.loads(body)
+    client_order_id, name, side, size, limit, rests, post_only, stop = json.loads(body)
     symbol = Symbol.parse(name)
     return OrderRequest(
         client_order_id,
@@ -387,6 +395,7 @@ def _read(body: str) -> OrderRequest:
         0,
         rests=rests,
         post_only=post_only,
+        stop_price=Price(Decimal(stop), symbol) if stop else None,
     )
 
 

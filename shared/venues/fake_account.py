@@ -31,6 +31,14 @@ class FakeMarket:
     """Old name to new name, as the venue's own lists have it."""
 
 
+@dataclass(frozen=True)
+class Stop:
+    """At which price a sale is made, and by which limit; None: at market."""
+
+    price: Price
+    limit: Price | None
+
+
 @dataclass
 class FakeAccount:
     """What the venue knows of one account: the truth that tests compare with."""
@@ -64,6 +72,8 @@ class FakeAccount:
     lagging: dict[str, Decimal] = field(default_factory=dict)
     """The amounts that have arrived and are not in the balances yet, by asset."""
     ids: count[int] = field(default_factory=lambda: count(1))
+    stops: dict[str, Stop] = field(default_factory=dict)
+    """The prices of stops, by the id of their orders."""
     listeners: list[Callable[[VenueOrder], None]] = field(default_factory=list)
     """Called with each order as it is after every change, right when that happens."""
 
@@ -102,8 +112,12 @@ class FakeAccount:
         return self.end(venue_order_id, now) if order.size is not None and filled.filled >= order.size else filled
 
     def meet(self, price: Price, now: int) -> None:
-        """Execute the rest of each resting order that a price reaches, at its limit."""
+        """Execute the rest of each resting order that a price reaches, at its limit; of a stop at the price itself."""
         for order in list(self.orders):
+            stop = self.stops.get(order.venue_order_id)
+            if stop is not None and order.status is VenueOrderStatus.OPEN and order.symbol == price.symbol:
+                self._meet_stop(order, stop, price, now)
+                continue
             if order.status is not VenueOrderStatus.OPEN or not order.rests or order.symbol != price.symbol:
                 continue
             if order.size is None or order.limit_price is None:
@@ -112,10 +126,19 @@ class FakeAccount:
             if below if order.side is Side.BUY else price.amount >= order.limit_price.amount:
                 self.fill_resting(order.venue_order_id, order.size - order.filled, order.limit_price, now)
 
+    def _meet_stop(self, order: VenueOrder, stop: Stop, price: Price, now: int) -> None:
+        if price.amount > stop.price.amount or order.size is None:
+            return
+        if stop.limit is None or price.amount >= stop.limit.amount:  # else it rests by its limit, and may never fill
+            self.fill_resting(order.venue_order_id, order.size - order.filled, price, now)
+
     def held(self) -> dict[str, Decimal]:
         """Return what resting orders hold, by asset."""
         found: dict[str, Decimal] = {}
         for order in self.orders:
+            if order.venue_order_id in self.stops and order.status is VenueOrderStatus.OPEN and order.size is not None:
+                found[order.symbol.base] = found.get(order.symbol.base, ZERO) + (order.size - order.filled).amount
+                continue
             if order.status is VenueOrderStatus.OPEN and order.rests and order.size is not None and order.limit_price:
                 left = order.size - order.filled
                 asset, amount = order.symbol.base, left.amount

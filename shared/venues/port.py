@@ -92,12 +92,17 @@ class OrderRequest:
     """It stays open until it is filled or cancelled. Its deadline bounds when it can arrive, not how long it stays."""
     post_only: bool = False
     """Only with `rests`: the venue refuses or cancels it instead of filling it at once."""
+    stop_price: Price | None = None
+    """Only of a sale that `rests`: the venue does nothing until the last price is at it or below, and sells then: at market, or
+    with a `limit_price` by a limit order. A venue takes one of the two: see `stops_at_market`."""
 
     def __post_init__(self) -> None:
-        if self.rests and self.limit_price is None:
-            raise ValueError("only a limit order can rest")
+        if self.rests and self.limit_price is None and self.stop_price is None:
+            raise ValueError("only a limit order or a stop can rest")
         if self.post_only and not self.rests:
             raise ValueError("only a resting order can be post-only")
+        if self.stop_price is not None and (not self.rests or self.post_only or self.side is not Side.SELL):
+            raise ValueError("a stop is a sale that rests, and not post-only")
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +165,8 @@ class Venue(PublicVenue, Protocol):
     """How far after the start of a send the deadline lies that this adapter gives an order, at most."""
     shortest_life_ms: int
     """How far after the start of a send it lies at least, whatever `latest_at` says."""
+    stops_at_market: bool
+    """Whether a stop sells at market when it is reached; if not, it needs a limit (no market stop exists at Coinbase)."""
     replays: bool
     """Whether the venue answers a request with a known client order id with the order that the first one made (`replay`)."""
 

@@ -26,6 +26,7 @@ class UnusableVenue:
     order_life_ms = 5_000
     shortest_life_ms = 0
     replays = False
+    stops_at_market = True
 
     def __init__(self, name: str, reason: str) -> None:
         self.name = name

@@ -31,8 +31,13 @@ class Stack:
             "IMAGE": "shoal-test",
             "API_PORT": str(self.api_port),
             "COMPOSE_ENV_FILES": os.devnull,
+            "SHOAL_STRATEGY": "config/demo_strategy.toml",  # the default may wait for hours; copies are what is tested
             **AT_ONCE,
         }
+
+    def forget(self, variable: str) -> None:
+        """Leave a variable to its default in the compose file, from the next command on."""
+        self._environment.pop(variable, None)
 
     def up(self, *options: str) -> None:
         """Build the image and start everything; returns once the start conditions of all containers held."""

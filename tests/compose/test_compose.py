@@ -10,11 +10,13 @@ import subprocess
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Final
 
 import pytest
 
-from tests.compose.stack import Stack, variables, wait_for
+from tests.compose.stack import ROOT, Stack, variables, wait_for
+from tests.support.readme import config_of_the_readme
 
 pytestmark = [pytest.mark.compose, pytest.mark.timeout(1200)]
 
@@ -202,6 +204,29 @@ def test_the_user_of_a_killed_executor_is_served_again_and_nothing_is_double(sta
 def test_more_executors_can_be_had_at_any_time(stack: Stack) -> None:
     stack.compose("up", "--detach", "--no-recreate", "--scale", "executor=5", timeout=300)
     assert len(stack.containers("executor")) == 5
+
+
+def test_the_readmes_strategy_runs_in_the_containers_as_it_stands(stack: Stack, tmp_path: Path) -> None:
+    """The last test of the file: from here on the master trades by another strategy."""
+    stack.forget("SHOAL_STRATEGY")
+    config = config_of_the_readme(tmp_path)
+    words = ("backtest", "--seed", "7", "--days", "3", "--user", "alice=5000", "--json")
+    printed = stack.compose("run", "--rm", "--no-deps", "--volume", f"{config}:/app/config:ro", "ops", *words)
+    assert json.loads(printed.strip().splitlines()[-1])["strategies"] == ["dip:Dip"]
+
+    mounted = tmp_path / "mounted.yml"
+    mounted.write_text(f"services: {{master-strategy: {{volumes: ['{config}:/app/config:ro']}}}}\n", encoding="utf-8")
+    files = ("--file", str(ROOT / "docker-compose.yml"), "--file", str(mounted))
+    stack.compose(*files, "up", "--detach", "--no-deps", "--no-build", "master-strategy", timeout=300)
+
+    # Its first decision is over when the master says how many pairs it watches, and it is not paused.
+    said = wait_for("a turn of the strategy", lambda: _turn_of(stack, "strategy=dip:Dip"), 120)
+    assert "does='watches 2 symbols'" in said, said
+
+
+def _turn_of(stack: Stack, strategy: str) -> str | None:
+    lines = stack.compose("logs", "--no-color", "master-strategy").splitlines()
+    return next((line for line in lines if strategy in line and ("watches" in line or "paused" in line)), None)
 
 
 def _reported(stack: Stack, user: str) -> set[str]:

@@ -22,6 +22,8 @@ from tests.day.verdict import DayResult, judge, show
 from tests.support.processes import ROOT
 
 _HOUR: Final = 3600.0
+_SPEED: Final = 360.0
+"""A day takes four minutes: two masters send about as many orders a second then as one did in three."""
 _PATIENCE: Final = 90.0
 """Seconds that the system may take to come to rest once the master has ended."""
 
@@ -45,7 +47,7 @@ def main() -> int:
     """Run from the command line."""
     parser = argparse.ArgumentParser(prog="day", description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--hours", type=float, default=24.0)
-    parser.add_argument("--speed", type=float, default=480.0)
+    parser.add_argument("--speed", type=float, default=_SPEED)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--regime", default="crash", choices=["calm", "trend", "crash", "gap"])
     parser.add_argument(

@@ -1,4 +1,7 @@
-"""One account replayed from the exchange's journal: what it had at any instant, by arithmetic of our own."""
+"""One account replayed from the exchange's journal: what it had at any instant, by arithmetic of our own.
+
+Also what it had for each master: a purchase belongs to the master whose signal it answers, and a sale may take no more than that.
+"""
 
 from __future__ import annotations
 
@@ -48,21 +51,33 @@ class Order:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Book:
+    """What is held of a symbol for one master."""
+
+    size: Decimal = ZERO
+    paid: Decimal = ZERO
+    """What it has cost, fees included."""
+    opened_at: int = 0
+
+
 @dataclass(slots=True)
 class State:
     """An account at one instant."""
 
     cash: Decimal
     held: dict[str, Decimal] = field(default_factory=lambda: defaultdict(Decimal))
-    paid: dict[str, Decimal] = field(default_factory=lambda: defaultdict(Decimal))
-    """What is held has cost, fees included."""
-    opened_at: dict[str, int] = field(default_factory=dict)
     deposited: Decimal = ZERO
+    books: dict[tuple[str, str], Book] = field(default_factory=dict)
+    """What is held for each master, by symbol and master."""
 
     def copy(self) -> State:
         """Return one that can be changed."""
-        held, paid = defaultdict(Decimal, self.held), defaultdict(Decimal, self.paid)
-        return State(self.cash, held, paid, dict(self.opened_at), self.deposited)
+        return State(self.cash, defaultdict(Decimal, self.held), self.deposited, dict(self.books))
+
+    def book(self, symbol: str, master: str) -> Book:
+        """Return what is held of a symbol for a master."""
+        return self.books.get((symbol, master), Book())
 
     def worth(self, prices: Mapping[str, Decimal]) -> Decimal:
         """Value what is held."""
@@ -72,11 +87,27 @@ class State:
 class Account:
     """One account's history, and its equity at every instant at which a price was seen."""
 
-    def __init__(self, cash: Decimal, orders: Sequence[Order], flows: Sequence[tuple[int, Decimal]]) -> None:
+    def __init__(
+        self,
+        cash: Decimal,
+        orders: Sequence[Order],
+        flows: Sequence[tuple[int, Decimal]],
+        masters: Mapping[str, str] | None = None,
+    ) -> None:
+        """`masters`: the master of each order by its client order id; the main one's of an order that is not in it."""
+        self._masters = masters or {}
         self.oversold: list[str] = []
+        self.crossed: list[str] = []
+        """Sales that took more than was held for their master."""
+        self.shared_sales = 0
+        """Sales of a symbol that was held for another master as well."""
         events: list[tuple[int, int, Any]] = [(at, 0, amount) for at, amount in flows]
         events += [
-            (int(trade["at"]), int(str(trade["trade_id"]).encode().hex(), 16), trade)
+            (
+                int(trade["at"]),
+                int(str(trade["trade_id"]).encode().hex(), 16),
+                (self._masters.get(order.client_id, ""), trade),
+            )
             for order in orders
             for trade in order.trades
         ]
@@ -88,7 +119,9 @@ class Account:
                 state.cash += event
                 state.deposited += event
             else:
-                self._trade(state, event, at)
+                master, trade = event
+                self._trade(state, trade, at)
+                self._book(state, master, trade, at)
             self._at.append(at)
             self._states.append(state)
         self._looks: list[int] = []
@@ -132,15 +165,29 @@ class Account:
         fee = Decimal(trade["fee"])
         in_base = trade["fee_asset"] == base
         if trade["side"] == "buy":
-            if state.held[symbol] * Decimal(trade["price"]) < DUST:
-                state.opened_at[symbol] = at
             state.held[symbol] += size - (fee if in_base else ZERO)
-            state.paid[symbol] += cost + (ZERO if in_base else fee)
             state.cash -= cost + (ZERO if in_base else fee)
             return
         had = state.held[symbol]
         if size > had:
             self.oversold.append(f"sold {size} {symbol} at {at} of {had} that was bought")
-        state.paid[symbol] = state.paid[symbol] * (had - size) / had if had > size else ZERO
         state.held[symbol] = had - size
         state.cash += cost - (ZERO if in_base else fee)
+
+    def _book(self, state: State, master: str, trade: Mapping[str, Any], at: int) -> None:
+        symbol, size, cost = str(trade["symbol"]), Decimal(trade["size"]), Decimal(trade["cost"])
+        fee, in_base = Decimal(trade["fee"]), trade["fee_asset"] == symbol.partition("/")[0]
+        had, price = state.book(symbol, master), Decimal(trade["price"])
+        if trade["side"] == "buy":
+            opened = at if had.size * price < DUST else had.opened_at
+            paid = had.paid + cost + (ZERO if in_base else fee)
+            state.books[symbol, master] = Book(had.size + size - (fee if in_base else ZERO), paid, opened)
+            return
+        if size > had.size:
+            self.crossed.append(f"sold {size} {symbol} at {at} for {master or 'the main book'}, which had {had.size}")
+        others = sum(
+            (book.size for (name, other), book in state.books.items() if name == symbol and other != master), ZERO
+        )
+        self.shared_sales += others * price >= 5 * DUST
+        left = max(had.size - size, ZERO)
+        state.books[symbol, master] = Book(left, had.paid * left / had.size if had.size else ZERO, had.opened_at)

@@ -16,8 +16,10 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
 
+from shared.domain.order import leg_id
 from tests.day.books import DUST, ZERO, Account, Order
 from tests.day.market import Prices
+from tests.day.masters.accounts import Masters
 from tests.day.people import Person
 
 OLDEST_READING_MS: Final = 120_000
@@ -29,8 +31,10 @@ PRICE_MS: Final = 4_000
 EFFECTIVE_MS: Final = 1_000
 """A switch is in force everywhere within a second."""
 SEEN: Final = Decimal("1.001")
-"""Prices are seen ten times a second, which is 48 seconds of the market: its highest may have come between two looks."""
+"""Prices are seen ten times a second, which is 36 seconds of the market: its highest may have come between two looks."""
 _ROUNDING: Final = Decimal("1.0000001")
+_LEGS: Final = 20
+"""An exit has fewer: a leg is followed by another only where it filled less than the whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,8 @@ class SignalFacts:
     master_equity: Decimal
     filled_at: int
     decided_at: int
+    master: str = ""
+    """Whose signal it is: empty for the one that is named after its venue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +86,8 @@ class Case:
     stop_outs: Sequence[StopOut]
     readings: Sequence[int]
     """When the exchange was asked for the account's balances, in order (epoch ms)."""
+    masters: Mapping[str, str]
+    """For which master each order was, by client order id."""
 
     def reading(self, instant: int) -> int:
         """Return the reading that a decision of an instant may have gone by, the earliest if there are several; 0 if none was."""
@@ -118,11 +126,14 @@ def judge_user(case: Case, prices: Prices, found: Judgement) -> None:
         )
     for words in case.account.oversold:
         found.check("never sells more than was bought", False, f"{case.person.user}: {words}")
+    for words in case.account.crossed:
+        found.check("a sale leaves the other master's alone", False, f"{case.person.user}: {words}")
     traded: Counter[str] = Counter()
     for order in sorted(case.orders, key=lambda each: each.accepted_at):
         _judge_any(case, order, found)
         if not order.buys:
             found.check("never sells more than was bought", True, "")
+            found.check("a sale leaves the other master's alone", True, "")
             continue
         _judge_entry(case, order, prices, found)
         if order.filled > 0:
@@ -133,8 +144,11 @@ def judge_user(case: Case, prices: Prices, found: Judgement) -> None:
 
 
 def _judge_any(case: Case, order: Order, found: Judgement) -> None:
-    """Switches: `halt` lets nothing out, the others no entry."""
-    at = order.accepted_at
+    """Switches: `halt` lets nothing out, the others no entry. And an order is for one of the masters that the user follows."""
+    at, master = order.accepted_at, case.masters.get(order.client_id)
+    found.check(
+        "an order is for a master that is followed", master in case.person.masters, f"{_name(case, order)}: {master}"
+    )
     stopped = [
         stop
         for stop in case.stops
@@ -177,6 +191,10 @@ def _judge_entry(case: Case, order: Order, prices: Prices, found: Judgement) -> 
     if (pct := person.setting("limits", "max_exposure_pct")) is not None:
         used = sum(held.values(), ZERO) + order.cost
         found.within("max_exposure_pct", used, equity * Decimal(pct) / 100, name)
+    if told is not None and (pct := person.share_pct(told.master)) is not None:
+        books = ((symbol, book.size) for (symbol, master), book in before.books.items() if master == told.master)
+        mine = sum((size * prices.lowest(symbol, at - PRICE_MS, at) for symbol, size in books), ZERO)
+        found.within("follow: share_pct", mine + order.cost, equity * Decimal(pct) / 100, name)
     if (pct := person.setting("limits", "max_symbol_pct")) is not None:
         used = held.get(order.symbol, ZERO) + order.cost
         found.within("max_symbol_pct", used, equity * Decimal(pct) / 100, name)
@@ -185,6 +203,7 @@ def _judge_entry(case: Case, order: Order, prices: Prices, found: Judgement) -> 
 def _judge_size(case: Case, order: Order, told: SignalFacts, equity: Decimal, found: Judgement) -> None:
     """No size above what its mode makes of the master's; `round_up` may be, up to its own cap, and is judged by that."""
     person, name = case.person, _name(case, order)
+    share = Decimal(person.share_pct(told.master) or 100) / 100
     times = Decimal(str(person.setting("sizing", "multiplier", 1)))
     mode = person.setting("sizing", "mode", "equity")
     if person.setting("sizing", "below_minimum") == "round_up":
@@ -195,7 +214,7 @@ def _judge_size(case: Case, order: Order, told: SignalFacts, equity: Decimal, fo
     elif mode == "multiplier":
         found.within("sizing: multiplier", order.size, told.size * times, name)
     elif mode == "equity":
-        found.within("sizing: equity", order.size, told.size * equity / told.master_equity * times, name)
+        found.within("sizing: equity", order.size, told.size * equity * share / told.master_equity * times, name)
 
 
 def _name(case: Case, order: Order) -> str:
@@ -204,9 +223,12 @@ def _name(case: Case, order: Order) -> str:
 
 
 def read_signal_facts(
-    decisions: Sequence[Mapping[str, Any]], signals: Mapping[str, Mapping[str, str]]
+    decisions: Sequence[Mapping[str, Any]], signals: Mapping[str, Mapping[str, str]], masters: Masters
 ) -> dict[str, SignalFacts]:
-    """Join a user's decisions with the signals they answer, by the id that the order bears at the exchange."""
+    """Join a user's decisions with the signals they answer, by the id that the order bears at the exchange.
+
+    Whose signal it is is told by the account that it comes from, not by what the product calls it.
+    """
     found = {}
     for decision in decisions:
         signal = signals.get(decision["signal_id"])
@@ -217,5 +239,26 @@ def read_signal_facts(
                 master_equity=Decimal(signal["master_equity"]),
                 filled_at=int(signal["filled_at"]),
                 decided_at=int(decision["emitted_at"]),
+                master=masters.at(signal["venue"]),
             )
     return found
+
+
+def read_masters(
+    decisions: Sequence[Mapping[str, Any]],
+    reports: Sequence[Mapping[str, Any]],
+    signals: Mapping[str, Mapping[str, str]],
+    masters: Masters,
+) -> dict[str, str]:
+    """Return for which master each order of a user was, by the id that the order bears at the exchange.
+
+    An order that answers a signal is for the master from whose account the signal comes. A user's own exit answers none: its
+    report names the master whose book it closed. A later leg of an exit has an id of its own.
+    """
+    found = {}
+    for decision in decisions:
+        if (signal := signals.get(decision["signal_id"])) is not None:
+            found[str(decision["id"])] = masters.at(signal["venue"])
+    found |= {str(each["order_id"]): str(each.get("master", "")) for each in reports if not each["signal_id"]}
+    legs = range(2, _LEGS + 1)
+    return found | {leg_id(order, leg): master for order, master in found.items() for leg in legs}

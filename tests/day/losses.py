@@ -1,6 +1,6 @@
 """Were losses stopped and protective exits carried out? Judged from the prices that an outsider saw and from the journal.
 
-The product looks once a second at prices that are a second old, in a market in which a second is eight minutes. So what is judged
+The product looks once a second at prices that are a second old, in a market in which a second is six minutes. So what is judged
 is that nothing stays undone: a loss beyond its limit by a margin, for a while, without the stop-out or the exit that is due.
 """
 
@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from typing import Final
 
-from tests.day.books import DUST, ZERO
+from tests.day.books import DUST, ZERO, Book
 from tests.day.limits import Case, Judgement
 from tests.day.market import Prices
 
@@ -60,41 +60,41 @@ def _losses(case: Case, *, from_peak: bool) -> Iterable[tuple[int, Decimal]]:
 
 
 def _judge_stop_loss(case: Case, pct: Decimal, prices: Prices, found: Judgement) -> None:
-    def due(at: int, symbol: str) -> bool:
-        state = case.account.at(at)
-        size, paid = state.held[symbol], state.paid[symbol]
-        return size * prices.at(symbol, at) <= paid * (_HUNDRED - pct - MARGIN_PCT) / _HUNDRED
+    def due(_: int, book: Book, price: Decimal) -> bool:
+        return book.size * price <= book.paid * (_HUNDRED - pct - MARGIN_PCT) / _HUNDRED
 
     _judge_exits(case, "stop_loss_pct", due, prices, found)
 
 
 def _judge_max_hold(case: Case, longest: int, prices: Prices, found: Judgement) -> None:
-    _judge_exits(
-        case, "max_hold", lambda at, symbol: at - case.account.at(at).opened_at[symbol] >= longest, prices, found
-    )
+    _judge_exits(case, "max_hold", lambda at, book, _: at - book.opened_at >= longest, prices, found)
 
 
-def _judge_exits(case: Case, what: str, due: Callable[[int, str], bool], prices: Prices, found: Judgement) -> None:
-    for symbol in sorted({order.symbol for order in case.orders}):
+def _judge_exits(
+    case: Case, what: str, due: Callable[[int, Book, Decimal], bool], prices: Prices, found: Judgement
+) -> None:
+    """Judge what is held for each master by itself, as `[exits]` are: what it cost and how old it is."""
+    for symbol, master in sorted({(order.symbol, case.masters.get(order.client_id, "")) for order in case.orders}):
         undone = []
         looks: list[int] = []
         for at in prices.instants():
-            worth = case.account.at(at).held[symbol] * prices.at(symbol, at)
+            book, price = case.account.at(at).book(symbol, master), prices.at(symbol, at)
             halted = any(stop.mode == "halt" and stop.since <= at <= stop.until + PATIENCE_MS for stop in case.stops)
-            if worth >= 5 * DUST and not halted and due(at, symbol):
+            if book.size * price >= 5 * DUST and not halted and due(at, book, price):
                 undone.append(at)
             elif undone:
-                looks.extend(_span(undone))
+                looks.extend(span_of(undone))
                 undone = []
-        looks.extend(_span(undone))
+        looks.extend(span_of(undone))
         found.check(
             f"{what}: is carried out",
             not looks,
-            f"{case.person.user} {symbol}: due and undone since {looks[:1]}",
+            f"{case.person.user} {symbol} {master}: due and undone since {looks[:1]}",
         )
 
 
-def _span(instants: Sequence[int]) -> list[int]:
+def span_of(instants: Sequence[int]) -> list[int]:
+    """Return when a row of looks began, if it lasted longer than the patience."""
     return [instants[0]] if instants and instants[-1] - instants[0] > PATIENCE_MS else []
 
 

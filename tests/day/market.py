@@ -1,4 +1,4 @@
-"""The prices of the day as somebody outside sees them: asked of the exchange's public ticker, ten times a second."""
+"""The prices of the day as somebody outside sees them: the exchange's public ticker, ten times a second; and its clock."""
 
 from __future__ import annotations
 
@@ -10,12 +10,33 @@ import urllib.request
 from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
-SYMBOLS: Final = ("BTC/USD", "ETH/USD", "SOL/USD")
-_PAIRS: Final = {"BTC/USD": "XBT", "ETH/USD": "ETH", "SOL/USD": "SOL"}
+from tests.day.masters.accounts import UNIVERSE
+
+SYMBOLS: Final = UNIVERSE
+_XBT: Final = {"BTC": "XBT"}
 _EVERY: Final = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class MarketTime:
+    """How market time runs against the wall clock: an instant of both (epoch ms), and market seconds per second."""
+
+    wall: int
+    market: int
+    speed: float
+
+    @staticmethod
+    def read(clock: dict[str, Any]) -> MarketTime:
+        """Read the exchange's answer."""
+        return MarketTime(int(clock["wall_time"]), int(clock["market_time"]), float(clock["speed"]))
+
+    def at(self, wall: int) -> int:
+        """Return the market's instant at an instant of the wall clock."""
+        return self.market + round((wall - self.wall) * self.speed)
 
 
 class Prices:
@@ -34,6 +55,10 @@ class Prices:
     def at(self, symbol: str, at: int) -> Decimal:
         """Return the last price seen at an instant, the first one before any was."""
         return self._price[symbol][max(bisect.bisect_right(self._at[symbol], at) - 1, 0)]
+
+    def latest(self, symbol: str) -> Decimal:
+        """Return the newest price."""
+        return self._price[symbol][-1]
 
     def lowest(self, symbol: str, since: int, until: int) -> Decimal:
         """Return the lowest price of a span, its beginning included."""
@@ -58,7 +83,8 @@ class Watcher:
 
     def __init__(self, port: int) -> None:
         self.prices = Prices()
-        self._url = f"http://127.0.0.1:{port}/0/public/Ticker?pair=XBTUSD,ETHUSD,SOLUSD"
+        pairs = ",".join(f"{_kraken(symbol)}USD" for symbol in SYMBOLS)
+        self._url = f"http://127.0.0.1:{port}/0/public/Ticker?pair={pairs}"
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
@@ -81,6 +107,11 @@ class Watcher:
         with urllib.request.urlopen(self._url, timeout=5) as answer:  # noqa: S310  # the URL is built right here
             found = json.loads(answer.read())["result"]
         now = int(time.time() * 1000)
-        for symbol, name in _PAIRS.items():
-            row = next(row for pair, row in found.items() if name in pair)
+        for symbol in SYMBOLS:
+            row = next(row for pair, row in found.items() if _kraken(symbol) in pair)
             self.prices.add(symbol, now, Decimal(row["c"][0]))
+
+
+def _kraken(symbol: str) -> str:
+    base = symbol.partition("/")[0]
+    return _XBT.get(base, base)

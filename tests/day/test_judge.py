@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
@@ -15,10 +16,15 @@ from tests.day.books import Account, Order
 from tests.day.limits import PRICE_MS, Case, Judgement, SignalFacts, Stop, StopOut, judge_user
 from tests.day.losses import judge_losses
 from tests.day.market import SYMBOLS, Prices
+from tests.day.masters.accounts import TREND, Masters
 from tests.day.people import PEOPLE, Person, Table
 
 START: Final = 1_763_829_000_000
-PRICE: Final = {"BTC/USD": Decimal(60_000), "ETH/USD": Decimal(3_000), "SOL/USD": Decimal(150)}
+PRICE: Final = {symbol: Decimal(10) for symbol in SYMBOLS} | {
+    "BTC/USD": Decimal(60_000),
+    "ETH/USD": Decimal(3_000),
+    "SOL/USD": Decimal(150),
+}
 
 
 def flat_market(seconds: int = 60, btc: dict[int, int] | None = None) -> Prices:
@@ -31,19 +37,19 @@ def flat_market(seconds: int = 60, btc: dict[int, int] | None = None) -> Prices:
     return prices
 
 
-def order(second: float, usd: int, *, symbol: str = "BTC/USD", side: str = "buy") -> Order:
+def order(second: float, usd: int, *, symbol: str = "BTC/USD", side: str = "buy", name: str = "") -> Order:
     """An order of so many dollars that was filled at once."""
     at, price = START + int(second * 1000), PRICE[symbol]
     size = Decimal(usd) / price
     trade = {"trade_id": f"T{at}", "symbol": symbol, "side": side, "price": str(price), "size": str(size), "at": at}
     more = {"cost": str(usd), "fee": "0", "fee_asset": "USD"}
-    name = "copy" if symbol == "BTC/USD" else symbol
+    name = name or ("copy" if symbol == "BTC/USD" else symbol)
     return Order(name, symbol, side == "buy", size, price, size, Decimal(usd), at, [{**trade, **more}])
 
 
-def told(second: float, symbol: str, usd: int = 100_000) -> SignalFacts:
+def told(second: float, symbol: str, usd: int = 100_000, master: str = "") -> SignalFacts:
     at = START + int(second * 1000)
-    return SignalFacts(PRICE[symbol], usd / PRICE[symbol], Decimal(10_000), at, at)
+    return SignalFacts(PRICE[symbol], usd / PRICE[symbol], Decimal(10_000), at, at, master)
 
 
 def breaches(
@@ -54,14 +60,18 @@ def breaches(
     prices: Prices | None = None,
     signals: dict[str, SignalFacts] | None = None,
     read_at: Sequence[float] = (-10,),
+    masters: dict[str, str] | None = None,
+    trend_pct: int | None = None,
 ) -> set[str]:
     """Judge a user of 1,000 dollars, whose balance was read at some seconds; answers what was breached."""
     market = prices or flat_market()
-    account = Account(Decimal(1_000), orders, [])
+    whose = {each.client_id: "" for each in orders} if masters is None else masters
+    account = Account(Decimal(1_000), orders, [], whose)
     account.value(market, PRICE_MS)
     answers = {each.client_id: told(0, each.symbol) for each in orders} if signals is None else signals
     readings = [START + int(second * 1000) for second in read_at]
-    case = Case(Person("someone", 1_000, settings), account, orders, answers, stops, stop_outs, readings)
+    person = Person("someone", 1_000, settings, trend_pct=trend_pct)
+    case = Case(person, account, orders, answers, stops, stop_outs, readings, whose)
     found = Judgement()
     judge_user(case, market, found)
     judge_losses(case, market, found)
@@ -90,7 +100,8 @@ def test_a_sold_position_makes_room_again() -> None:
 
 
 def test_selling_more_than_was_bought_is_found() -> None:
-    assert breaches({}, order(1, 100), order(2, 101, side="sell")) == {"never sells more than was bought"}
+    found = breaches({}, order(1, 100), order(2, 101, side="sell"))
+    assert found == {"never sells more than was bought", "a sale leaves the other master's alone"}
 
 
 def test_an_order_at_another_venue_than_the_one_where_the_master_is_copied_is_found() -> None:
@@ -190,13 +201,60 @@ def test_a_loss_that_was_over_before_anybody_could_see_it_is_no_breach() -> None
     assert breaches(settings, order(1, 500), prices=spikes) == set()
 
 
-def test_the_twenty_are_at_both_venues_and_their_files_say_where_the_master_is_copied() -> None:
+def test_a_sale_for_one_master_of_what_another_bought_is_found() -> None:
+    bought, other = order(1, 100, name="a"), order(2, 100, name="b")
+    sold, more = order(3, 100, side="sell", name="c"), order(3, 150, side="sell", name="c")
+    answers = {"a": told(1, "BTC/USD"), "b": told(2, "BTC/USD", master=TREND)}
+    follows: dict[str, Any] = {"signals": answers, "trend_pct": 100}
+    whose = {"a": "", "b": TREND, "c": TREND}
+    assert breaches({}, bought, other, sold, masters=whose, **follows) == set()
+    assert breaches({}, bought, other, more, masters=whose, **follows) == {"a sale leaves the other master's alone"}
+
+
+def test_an_order_for_a_master_that_is_not_followed_and_one_for_no_master_are_found() -> None:
+    known = "an order is for a master that is followed"
+    assert breaches({}, order(1, 100), masters={"copy": TREND}) == {known}
+    assert breaches({}, order(1, 100), masters={}) == {known}
+
+
+def test_more_than_the_share_of_a_master_is_found_and_so_is_a_size_by_the_whole_equity() -> None:
+    first, second = order(1, 100, name="a"), order(2, 102, name="b")
+    answers = {"a": told(1, "BTC/USD", master=TREND), "b": told(2, "BTC/USD", master=TREND)}
+    follows: dict[str, Any] = {"masters": {"a": TREND, "b": TREND}, "signals": answers}
+    assert breaches({}, first, second, trend_pct=21, **follows) == set()
+    assert breaches({}, first, second, trend_pct=20, **follows) == {"follow"}
+    answers["a"] = told(1, "BTC/USD", 1_500, master=TREND)  # 150 of a user's 1,000, and a third of that by the share
+    assert breaches({}, first, trend_pct=30, **follows) == {"sizing"}
+    assert breaches({}, order(1, 45, name="a"), trend_pct=30, **follows) == set()
+
+
+def test_the_stop_loss_of_each_masters_book_is_judged_by_itself() -> None:
+    crash = flat_market(60, {10: 56_500})
+    cheap = replace(order(9, 100, name="b"), trades=[{**order(9, 100, name="b").trades[0], "cost": "60"}])
+    answers = {"a": told(1, "BTC/USD"), "b": told(9, "BTC/USD", master=TREND)}
+    follows: dict[str, Any] = {"masters": {"a": "", "b": TREND}, "signals": answers, "trend_pct": 100}
+    assert breaches({}, order(1, 100, name="a"), cheap, prices=crash, **follows) == {"stop_loss_pct"}
+    assert breaches({}, cheap, prices=crash, **follows) == set()
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_the_twenty_are_at_both_venues_and_their_files_say_which_master_is_copied_where(seed: int) -> None:
     venues = [person.venue for person in PEOPLE]
     assert min(venues.count("kraken"), venues.count("coinbase")) >= 8
     assert any(len(person.venues) == 2 for person in PEOPLE)
+    masters = Masters.of_seed(seed)
     for person in PEOPLE:
-        file = UserFile.model_validate({"venues": list(person.venues), **tomllib.loads(person.toml)})
-        assert file.policy(person.user).venue_for("kraken") == person.venue
+        file = UserFile.model_validate({"venues": list(person.venues), **tomllib.loads(person.toml(masters))})
+        policy = file.policy(person.user)
+        assert policy.venue_for(masters.bot_venue) == (person.venue if person.copies_bot else None)
+        named = [(each.name, each.venue, each.share_pct) for each in policy.masters]
+        wanted = [] if person.trend_pct is None else [(TREND, person.venue, Decimal(person.trend_pct))]
+        assert named == wanted
+
+
+def test_some_copy_one_master_some_the_other_and_some_both() -> None:
+    kinds = Counter(person.masters for person in PEOPLE)
+    assert kinds == {("",): 9, (TREND,): 6, ("", TREND): 5}
 
 
 def test_the_twenty_have_every_mode_and_every_limit() -> None:

@@ -6,99 +6,20 @@ import os
 import re
 import signal
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 import pytest
-import redis
 
 from services.demo.settings import DemoSettings
 from shared.config.errors import ConfigurationError
 from shared.contracts import keys
+from tests.support.demo import Demo, alive
 from tests.support.ports import free_port
-from tests.support.processes import AT_ONCE, ROOT, wait_for
+from tests.support.processes import wait_for
 
 USERS: Final = ("alice", "bob", "carol")
-
-
-class Demo:
-    """One demo on free ports, in a process group of its own as a terminal would make it."""
-
-    def __init__(self, folder: Path, stdout: int | None = None, **settings: str) -> None:
-        self.redis_port = free_port()
-        self.environment = os.environ | {
-            "REDIS_PORT": str(self.redis_port),
-            "API_PORT": str(free_port()),
-            "PAPER_PORT": str(free_port()),
-            **AT_ONCE,
-            **settings,
-        }
-        self._log = folder / "demo.log"
-        with self._log.open("wb") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "services.demo"],
-                cwd=ROOT,
-                env=self.environment,
-                stdout=log if stdout is None else stdout,
-                stderr=log,
-                start_new_session=True,
-            )
-        self.redis = redis.Redis(port=self.redis_port, decode_responses=True)
-
-    @property
-    def log(self) -> str:
-        """What it has printed."""
-        return self._log.read_text(errors="replace")
-
-    def wait_for_line(self, text: str, seconds: float) -> None:
-        """Wait until it has printed a text."""
-        wait_for(
-            lambda: text in self.log or self.process.poll() is not None, seconds, f"{text!r} in {self.log[-3000:]}"
-        )
-        assert text in self.log
-
-    def ops(self, *command: str) -> subprocess.CompletedProcess[str]:
-        """Run an ops command against it, as `make status` does."""
-        environment = self.environment | {
-            "REDIS_URL": f"redis://127.0.0.1:{self.redis_port}/0",
-            "PAPER_URL": f"http://127.0.0.1:{self.environment['PAPER_PORT']}",
-        }
-        return subprocess.run(
-            [sys.executable, "-m", "services.ops", *command],
-            cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False,
-        )  # fmt: skip
-
-    def family(self) -> set[tuple[int, str]]:
-        """Name the demo's process and all below it, by pid and the time of its start (so that a pid used again is another)."""
-        parents = dict(_all_processes())
-        found = {self.process.pid}
-        while more := {pid for pid, fields in parents.items() if int(fields[1]) in found} - found:
-            found |= more
-        return {(pid, parents[pid][19]) for pid in found if pid in parents}
-
-    def end(self) -> None:
-        """Leave nothing behind, whatever the test did."""
-        if self.process.poll() is None:
-            self.process.terminate()
-            self.process.wait(30)
-        self.redis.close()
-
-
-def _all_processes() -> Iterator[tuple[int, list[str]]]:
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdigit():
-            with suppress(OSError):
-                stat = (folder / "stat").read_text()
-                yield int(folder.name), stat.rpartition(") ")[2].split()
-
-
-def _alive(family: set[tuple[int, str]]) -> set[tuple[int, str]]:
-    now = {(pid, fields[19]) for pid, fields in _all_processes() if fields[0] != "Z"}
-    return family & now
 
 
 @pytest.fixture
@@ -126,7 +47,7 @@ def test_everybody_gets_a_copied_trade_the_audit_passes_and_ctrl_c_leaves_nothin
     os.killpg(demo.process.pid, signal.SIGINT)
 
     assert demo.process.wait(30) == 0
-    assert _alive(family) == set()
+    assert alive(family) == set()
 
 
 def test_a_child_that_dies_ends_the_demo_with_its_name_and_an_error(demo: Demo) -> None:
@@ -139,7 +60,7 @@ def test_a_child_that_dies_ends_the_demo_with_its_name_and_an_error(demo: Demo) 
     assert demo.process.wait(30) == 1
     assert "ended by itself (exit code -9)" in demo.log
     assert re.search(r"^executor-\d +\| .*order settled", demo.log, re.MULTILINE)  # how its log ended
-    assert _alive(family) == set()
+    assert alive(family) == set()
 
 
 def test_with_verbose_the_lines_of_the_services_are_shown_too(tmp_path: Path) -> None:
@@ -159,7 +80,7 @@ def test_terminated_while_it_starts_it_leaves_nothing(demo: Demo) -> None:
     demo.process.terminate()
 
     assert demo.process.wait(30) == 0
-    assert _alive(family) == set()
+    assert alive(family) == set()
 
 
 def test_killed_outright_it_still_leaves_nothing(demo: Demo) -> None:
@@ -169,7 +90,7 @@ def test_killed_outright_it_still_leaves_nothing(demo: Demo) -> None:
     demo.process.kill()
     demo.process.wait(10)
 
-    wait_for(lambda: not _alive(family), 30, "the children end by themselves")
+    wait_for(lambda: not alive(family), 30, "the children end by themselves")
 
 
 def test_a_reader_that_goes_away_ends_the_demo_in_order(tmp_path: Path) -> None:
@@ -182,7 +103,7 @@ def test_a_reader_that_goes_away_ends_the_demo_in_order(tmp_path: Path) -> None:
         family = demo.family()
 
     assert demo.process.wait(30) == 0
-    assert _alive(family) == set()
+    assert alive(family) == set()
     assert demo.log == ""  # no traceback on stderr
     demo.end()
 

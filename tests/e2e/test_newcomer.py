@@ -28,7 +28,7 @@ _COPIED: Final = (
     "shared",
     "config",
 )
-_COMMAND: Final = re.compile(r"make (?:ops|status|streams|audit)\b[^`\n#]*")
+_COMMAND: Final = re.compile(r"make (?:ops|status|streams|audit)\b[^`\n#]*|make backtest(?=`)")
 """What the README tells to type beside a running system; a comment ends it."""
 _WIDE: Final = 80
 _RED_ON_PAPER: Final = "preflight"

@@ -69,6 +69,7 @@ class GuardedStack(Stack):
 @pytest.fixture
 def stack(tmp_path: Path) -> Iterator[GuardedStack]:
     with GuardedStack(tmp_path, ["alice"], price_speed=240) as stack:
+        (stack.config / "strategy.toml").write_text('strategy = "sma-cross"\n')  # it trades, and so uses all its rights
         stack.open_account("master", USD=10_000)
         stack.open_account("alice", USD=5_000)
         yield stack

@@ -18,6 +18,7 @@ from uuid import uuid4
 
 import redis
 
+from shared.config.venue_settings import VENUE_FACTS
 from shared.contracts import keys
 from tests.support.paper_control import WORDS, PaperControl, VenueWords
 from tests.support.ports import free_port
@@ -147,9 +148,9 @@ class Stack(PaperControl):
             found["COINBASE_STREAM_URL"] = f"ws://127.0.0.1:{_NOBODY}"
         for venue, owners in self.keys_at.items():
             for owner, (key, secret) in owners.items():
-                who = "MASTER" if owner == "master" else f"USER_{owner.upper().replace('-', '_')}"
-                found[f"{venue.upper()}_{who}_API_KEY"] = key
-                found[f"{venue.upper()}_{who}_API_SECRET"] = secret
+                stem = VENUE_FACTS[venue].key_stem(owner)
+                found[f"{stem}_KEY"] = key
+                found[f"{stem}_SECRET"] = secret
         return found
 
     def start(self, name: str, module: str, *args: str, **more: str) -> Service:

@@ -15,3 +15,25 @@ def test_every_folder_in_which_redis_users_are_written_is_made_for_them_in_the_i
     made = set(re.findall(r"/run/redis-users/[\w-]+", (ROOT / "Dockerfile").read_text("utf-8")))
     assert len(mounted) > 5
     assert mounted == made
+
+
+def test_every_service_sees_the_strategies_of_the_configuration_folder() -> None:
+    """`config/` is mounted whole, where the image's working directory makes it the default of `SHOAL_CONFIG`."""
+    compose = (ROOT / "docker-compose.yml").read_text("utf-8")
+    blocks = re.split(
+        r"^  (?=[a-z-]+:(?: #.*)?$)",
+        compose.partition("\nservices:\n")[2].partition("\nvolumes:")[0],
+        flags=re.MULTILINE,
+    )
+    services = {block.partition(":")[0]: block for block in blocks if block.strip()}
+    without = [
+        name
+        for name, block in services.items()
+        if "services." in block
+        and "volumes:" in block
+        and not re.search(r"- \./config:/app/config(?::ro)?$", block, re.MULTILINE)
+    ]
+    assert {"master-strategy", "executor", "copy-engine", "ops"} <= set(services)
+    assert without == ["redis-users"]
+    assert "SHOAL_CONFIG" not in compose
+    assert "WORKDIR /app" in (ROOT / "Dockerfile").read_text("utf-8")

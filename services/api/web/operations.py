@@ -16,12 +16,12 @@ from services.api.timed_cache import TimedCache
 from services.api.web import words
 from services.api.web.rendering import Pages
 from shared.bus.connection import Bus
+from shared.bus.master_places import read_master_owners
 from shared.bus.records import Records
 from shared.bus.streams import Entry, entry_ms, read_entries
 from shared.bus.users.user_index import user_of
 from shared.contracts import keys
 from shared.contracts.doctor import DoctorRecord
-from shared.domain.account import MASTER
 from shared.domain.key_report import Grade
 from shared.ledger.backlog import Backlog
 from shared.ledger.open_issues import PositionDifference, UnresolvedOrder, read_differences, read_unresolved
@@ -85,7 +85,7 @@ class OperationsReader:
         self._table = RollingTable(self._read_users)
         self._users_step = TimedCache(self._step, _EVERY)
         self._places: Mapping[str, Sequence[tuple[str, str]]] = {}
-        self._masters = TimedCache(lambda: read_unresolved(bus, [MASTER]), _MASTERS_EVERY)
+        self._masters = TimedCache(self._read_masters, _MASTERS_EVERY)
 
     async def issues(self) -> Issues:
         """Read what needs the operator. Raises BusUnavailable."""
@@ -106,7 +106,7 @@ class OperationsReader:
         status, users = await self._models.status(), await self._models.users()
         backlog = await self._models.backlog()
         rows = [self._table.rows[user] for user in users if user in self._table.rows]
-        checked = [*await self._checks([(MASTER, venue) for venue, _ in status.master])]
+        checked = [*await self._checks([(account.user, venue) for venue, account in status.master])]
         checked += [each for row in rows for each in row.checked]
         return Issues(
             unresolved=[*await self._masters.get(), *(order for row in rows for order in row.unresolved)],
@@ -116,6 +116,9 @@ class OperationsReader:
             keys=[each for each in checked if each.check.doctor is not Grade.OK],
             checked=len(checked),
         )
+
+    async def _read_masters(self) -> list[UnresolvedOrder]:
+        return await read_unresolved(self._bus, await read_master_owners(self._bus))
 
     async def _step(self) -> None:
         status, users = await self._models.status(), await self._models.users()

@@ -160,7 +160,7 @@ def account_rows(status: SystemStatus) -> tuple[Sequence[AccountRow], int]:
     """Return the accounts of the master and of the users who need attention first, and how many users are left out."""
     masters = [
         AccountRow(
-            name_master(venue),
+            name_master(venue, account.user),
             "",
             venue,
             "",

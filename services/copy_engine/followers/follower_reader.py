@@ -18,7 +18,6 @@ from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.market_records import read_price
 from shared.contracts.position_record import read_position
-from shared.domain.account import MASTER
 from shared.domain.control import Control
 from shared.domain.copying.follower import Follower
 from shared.domain.limits.policy import UserPolicy
@@ -112,7 +111,7 @@ class FollowerReader:
         commands: list[Command] = [("HGETALL", keys.CONTROL)]
         commands += [("HGETALL", keys.control_of_symbol(symbol)) for symbol in traded]
         if needs_cash := any(user.needs_cash for user in users):
-            commands.append(("HGETALL", keys.account(MASTER, signal.venue)))
+            commands.append(("HGETALL", keys.account(signal.owner, signal.venue)))
         priced = sorted({user.venue for user in users if user.needs_prices})
         commands += [("HGETALL", keys.prices(venue)) for venue in priced]
         for user in users:
@@ -161,7 +160,7 @@ class FollowerReader:
 
         A balance that was read after the fill no longer contains what the entry cost.
         """
-        account = read_account(MASTER, signal.venue, pairs(answer))
+        account = read_account(signal.owner, signal.venue, pairs(answer))
         if account is None or account.cash is None or self._clock() - account.as_of > MAX_BALANCE_AGE_MS:
             return None
         if account.as_of < signal.filled_at or account.cash.currency != signal.quote_size.currency:

@@ -26,7 +26,6 @@ from shared.bus.records import Records, pairs
 from shared.bus.streams import NOTHING_DELIVERED, Group, flatten, read_entries
 from shared.contracts import keys
 from shared.contracts.messages import OrderMessage
-from shared.domain.account import MASTER
 from shared.domain.copying.decision_plan import decide_skip, decision_failed
 from shared.domain.limits.policy import OnJoin, UserPolicy
 from shared.domain.order import Decision
@@ -169,7 +168,7 @@ class Joiner:
 
     async def _read_context(self, user: str, signal: Signal, venue: str, symbol: Symbol) -> tuple[JoinContext, str]:
         """Read what joining needs beside the follower, of both venues; the text names what cannot be read."""
-        (master,) = await self._records.accounts([(MASTER, signal.venue)])
+        (master,) = await self._records.accounts([(signal.owner, signal.venue)])
         price = (await self._records.prices_of(venue, [symbol])).get(symbol)
         try:
             holdings = await self._records.holdings(user, venue)

@@ -6,21 +6,24 @@ An outcome is booked from the venue's own record of fills, never from what was r
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from decimal import Decimal
 
 import structlog
 
 from services.executor.account.context import AccountContext
 from services.executor.account.performance.trade_sums import sums_after, sums_after_end
 from shared.bus.orders import PositionChange, TotalsChange
+from shared.contracts.book_corrections import write_corrections
 from shared.contracts.messages import ReportMessage
 from shared.contracts.position_record import read_position, write_position
+from shared.domain.book_corrections import book_corrections
 from shared.domain.order import Decision, OrderState, Side, report_id
 from shared.domain.position import Position
-from shared.domain.values.money import Quantity, plain
+from shared.domain.values.money import ZERO, Quantity, plain
 from shared.domain.values.symbol import Symbol
 from shared.execution.booking import position_after
-from shared.execution.totals import LegTotals
+from shared.execution.totals import LegTotals, delivered_quantity
 from shared.runtime.crash_points import CrashPoint
 from shared.venues.port import VenueOrder
 
@@ -64,6 +67,8 @@ class _Booking:
     position: PositionChange | None = None
     risk: Mapping[str, str] | None = None
     totals: TotalsChange | None = None
+    corrected: Mapping[str, Decimal] = field(default_factory=dict)
+    """What the step changes in named masters' books beside the fill."""
 
 
 async def _fill_booking(
@@ -89,13 +94,27 @@ async def _fill_booking(
     if position is None:
         return _Booking()
     before = position.book(master)
-    held = position_after(before, order, now)
+    traded = held = position_after(before, order, now)
     totals = sums_after(context.faults, sums, order, before, held, now, ends=ends)
     if written_off is not None and order.side is Side.SELL:
         held = held.sold(written_off, now)
     after = position.with_book(master, held)
     change = PositionChange(str(symbol), write_position(after) if after.size.amount > 0 else None)
-    return _Booking(change, context.risk.after_fill(order, before, context.policy.currency, risk), totals)
+    corrected = _beside_the_fill(order, before, traded, held) if master else ZERO
+    return _Booking(
+        change,
+        context.risk.after_fill(order, before, context.policy.currency, risk),
+        totals,
+        {master: corrected} if corrected else {},
+    )
+
+
+def _beside_the_fill(order: VenueOrder, before: Position, traded: Position, held: Position) -> Decimal:
+    """Return what changes a book beside what the report states: a write-off, and a fee in base of more than the book had left."""
+    excess = ZERO
+    if order.side is Side.SELL:
+        excess = max((delivered_quantity(order) - before.size).amount, ZERO)
+    return excess + (held.size - traded.size).amount
 
 
 async def _correction_booking(context: AccountContext, symbol: Symbol, change: PositionChange) -> _Booking:
@@ -105,7 +124,8 @@ async def _correction_booking(context: AccountContext, symbol: Symbol, change: P
     if before is None:
         return _Booking()
     left = read_position(change.record) if change.record else Position.flat(symbol, now)
-    return _Booking(change, await context.risk.after_removal(before, left, context.policy.currency))
+    risk = await context.risk.after_removal(before, left, context.policy.currency)
+    return _Booking(change, risk, corrected=book_corrections(before, left))
 
 
 async def _count_trade(context: AccountContext, symbol: Symbol) -> TotalsChange | None:
@@ -173,6 +193,8 @@ async def settle(
         sums = booked.totals
         if total.filled.amount and (traded is None or not traded.filled.amount):
             sums = await _count_trade(context, decision.symbol)
+        if booked.corrected:
+            report = report.model_copy(update={"corrected": write_corrections(booked.corrected)})
         new = await context.store.settle(
             report, entry_id=entry_id, fields=fields, position=booked.position, risk=booked.risk, totals=sums
         )

@@ -9,10 +9,10 @@ import structlog
 
 from shared.bus.connection import Bus
 from shared.bus.errors import BusError
+from shared.bus.master_places import read_master_places
 from shared.bus.records import Records
 from shared.contracts import keys
-from shared.domain.account import MASTER, masters_are_open
-from shared.domain.values.venue import VENUES
+from shared.domain.account import masters_are_open
 
 _POLL: Final = 0.5
 
@@ -25,7 +25,7 @@ async def watch_for_master(bus: Bus, seen: asyncio.Event) -> None:
     said = False
     while True:
         try:
-            accounts = await records.accounts([(MASTER, venue) for venue in VENUES])
+            accounts = await records.accounts(await read_master_places(bus))
             if masters_are_open(accounts) or await bus.do("XLEN", keys.SIGNALS):
                 seen.set()
                 return

@@ -56,8 +56,9 @@ class AccountCheck:
         baseline: Baseline,
         apart: dict[str, Decimal],
         renaming: Callable[[], Collection[str]] = frozenset,
+        locked: Callable[[str], bool] = lambda _: False,
     ) -> None:
-        """`renaming` returns the coins that have or will get another name at the venue."""
+        """`renaming`: the coins with another name at the venue, now or soon; `locked`: whether a stop locks a coin there."""
         self._book = book
         self._mirror = mirror
         self._records = records
@@ -65,6 +66,7 @@ class AccountCheck:
         self._venue = venue
         self._baseline = baseline
         self._renaming = renaming
+        self._locked = locked
         self._true_up = TrueUp(apart)
         self._read_at = 0
         self._agreed_at: dict[str, int] = {}
@@ -207,7 +209,7 @@ class AccountCheck:
         now = self._clock.now()
         source_id = f"flat:{symbol.base}:{self._book.emitted_at(symbol)}"
         return Signal(
-            id=signal_id(self._venue, source_id, copied),
+            id=signal_id(self._venue, source_id, copied, self._records.owner),
             venue=self._venue,
             symbol=symbol,
             side=Side.SELL,
@@ -226,6 +228,7 @@ class AccountCheck:
             take_profit=None,
             filled_at=now,
             emitted_at=now,
+            owner=self._records.owner,
         )
 
     def _lowered(self, coin: str, allocation: Allocation) -> list[Position]:
@@ -248,6 +251,8 @@ class AccountCheck:
         return found
 
     def _own_lowered(self, coin: str) -> list[OwnPosition]:
+        if self._locked(coin):
+            return []  # it can only have left by that stop, whose end changes what the strategy holds
         if not self._true_up.confirmed(coin, self._reading(coin, ()), self._read_at):
             return []
         return self._book.own.lowered(self._mirror.total(coin), self._clock.now())

@@ -52,9 +52,11 @@ class AccountMirror:
         ignored: Collection[str] = (),
         faults: Faults | None = None,
         subject: str = MASTER,
+        owner: str = MASTER,
     ) -> None:
         """`ignored` assets are deliberately left out of the equity."""
         self._venue = venue
+        self._owner = owner
         self._records = records
         self._clock = clock
         self._symbols = symbols
@@ -101,7 +103,7 @@ class AccountMirror:
         await self._records.write_prices(self._venue.name, prices.values(), asked)
         await self._records.write_account(
             Account(
-                user=MASTER,
+                user=self._owner,
                 venue=self._venue.name,
                 state=AccountState.READY,
                 reason=self.equity_reason,

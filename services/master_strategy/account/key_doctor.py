@@ -53,6 +53,7 @@ class MasterKeyDoctor:
         trades: bool,
         offset: Callable[[], ClockOffset | None] = lambda: None,
         subject: str = MASTER,
+        owner: str = MASTER,
     ) -> None:
         """`live`: whether a refused key may not begin. `trades`: whether a strategy trades, and not only mirrors."""
         self._bus = bus
@@ -67,6 +68,7 @@ class MasterKeyDoctor:
         self._due = 0.0
         self._answered: int | None = None
         self._last = ""
+        self._owner = owner
         self._subject = f"{subject}: API key check"
 
     async def admit(self) -> None:
@@ -86,7 +88,7 @@ class MasterKeyDoctor:
             if asked_at is not None:
                 found = await self._check(probe=True, holdings=True)
                 answer = DoctorAnswer.of_report(asked_at, self._clock.now(), found.report)
-                await self._bus.do("HSET", keys.doctor(MASTER, self._venue.name), *flatten(answer.fields()))
+                await self._bus.do("HSET", keys.doctor(self._owner, self._venue.name), *flatten(answer.fields()))
                 self._answered = asked_at
             elif self._clock.steady() >= self._due:
                 await self._check()
@@ -110,11 +112,11 @@ class MasterKeyDoctor:
         record = DoctorRecord(
             doctor=grade, doctor_text=report.words, doctor_at=now, doctor_passed_at=now if report.passed else None
         )
-        await self._records.write_key_check(MASTER, self._venue.name, record)
+        await self._records.write_key_check(self._owner, self._venue.name, record)
         said = f"{grade}: {report.words}"
         if said != self._last:
             write = _log.info if report.passed else _log.warning
-            write("API key checked", user=MASTER, venue=self._venue.name, result=str(grade), findings=report.words)
+            write("API key checked", user=self._owner, venue=self._venue.name, result=str(grade), findings=report.words)
         self._last = said
         if self._live and not report.passed:
             self._faults.report(FaultKind.KEY, self._subject, report.words)
@@ -124,12 +126,14 @@ class MasterKeyDoctor:
     async def _requested(self) -> int | None:
         """Return the instant of a request that is to be answered; an unreadable one is none."""
         try:
-            asked_at = DoctorRequest.parse(pairs(await self._bus.do("HGETALL", keys.control(MASTER)))).doctor_asked_at
+            asked_at = DoctorRequest.parse(
+                pairs(await self._bus.do("HGETALL", keys.control(self._owner)))
+            ).doctor_asked_at
         except (MalformedMessageError, BusRefused):
             return None
         if self._clock.now() - asked_at > _REQUEST_AGE_MS:
             return None
         if self._answered is None:
-            before = pairs(await self._bus.do("HGETALL", keys.doctor(MASTER, self._venue.name)))
+            before = pairs(await self._bus.do("HGETALL", keys.doctor(self._owner, self._venue.name)))
             self._answered = whole(before.get("asked_at")) or 0
         return asked_at if asked_at > self._answered else None

@@ -16,6 +16,7 @@ from typing import Final
 
 from services.master_strategy.account.own_positions import OwnPositions
 from services.master_strategy.fills.fills import Emitted, average_price
+from shared.domain.account import MASTER
 from shared.domain.master_account import UncopiedOrder, zero
 from shared.domain.order import Kind, Side
 from shared.domain.position import Position
@@ -39,9 +40,11 @@ class MasterBook:
         *,
         uncopied: Mapping[str, UncopiedOrder] | None = None,
         own: OwnPositions | None = None,
+        owner: str = MASTER,
     ) -> None:
         """`recorded` is the positions hash, `signals` the stream (oldest first), `uncopied` what was passed over."""
         self._venue = venue
+        self._owner = owner
         self._positions: dict[Symbol, Position] = {}
         self._emitted: dict[str, Emitted] = {}
         self._last: dict[Symbol, Signal] = {}
@@ -142,7 +145,7 @@ class MasterBook:
 
     def note(self, signal: Signal) -> Position:
         """Apply a signal of the stream, and return the position after it."""
-        if signal.venue != self._venue:
+        if (signal.owner, signal.venue) != (self._owner, self._venue):
             return self.position(signal.symbol)
         self.newest_fill = max(self.newest_fill or 0, signal.filled_at)
         if signal.master_order_id:

@@ -35,10 +35,13 @@ class MasterKey:
         first: ApiKey | ConfigurationError,
         ring: KeyRing | None = None,
         every: float = _EVERY,
+        owner: str = MASTER,
     ) -> None:
-        """`first` is what was read at the start; `every` is how often (seconds) the files are looked at."""
-        self._account = KeyedAccount(venue, MASTER)
-        self._read = partial(read_api_key, venue, MASTER, mode)
+        """`first` is what was read at the start; `every` is how often (seconds) the files are looked at; `owner` is the name by
+        which the key is read.
+        """
+        self._account = KeyedAccount(venue, owner)
+        self._read = partial(read_api_key, venue, owner, mode)
         self._ring = ring or KeyRing()
         self._every = every
         self._replaced = asyncio.Event()

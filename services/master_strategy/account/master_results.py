@@ -41,13 +41,16 @@ _log = structlog.get_logger(__name__)
 class MasterResults:
     """The sums and samples of one account of the master's."""
 
-    def __init__(self, bus: Bus, store: OrderStore, venue: str, clock: Clock, currency: str) -> None:
+    def __init__(
+        self, bus: Bus, store: OrderStore, venue: str, clock: Clock, currency: str, owner: str = MASTER
+    ) -> None:
         self._bus = bus
         self._store = store
         self._venue = venue
         self._clock = clock
         self._currency = currency
-        self._samples = EquitySamples(bus, MASTER, venue)
+        self._owner = owner
+        self._samples = EquitySamples(bus, owner, venue)
         self._failed = ""
 
     async def run(self) -> None:
@@ -67,7 +70,7 @@ class MasterResults:
 
     async def add_signals(self) -> None:
         """Add the signals since the cursor to the sums. Raises LeaseLost, BusUnavailable."""
-        written = pairs(await self._bus.do("HGETALL", keys.totals(MASTER, self._venue)))
+        written = pairs(await self._bus.do("HGETALL", keys.totals(self._owner, self._venue)))
         cursor, contents = written.get(CURSOR, ""), written.get(CONTENTS, "")
         sums, _ = parse_totals([part for pair in written.items() for part in pair])
         if not cursor:
@@ -76,7 +79,7 @@ class MasterResults:
         async for entry in entries(self._bus, keys.SIGNALS, cursor):
             cursor = entry.id
             signal = _readable(entry)
-            if signal is not None and signal.venue == self._venue:
+            if signal is not None and (signal.owner, signal.venue) == (self._owner, self._venue):
                 changed[signal.symbol] = sums[signal.symbol] = plus_signal(
                     sums.get(signal.symbol) or TradeTotals(signal.symbol), signal
                 )
@@ -89,7 +92,7 @@ class MasterResults:
         now = self._clock.now()
         if not self._samples.due(now):
             return
-        (account,) = await Records(self._bus).accounts([(MASTER, self._venue)])
+        (account,) = await Records(self._bus).accounts([(self._owner, self._venue)])
         if account is not None and is_current(account, now):
             why = await self._samples.add(await read_sample(self._bus, account, self._currency), now)
             if why:

@@ -14,8 +14,9 @@ from services.master_strategy.fills.fills import net_size
 from services.master_strategy.trading.own_order import OwnOrder
 from shared.contracts.messages import ReportMessage
 from shared.domain.order import Side
-from shared.domain.values.money import Money, Price, Quantity
+from shared.domain.values.money import ZERO, Money, Price, Quantity
 from shared.domain.values.symbol import Symbol
+from shared.execution.totals import paid_fee
 from shared.strategies.exit_plan import ExitPlan
 from shared.strategies.own_position import FIRST, OwnPosition
 from shared.venues.port import VenueOrder
@@ -41,7 +42,7 @@ class OwnPositions:
         """Return the position after an own order that has ended, without changing it."""
         before, moved = self.position(own.strategy, order.symbol), net_size(order, order.filled)
         if order.side is Side.BUY:
-            return before.bought(moved, order.cost, at, plan=own.exit_plan, entered_at=own.entered_at)
+            return before.bought(moved, order.cost, paid_fee(order), at, plan=own.exit_plan, entered_at=own.entered_at)
         return before.sold(moved, at, plan=_plan_after_sale(before, order, own))
 
     def put(self, position: OwnPosition) -> None:
@@ -83,9 +84,9 @@ def from_reports(reports: Iterable[ReportMessage], strategies: Mapping[str, str]
         size, price = Quantity(report.filled_size, report.symbol.base), Price(report.average_price, report.symbol)
         strategy = (strategies or {}).get(report.order_id) or FIRST
         before, at = own.position(strategy, report.symbol), report.settled_at or 0
-        cost: Money = size * price
+        fee = Money(report.fee or ZERO, report.symbol.quote)
         own.put(
-            before.bought(size, cost, at, plan=None, entered_at=0)
+            before.bought(size, size * price, fee, at, plan=None, entered_at=0)
             if report.side is Side.BUY
             else before.sold(size, at, plan=None)
         )

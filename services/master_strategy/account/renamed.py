@@ -14,7 +14,6 @@ import structlog
 from services.master_strategy.clock import Clock
 from shared.bus.master_account import MasterRecords, read_own_positions, read_positions
 from shared.contracts import keys
-from shared.domain.account import MASTER
 from shared.domain.position import Position
 from shared.domain.rename import Renames, merged
 from shared.domain.signal import Signal
@@ -65,7 +64,7 @@ async def move_recorded(master: MasterRecords, venue: str, renames: Renames) -> 
     """Move the recorded positions of the master to present names, in one step. Raises LeaseLost, BusUnavailable."""
     if not renames.table:
         return
-    held, _ = await read_positions(master.bus, keys.positions(MASTER, venue))
+    held, _ = await read_positions(master.bus, keys.positions(master.owner, venue))
     present = renames.positions(held)
     old = [symbol for symbol, position in held.items() if symbol not in present and position.size.amount > 0]
     new = [position for symbol, position in present.items() if held.get(symbol) != position] if old else []
@@ -73,7 +72,7 @@ async def move_recorded(master: MasterRecords, venue: str, renames: Renames) -> 
         _log.warning(
             "the master's position moves to the asset's new name", old=str(symbol), new=str(renames.symbol(symbol))
         )
-    own, _ = await read_own_positions(master.bus, venue)
+    own, _ = await read_own_positions(master.bus, venue, master.owner)
     moved = [each for each in own if renames.symbol(each.symbol) != each.symbol and each.size.amount > 0]
     merged_own = [each for each in own_renamed(renames, own) if each not in own] if moved else []
     await master.write(

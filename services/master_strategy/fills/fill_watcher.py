@@ -28,9 +28,9 @@ from services.master_strategy.fills.stream_trust import StreamTrust
 from services.master_strategy.fills.unread_rows import UnreadRows
 from services.master_strategy.trading.own_order import OwnOrder, is_own_id, strategy_of
 from shared.bus.master_account import MasterRecords
+from shared.bus.master_places import place_label
 from shared.bus.orders import OrderStore
 from shared.bus.signals import SignalLog
-from shared.domain.account import MASTER
 from shared.domain.fault import FaultKind, Faults
 from shared.domain.master_account import UncopiedOrder
 from shared.domain.order import Side
@@ -87,7 +87,7 @@ class FillWatcher:
         self._faults = faults
         self._health = health
         self._resting = resting
-        self._unread = UnreadRows(faults, venue.name)
+        self._unread = UnreadRows(faults, place_label(master.owner, venue.name))
         self._trust = trust or StreamTrust(clock, faults, venue.name)
         self._since: int | None = None
         self._scanned_at = clock.steady()
@@ -178,7 +178,7 @@ class FillWatcher:
                 _log.error("a scan has found a fill that the private stream did not show", id=order.venue_order_id)
         await self._emitter.emit_flat_exits(opened, all_read=not self._unread.waiting)
         self._since = min(max(since, begun - _OVERLAP), self._unread.since(begun))
-        await self._signals.set_fill_cursor(MASTER, self._venue.name, self._since)
+        await self._signals.set_fill_cursor(self._master.owner, self._venue.name, self._since)
         if mirrored is not None and listed is not None:
             await mirrored.compare(listed)  # after the signals: what has filled by now is known to the engine
         self._scanned_at = self._clock.steady()
@@ -205,22 +205,22 @@ class FillWatcher:
         fields = await self._store.load(order.client_order_id) if order.client_order_id else {}
         if not fields and is_own_id(order.client_order_id):
             strategy = strategy_of(order.client_order_id, self._strategies)
-            return OwnOrder.lost(order, self._venue.name, strategy)
+            return OwnOrder.lost(order, self._venue.name, strategy, self._master.owner)
         try:
-            return OwnOrder.read(order.client_order_id, fields) if fields else None
+            return OwnOrder.read(order.client_order_id, fields, self._master.owner) if fields else None
         except (KeyError, ValueError, ArithmeticError) as error:
             if self._faults.report(FaultKind.RECORD, order.client_order_id, f"an own order's record: {error!r}"):
                 _log.error("an order's record cannot be read", order_id=order.client_order_id, error=repr(error))
             return None
 
     async def _first_since(self, now: int) -> int:
-        known = await self._signals.fill_cursor(MASTER, self._venue.name)
+        known = await self._signals.fill_cursor(self._master.owner, self._venue.name)
         if known is None or known > now:  # none, or one that a clock that was ahead has written
             newest = self._book.newest_fill
             known = (
                 now if newest is None else min(newest, now) - _OVERLAP
             )  # a fill dated ahead must not hide the others
-            await self._signals.set_fill_cursor(MASTER, self._venue.name, known)
+            await self._signals.set_fill_cursor(self._master.owner, self._venue.name, known)
         return known
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from decimal import Context, Decimal
 from typing import Final
 
+from shared.domain.account import MASTER
 from shared.domain.order import Kind, Side
 from shared.domain.signal import Signal, Source, signal_id
 from shared.domain.values.money import ONE, ZERO, Money, Price, Quantity
@@ -42,6 +43,7 @@ def missing_signal(
     strategy: str,
     now: int,
     apart: Quantity | None = None,
+    owner: str = MASTER,
 ) -> Signal | None:
     """Return the signal for what an order has filled beyond what was emitted; None if nothing is missing.
 
@@ -65,7 +67,7 @@ def missing_signal(
         else:
             after = before.scaled(ONE - fraction)
     return Signal(
-        id=signal_id(venue, order.venue_order_id, order.filled),
+        id=signal_id(venue, order.venue_order_id, order.filled, owner),
         venue=venue,
         symbol=order.symbol,
         side=order.side,
@@ -85,6 +87,7 @@ def missing_signal(
         filled_at=now if order.closed_at is None else order.closed_at,
         emitted_at=now,
         equity_reason=equity_reason,
+        owner=owner,
         fee=Money(max(paid_fee(order).amount - emitted.fee, ZERO), order.symbol.quote),
     )
 

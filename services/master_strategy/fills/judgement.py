@@ -6,19 +6,23 @@ shown; if it moved a balance it changes the position all the same.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from decimal import Decimal
 from typing import Final, NamedTuple
 
 from services.master_strategy.fills.moves import Leg
 from shared.domain.master_account import UncopiedReason
 from shared.domain.values.money import Price
+from shared.domain.values.symbol import Symbol
 from shared.venues.port import TradeKind, VenueOrder
 
 _PLAUSIBLE: Final = (Decimal("0.5"), Decimal(2))
 """Bounds of an average price relative to the market's: far wider than market moves, far narrower than a mistaken unit."""
 _NEAR_ONE: Final = Decimal("0.01")
 """A price this near to 1 makes the two units of a size the same, to a per cent."""
-MOVES_THE_POSITION: Final = frozenset({UncopiedReason.TOO_LATE, UncopiedReason.ANOTHER_QUOTE})
+MOVES_THE_POSITION: Final = frozenset(
+    {UncopiedReason.TOO_LATE, UncopiedReason.ANOTHER_QUOTE, UncopiedReason.ANOTHER_SYMBOL}
+)
 """Reasons that change the position although nothing is copied: the next sale is a fraction of these coins too."""
 
 
@@ -40,12 +44,17 @@ def of_order(order: VenueOrder, price: Price | None) -> Reason | None:
     return None
 
 
-def of_leg(leg: Leg, age_ms: int, freshness_ms: int, currency: str) -> Reason | None:
-    """Judge what an order did to one coin. An exit is always copied, however late, whatever was paid with."""
+def of_leg(leg: Leg, age_ms: int, freshness_ms: int, currency: str, symbols: Collection[Symbol] = ()) -> Reason | None:
+    """Judge what an order did to one coin. An exit is always copied, however late, whatever was paid with.
+
+    `symbols` are the only ones whose entries are copied; all are if it is empty.
+    """
     if not leg.gains:
         return None
     if not leg.exact:
         return Reason(UncopiedReason.ANOTHER_QUOTE, f"it is not quoted in {currency}")
+    if symbols and leg.order.symbol not in symbols:
+        return Reason(UncopiedReason.ANOTHER_SYMBOL, f"{leg.order.symbol} is not among the symbols of this master")
     if age_ms > freshness_ms:
         limit = freshness_ms // 1000
         return Reason(UncopiedReason.TOO_LATE, f"the entry is {age_ms / 1000:.0f} s old, {limit} s is the limit")

@@ -23,6 +23,7 @@ from shared.bus.users.user_index import scan_users
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.messages import SignalMessage
+from shared.domain.account import MASTER
 from shared.domain.control import Control, ControlMode
 from shared.domain.fault import FaultKind, Faults
 from shared.domain.order import leg_id, order_id
@@ -42,8 +43,9 @@ _log = structlog.get_logger(__name__)
 class OwnCopies:
     """The users' orders as the master's account may show them. `signals` are the latest ones, newest first."""
 
-    def __init__(self, bus: Bus, venue: str, clock: Clock, faults: Faults) -> None:
+    def __init__(self, bus: Bus, venue: str, clock: Clock, faults: Faults, owner: str = MASTER) -> None:
         self._bus = bus
+        self._owner = owner
         self._venue = venue
         self._clock = clock
         self._faults = faults
@@ -110,7 +112,7 @@ class OwnCopies:
         for entry in await SignalLog(self._bus).latest(_LATEST):
             with suppress(MalformedMessageError):
                 signal = SignalMessage.parse(entry.fields).to_domain()
-                found += [signal] if signal.venue != self._venue else []
+                found += [signal] if (signal.owner, signal.venue) != (self._owner, self._venue) else []
         return found
 
     async def _known_users(self) -> list[str]:

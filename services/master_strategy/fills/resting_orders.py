@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Final
 
@@ -26,6 +27,7 @@ from shared.bus.master_orders import MasterOrderLog
 from shared.domain.mirror import MasterAction, MasterOrder, mirror_id
 from shared.domain.order import Side
 from shared.domain.values.money import ONE
+from shared.domain.values.symbol import Symbol
 from shared.venues.errors import KEY_REFUSALS, OutcomeUnknown, Refusal, Rejected, Unavailable
 from shared.venues.port import OrderList, TradeKind, Venue, VenueOrder, VenueOrderStatus
 
@@ -43,7 +45,7 @@ class RestingOrders:
     def __init__(
         self,
         *,
-        log: MasterOrderLog,
+        log: MasterOrderLog | None,
         venue: Venue,
         lease: Lease,
         book: MasterBook,
@@ -52,8 +54,13 @@ class RestingOrders:
         clock: Clock,
         currency: str,
         name: str = "",
+        symbols: Collection[Symbol] = (),
     ) -> None:
-        """`name` is the master's, on each order; empty where it has none but its venue's."""
+        """`name` is the master's, on each order; empty where it has none but its venue's. Without a `log` nothing is emitted: the
+        orders of a further account at a venue are copied by their fills alone. Purchases in other symbols than `symbols` are left
+        out, if there are any.
+        """
+        self._symbols = frozenset(symbols)
         self._name = name
         self._orders = log
         self._venue = venue
@@ -73,6 +80,8 @@ class RestingOrders:
 
     async def wanted(self) -> bool:
         """Return whether the open orders must be compared: a user mirrors them, or one that was emitted has not ended."""
+        if self._orders is None:
+            return False
         return bool(await self._load()) or await self._orders.mirroring() > 0
 
     async def compare(self, opened: OrderList) -> None:
@@ -90,7 +99,10 @@ class RestingOrders:
                 if error.refusal is not Refusal.GONE:
                     raise
                 _log.warning("an order is neither open nor shown", master_order_id=order_id)
-        await self._orders.seen(begun)  # before a new one: users place nothing for a master whose orders are not seen
+        if self._orders is not None:
+            await self._orders.seen(
+                begun
+            )  # before a new one: users place nothing for a master whose orders are not seen
         self._compared_at = compared_at
         for order in opened:
             if order.venue_order_id not in known:
@@ -121,7 +133,7 @@ class RestingOrders:
 
     async def _load(self) -> dict[str, MasterOrder]:
         if self._known is None:
-            self._known = await self._orders.known()
+            self._known = await self._orders.known() if self._orders is not None else {}
         return self._known
 
     async def _note(self, order: VenueOrder) -> None:
@@ -156,6 +168,8 @@ class RestingOrders:
         if not order.rests or order.size is None or order.limit_price is None or order.trade is not TradeKind.SPOT:
             return None
         if order.symbol.quote != self._currency:
+            return None
+        if self._symbols and order.side is Side.BUY and order.symbol not in self._symbols:
             return None
         if order.filled.amount > 0:
             self._pass_over(order)
@@ -198,6 +212,8 @@ class RestingOrders:
         self._passed_over[order.venue_order_id] = None
 
     async def _emit(self, order: MasterOrder) -> None:
+        if self._orders is None:
+            return
         self._lease.require(_LEASE_NEEDED)
         entry_id = await self._orders.emit(order)
         known = await self._load()

@@ -12,6 +12,7 @@ without a reason.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import replace
 from enum import Enum, auto
@@ -32,7 +33,6 @@ from shared.bus.lease import Lease
 from shared.bus.master_account import MasterRecords
 from shared.bus.records import Records
 from shared.bus.signals import SignalLog
-from shared.domain.account import MASTER
 from shared.domain.fault import FaultKind, Faults
 from shared.domain.master_account import UncopiedOrder, UncopiedReason
 from shared.domain.order import Side
@@ -78,8 +78,12 @@ class SignalEmitter:
         faults: Faults,
         crash_points: CrashPoints,
         name: str = "",
+        symbols: Collection[Symbol] = (),
     ) -> None:
-        """`name` is the master's, on each signal; empty where it has none but its venue's."""
+        """`name` is the master's, on each signal; empty where it has none but its venue's. Entries in other symbols than
+        `symbols` are not copied, if there are any.
+        """
+        self._symbols = frozenset(symbols)
         self._name = name
         self._venue = venue
         self._signals = signals
@@ -140,6 +144,7 @@ class SignalEmitter:
             strategy=own.strategy if own else "",
             now=now,
             apart=self._check.apart(copied.symbol.base),
+            owner=self._lease.holder,
         )
         if signal is None:
             return EmitResult.NOTHING_NEW
@@ -157,13 +162,13 @@ class SignalEmitter:
 
     async def _why_not(self, order: VenueOrder, leg: Leg, own: OwnOrder | None, now: int) -> Reason | None:
         if own is not None:
-            return of_leg(leg, _age(order, now), self._freshness_ms, self._mirror.currency)
+            return self._of_leg(leg, order, now)
         owner = await self._copies.owner(order.client_order_id, self._book.recent)
         if owner:
             await self._copies.stop(owner, order.client_order_id)
             return Reason(UncopiedReason.COPY_OF_A_USER, f"it is {owner}'s copy: {REASON}")
         price = await self._price(order.symbol) if order.trade is TradeKind.SIZED_IN_QUOTE else None
-        reason = of_order(order, price) or of_leg(leg, _age(order, now), self._freshness_ms, self._mirror.currency)
+        reason = of_order(order, price) or self._of_leg(leg, order, now)
         coin = leg.order.symbol.base
         if (
             reason is None
@@ -175,6 +180,9 @@ class SignalEmitter:
                 UncopiedReason.ANOTHER_QUOTE, f"it is not quoted in {self._mirror.currency}, and no {coin} was copied"
             )
         return reason
+
+    def _of_leg(self, leg: Leg, order: VenueOrder, now: int) -> Reason | None:
+        return of_leg(leg, _age(order, now), self._freshness_ms, self._mirror.currency, self._symbols)
 
     async def _pass_over(self, leg: Leg, reason: Reason, own: OwnOrder | None, now: int) -> None:
         """Record durably that this is not emitted, and in the same step what it changed in the position."""
@@ -227,7 +235,7 @@ class SignalEmitter:
         self._crash_points.hit(CrashPoint.MASTER_AFTER_EMIT)
         position = self._book.note(signal)
         self._check.note_sale(signal)
-        await self._records.write_position(MASTER, self._venue.name, position)
+        await self._records.write_position(self._lease.holder, self._venue.name, position)
         await self._publish_price(signal)
         self._mirror.note_fill()
         _log.info(

@@ -15,6 +15,7 @@ from services.master_strategy.plugins.needs import Needs
 from services.master_strategy.plugins.pauses import Pause
 from services.master_strategy.plugins.worker_runner import WorkerRunner
 from shared.domain.fault import Faults
+from shared.strategies.own_class.failure import describe_failure
 from shared.strategies.port import Context, Intent
 from shared.strategies.slot import StrategySlot
 
@@ -57,7 +58,7 @@ class ThreadRunner:
         try:
             return await asyncio.to_thread(self._strategy.decide, context)
         except Exception as error:  # noqa: BLE001  # a defect of a strategy must not end the session, whose fills are to be emitted
-            self.pause.begin(f"{type(error).__name__}: {error}")
+            self.pause.begin(describe_failure(error))
             return None
 
     async def close(self) -> None:

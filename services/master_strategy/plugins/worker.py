@@ -10,7 +10,6 @@ import json
 import os
 import signal
 import sys
-import traceback
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -21,8 +20,10 @@ from services.master_strategy.plugins.needs import Needs
 from services.master_strategy.plugins.wire import BEGUN, LENGTH_BYTES, Hello, describe_intents, pack, read_context
 from shared.config.refusal import in_one_line
 from shared.strategies.frame import check_intents
+from shared.strategies.own_class.errors import UnusableStrategyError
+from shared.strategies.own_class.failure import describe_failure
 from shared.strategies.port import Context, Strategy
-from shared.strategies.registry import UnusableStrategyError, find_kind
+from shared.strategies.registry import find_kind
 
 _START: Final = 60.0
 """Seconds for the imports of the strategy; the master waits less."""
@@ -69,10 +70,8 @@ def _decided(strategy: Strategy, context: Context) -> Mapping[str, Any]:
         intents = strategy.decide(context)
         check_intents(intents, context)
         return describe_intents(intents)
-    except (Exception, SystemExit) as error:  # noqa: BLE001  # the code of a stranger: whatever it raises is said
-        frames = traceback.extract_tb(error.__traceback__)
-        where = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
-        return {"error": f"{type(error).__name__}: {error}{where}"}
+    except (Exception, SystemExit) as error:  # noqa: BLE001  # the code of a stranger: whatever it raises is described
+        return {"error": describe_failure(error)}
 
 
 def _read(requests: BinaryIO) -> dict[str, Any] | None:

@@ -29,8 +29,9 @@ from services.master_strategy.plugins.wire import (
     read_intents,
     read_reply,
 )
+from shared.config.strategy_choice import STRATEGY_FILE
+from shared.strategies.own_class.class_import import FOLDER
 from shared.strategies.port import Context, Intent
-from shared.strategies.registry import FOLDER
 from shared.strategies.slot import StrategySlot
 
 _WORKER: Final = "services.master_strategy.plugins.worker"
@@ -72,7 +73,9 @@ class WorkerRunner:
         except BadReplyError as failure:
             self.pause.begin(str(failure))
         except TimeoutError:
-            self.pause.begin(f"it took longer than {self._budget:g} s for a decision")
+            self.pause.begin(
+                f"it took longer than {self._budget:g} s for a decision (budget_seconds in {STRATEGY_FILE} permits more)"
+            )
         await self.close()
         return None
 

@@ -33,6 +33,7 @@ class CandleReader:
         self._batch = batch or len(symbols)
         self._queue = deque(symbols)
         self._left = 0
+        self._last_batch = 0
         self._fresh = {symbol: Freshness(interval_minutes, market_time_is_wall_time=live) for symbol in symbols}
 
     @property
@@ -41,14 +42,24 @@ class CandleReader:
         return self._left > 0
 
     async def read(
-        self, needs: Needs, *, listed: Collection[Symbol], held: Collection[Symbol]
+        self, needs: Needs, *, listed: Collection[Symbol], held: Collection[Symbol], only_held: bool = False
     ) -> Mapping[Symbol, Sequence[Candle] | Hold]:
-        """Read the next batch and what is held, as far as the venue lists it; each is its candles, or why it is left alone."""
-        due = {*self._next_batch(), *(symbol for symbol in held if symbol in self._fresh)}
+        """Read the next batch and what is held, as far as the venue lists it; each is its candles, or why it is left alone.
+
+        With `only_held` the batch stays for the next time.
+        """
+        batch = [] if only_held else self._next_batch()
+        due = {*batch, *(symbol for symbol in held if symbol in self._fresh)}
         symbols = [symbol for symbol in self._fresh if symbol in due and symbol in listed]
         least = {symbol: needs.held if symbol in held else needs.entry for symbol in symbols}
         found = await asyncio.gather(*(self._window(symbol, needs.entry, least[symbol]) for symbol in symbols))
         return dict(zip(symbols, found, strict=True))
+
+    def put_back(self) -> None:
+        """Have the last batch read again: it was too early to decide about it."""
+        self._queue.rotate(self._last_batch)
+        self._left += self._last_batch
+        self._last_batch = 0
 
     def next_due(self) -> int:
         """Return the wall instant (epoch ms) at which the next candle is committed, where market time is wall time."""
@@ -59,6 +70,7 @@ class CandleReader:
             self._left = len(self._queue)
         size = min(self._batch, self._left)
         self._left -= size
+        self._last_batch = size
         found = list(self._queue)[:size]
         self._queue.rotate(-size)
         return found

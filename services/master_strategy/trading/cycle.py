@@ -27,12 +27,14 @@ from shared.domain.sizing import master_equity_unknown
 from shared.domain.skip import Skip
 from shared.domain.values.money import ZERO, Price
 from shared.domain.values.symbol import Symbol
+from shared.strategies.candle_clock import CandleClock
 from shared.strategies.candle_window import Hold
 from shared.strategies.entry_history import EntryHistory
 from shared.strategies.frame import Decided, InvalidIntentError, Pending, admit
 from shared.strategies.order_plan import OrderPlan, plan_entry
 from shared.strategies.port import Context, Enter, Exit, Holding
 from shared.strategies.settings import StrategySettings
+from shared.strategies.shown_holding import shown_holding
 from shared.strategies.slot import StrategySlot
 from shared.venues.port import Candle, PublicVenue
 
@@ -40,6 +42,7 @@ _QUIET_LINE_EVERY: Final = 30_000  # ms between lines of turns in which nothing 
 _HOLDING: Final = "holding: "
 _SOON: Final = 5.0  # seconds to the next look when live data is late
 _AFTER_DUE: Final = 1.0  # seconds after a live candle's end at which the venue lists it
+_AT_LEAST: Final = 0.05  # seconds between two turns, however soon the next one is due
 
 _log = structlog.get_logger(__name__)
 
@@ -74,7 +77,7 @@ class Cycle:
         self._clock = clock
         self._live = live
         self._candle_ms = slot.interval_minutes * 60_000
-        self._after_due = max(_AFTER_DUE, slot.kind.settle_seconds)
+        self._candle_clock = CandleClock(slot.interval_minutes, market_time_is_wall_time=live)
         self._candles = CandleReader(
             venue,
             slot.symbols,
@@ -101,9 +104,20 @@ class Cycle:
             await self._runner.close()
 
     async def turn(self) -> None:
-        """Decide once about every symbol with a new candle."""
-        windows = await self._windows()
-        new = {symbol: candles for symbol, candles in windows.items() if self._is_due(symbol, candles[-1])}
+        """Decide once about every symbol with a new candle; in a candle's first seconds only about what is held."""
+        held = self._holdings().keys()
+        only_held = self._live and self._until_settled() > 0  # on paper only reading shows that a candle has begun
+        if only_held and not held:
+            return
+        windows = await self._windows(only_held=only_held)
+        unsettled = self._until_settled() > 0
+        if unsettled and not only_held:
+            self._candles.put_back()
+        new = {
+            symbol: candles
+            for symbol, candles in windows.items()
+            if candles[-1].opened_at > self._acted_on.get(symbol, -1) and (symbol in held or not unsettled)
+        }
         sent = 0
         if new and (decided := await self._decide(new)) is not None:
             for symbol, candles in new.items():
@@ -121,17 +135,20 @@ class Cycle:
         self._log_quiet_turn(windows.keys(), sent)
 
     def pause(self) -> float:
-        """Return the seconds to the next turn: until the next candle in live mode, the set interval at the paper exchange."""
-        if not self._live or self._candles.in_round:
-            return self._settings.poll_seconds
-        due = self._candles.next_due()
-        return max((due - self._clock.now()) / 1000 + self._after_due, _SOON, self._settings.poll_seconds)
+        """Return the seconds to the next turn: until the next candle in live mode, the set interval at the paper exchange.
 
-    def _is_due(self, symbol: Symbol, newest: Candle) -> bool:
-        """Return whether a candle has not been acted upon, and, in live mode, has ended long enough ago."""
-        since = self._clock.now() - newest.opened_at - self._candle_ms
-        settled = not self._live or since >= self._slot.kind.settle_seconds * 1000
-        return settled and newest.opened_at > self._acted_on.get(symbol, -1)
+        In the first seconds of a candle it is at most until entries are decided again.
+        """
+        usual = self._settings.poll_seconds
+        if self._live and not self._candles.in_round:
+            usual = max((self._candles.next_due() - self._clock.now()) / 1000 + _AFTER_DUE, _SOON, usual)
+        wait = self._until_settled()
+        return min(usual, max(wait / 1000, _AT_LEAST)) if wait else usual
+
+    def _until_settled(self) -> int:
+        """Return for how many ms no entry is decided, because the candle has only just begun."""
+        now, earliest = self._clock.now(), self._clock.earliest()
+        return self._candle_clock.until_settled(self._slot.caps.settle_seconds, now, earliest)
 
     async def _decide(self, new: Mapping[Symbol, Sequence[Candle]]) -> Decided | None:
         """Let the strategy decide, within its caps; None if it is paused."""
@@ -153,7 +170,7 @@ class Cycle:
     async def _read_history(self, now: int) -> EntryHistory:
         """Read when the strategy last entered; a record that cannot be read counts as an entry of now."""
         try:
-            return await read_entries_of(self._records.bus, self._venue, self._slot.name)
+            return await read_entries_of(self._records.bus, self._venue, self._slot.name, self._records.owner)
         except MalformedMessageError as error:
             _log.error("the record of a strategy's entries cannot be read", strategy=self._slot.name, error=str(error))
             return EntryHistory().entered(now)
@@ -164,15 +181,17 @@ class Cycle:
         self._shares = {symbol: share for symbol, share in self._shares.items() if symbol in under_way}
         return [Pending(symbol, self._shares.get(symbol, ZERO)) for symbol in under_way]
 
-    async def _windows(self) -> Mapping[Symbol, Sequence[Candle]]:
+    async def _windows(self, *, only_held: bool) -> Mapping[Symbol, Sequence[Candle]]:
         held = [own.symbol for own in self._book.own.held(self._slot.name)]
-        found = await self._candles.read(self._runner.needs, listed=self._mirror.instruments, held=held)
+        listed = self._mirror.instruments
+        found = await self._candles.read(self._runner.needs, listed=listed, held=held, only_held=only_held)
         usable = {}
         for symbol, verdict in found.items():
             if isinstance(verdict, Hold):
                 self._log_once(symbol, f"{_HOLDING}{verdict.reason}")
             else:
                 usable[symbol] = verdict
+                self._candle_clock.saw(verdict[-1].opened_at, self._clock.now())
         return usable
 
     def _holdings(self) -> Mapping[Symbol, Holding]:
@@ -180,9 +199,8 @@ class Cycle:
         held: dict[Symbol, Holding] = {}
         for own in self._book.own.held(self._slot.name):
             instrument = self._mirror.instruments.get(own.symbol)
-            if instrument is not None and own.size.amount >= instrument.min_size:
-                paid = Price(own.position.cost.amount / own.size.amount, own.symbol)
-                held[own.symbol] = Holding(own.size, paid, own.opened_at, own.plan)
+            if instrument is not None and (holding := shown_holding(own, instrument.min_size)) is not None:
+                held[own.symbol] = holding
         return held
 
     def _exit(self, intent: Exit, price: Price) -> bool:
@@ -197,6 +215,9 @@ class Cycle:
         symbol = intent.symbol
         since = self._clock.now() - self._last_entry
         if not self._trader.available(symbol) or since < self._settings.entry_gap_seconds * 1000:
+            return False
+        if self._until_settled():  # the decision took until after the end of the candle: the next one decides again
+            self._log_once(symbol, "no entry: a new candle has begun meanwhile", key="no entry")
             return False
         plan = self._plan_entry(intent, price, entered_at)
         if isinstance(plan, Skip):

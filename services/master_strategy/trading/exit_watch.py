@@ -13,6 +13,7 @@ import structlog
 
 from services.master_strategy.account.master_book import MasterBook
 from services.master_strategy.clock import Clock
+from services.master_strategy.stops.venue_stops import VenueStops
 from services.master_strategy.trading.exits import Exits
 from services.master_strategy.trading.modes import MASTER_MODE
 from services.master_strategy.trading.trader import Trader
@@ -47,7 +48,10 @@ class ExitWatch:
         records: Records,
         master: MasterRecords,
         clock: Clock,
+        stops: VenueStops | None = None,
     ) -> None:
+        """`stops` are kept at the venue beside the plans."""
+        self._stops = stops
         self._venue = venue
         self._book = book
         self._trader = trader
@@ -75,6 +79,8 @@ class ExitWatch:
                 self._note_no_price(own, at)
             elif own.symbol not in self._book.under_way:  # its fill changes the plan
                 await self._follow(own, price)
+        if self._stops is not None:
+            self._stops.withdraw_orphans()
 
     async def _follow(self, own: OwnPosition, price: Price) -> None:
         if own.plan is None:
@@ -83,15 +89,20 @@ class ExitWatch:
         if raised != own.plan:
             await self._change_plan(own, raised)
         due = raised.due(price.amount)
+        current = self._book.own.position(own.strategy, own.symbol)
         if due is None:
             self._logged.pop((own.strategy, own.symbol), None)
+            if self._stops is not None and current.plan == raised and not self._is_owed(own):
+                self._stops.keep(current, price)
             return
-        current = self._book.own.position(own.strategy, own.symbol)
         if current.plan != raised or not self._trader.available(own.symbol):
             return  # traded meanwhile, or just refused: the next look decides again
         skip = self._exits.sell(current, Exit(own.symbol, due.fraction, due.reason), price, due)
         if isinstance(skip, Skip):
             await self._pass_over(current, due, price, skip)
+
+    def _is_owed(self, own: OwnPosition) -> bool:
+        return (own.strategy, own.symbol) in self._exits.owed()
 
     async def _pass_over(self, own: OwnPosition, due: DueExit, price: Price, skip: Skip) -> None:
         """Let a target that is too small to be sold count as done, so that it moves the stop; a stop stays due."""

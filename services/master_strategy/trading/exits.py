@@ -13,6 +13,7 @@ import structlog
 
 from services.master_strategy.account.account_mirror import AccountMirror
 from services.master_strategy.account.master_book import MasterBook
+from services.master_strategy.stops.venue_stops import VenueStops
 from services.master_strategy.trading.modes import MASTER_MODE
 from services.master_strategy.trading.trader import Trader
 from shared.domain.reason import ReasonCode
@@ -34,12 +35,20 @@ class Exits:
     """
 
     def __init__(
-        self, *, book: MasterBook, mirror: AccountMirror, trader: Trader, slippage_bps: Decimal | None
+        self,
+        *,
+        book: MasterBook,
+        mirror: AccountMirror,
+        trader: Trader,
+        slippage_bps: Decimal | None,
+        stops: VenueStops | None = None,
     ) -> None:
+        """`stops` rest at the venue: what they lock is sold only when they have ended."""
         self._book = book
         self._mirror = mirror
         self._trader = trader
         self._slippage = slippage_bps
+        self._stops = stops
         self._owed: dict[tuple[str, Symbol], tuple[Exit, Price]] = {}
 
     def request(self, strategy: str, intent: Exit, price: Price) -> Skip | bool:
@@ -47,7 +56,7 @@ class Exits:
 
         Return whether an order was started, or why none ever will be.
         """
-        if not self._trader.available(intent.symbol):
+        if not self._trader.available(intent.symbol) or self._stop_rests(strategy, intent.symbol):
             self._owed[strategy, intent.symbol] = intent, price
             return False
         self._owed.pop((strategy, intent.symbol), None)
@@ -61,6 +70,8 @@ class Exits:
         at_the_stop = step is not None and not step.targets_done
         if not self._trader.available(symbol):
             return Skip("another order of the symbol is under way", ReasonCode.NOTHING_HELD)
+        if self._stop_rests(own.strategy, symbol):
+            return Skip("its stop at the venue is cancelled first", ReasonCode.NOTHING_HELD)
         instrument = self._mirror.instruments.get(symbol)
         if instrument is None:
             return Skip("the venue does not list it", ReasonCode.NOTHING_HELD)
@@ -86,6 +97,10 @@ class Exits:
             order_id=sent.id,
         )
         return plan
+
+    def _stop_rests(self, strategy: str, symbol: Symbol) -> bool:
+        """Have a position's stop at the venue cancelled; return whether it still rests."""
+        return self._stops is not None and self._stops.withdraw(strategy, symbol)
 
     def withdraw(self, strategy: str, symbols: Collection[Symbol]) -> None:
         """Forget what is owed of some symbols: the strategy has decided about them again."""

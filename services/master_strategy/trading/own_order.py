@@ -13,7 +13,7 @@ import structlog
 from shared.contracts.exit_plan_record import read_due_exit, read_exit_plan, write_due_exit, write_exit_plan
 from shared.domain.account import MASTER
 from shared.domain.order import Kind, Side
-from shared.domain.values.money import Price, Quantity
+from shared.domain.values.money import Price, Quantity, plain
 from shared.domain.values.symbol import Symbol
 from shared.execution.leg import Leg, TrackedOrder
 from shared.strategies.exit_plan import DueExit, ExitPlan
@@ -64,7 +64,11 @@ class OwnOrder:
     """Of an entry: how what it buys ends by price."""
     exit_step: DueExit | None = None
     """Of an exit: the step of the position's plan that it carries out, if it is one."""
+    stop_price: Price | None = None
+    """Of a stop that rests at the venue: it sells once the price has fallen to this."""
     venue_order_id: str = ""
+    owner: str = MASTER
+    """The user name in the keys of the account: `master.<name>` for a further one at its venue."""
     record_lost: bool = False
     """Whether Redis has lost the record, and only the venue knows the order."""
 
@@ -81,17 +85,19 @@ class OwnOrder:
             "entered_at": str(self.entered_at or ""),
             "exit_plan": write_exit_plan(self.exit_plan),
             "exit_step": write_due_exit(self.exit_step),
+            **({"stop_price": plain(self.stop_price.amount)} if self.stop_price else {}),
         }
         return TrackedOrder(
-            self.id, MASTER, self.venue, self.symbol, self.side, self.kind, decided_at=self.begun_at, more=more
+            self.id, self.owner, self.venue, self.symbol, self.side, self.kind, decided_at=self.begun_at, more=more
         )
 
     def leg(self) -> Leg:
         """Return its one leg."""
-        return Leg(self.tracked(), 1, self.size, self.limit_price, self.size)
+        stop = self.stop_price
+        return Leg(self.tracked(), 1, self.size, self.limit_price, self.size, rests=stop is not None, stop_price=stop)
 
     @staticmethod
-    def lost(order: VenueOrder, venue: str, strategy: str) -> OwnOrder:
+    def lost(order: VenueOrder, venue: str, strategy: str, owner: str = MASTER) -> OwnOrder:
         """Return the order for a venue's record that has our prefix and no record in Redis."""
         return OwnOrder(
             id=order.client_order_id,
@@ -103,14 +109,15 @@ class OwnOrder:
             begun_at=order.opened_at,
             strategy=strategy,
             venue_order_id=order.venue_order_id,
+            owner=owner,
             record_lost=True,
         )
 
     @staticmethod
-    def read(order_id: str, fields: Mapping[str, str]) -> OwnOrder:
+    def read(order_id: str, fields: Mapping[str, str], owner: str = MASTER) -> OwnOrder:
         """Parse its record. Raises KeyError, ValueError or ArithmeticError for what is none."""
         symbol = Symbol.parse(fields["symbol"])
-        limit = fields.get("limit_price", "")
+        limit, stop = fields.get("limit_price", ""), fields.get("stop_price", "")
         return OwnOrder(
             id=order_id,
             venue=fields["venue"],
@@ -124,7 +131,9 @@ class OwnOrder:
             entered_at=int(fields.get("entered_at") or 0),
             exit_plan=_readable(order_id, read_exit_plan, fields.get("exit_plan", "")),
             exit_step=_readable(order_id, read_due_exit, fields.get("exit_step", "")),
+            stop_price=Price(Decimal(stop), symbol) if stop else None,
             venue_order_id=fields.get("venue_order_id", ""),
+            owner=owner,
         )
 
 

@@ -20,8 +20,9 @@ _log = structlog.get_logger(__name__)
 class OwnOrderRecords:
     """The records of the master's orders under one lease."""
 
-    def __init__(self, store: OrderStore, venue: str) -> None:
+    def __init__(self, store: OrderStore, venue: str, owner: str = MASTER) -> None:
         self._store = store
+        self._owner = owner
         self._venue = venue
 
     async def settle(
@@ -43,8 +44,8 @@ class OwnOrderRecords:
         report = ReportMessage(
             id=report_id(own.id),
             order_id=own.id,
-            signal_id=signal_id(own.venue, filled.venue_order_id, filled.filled) if filled else "",
-            user=MASTER,
+            signal_id=signal_id(own.venue, filled.venue_order_id, filled.filled, own.owner) if filled else "",
+            user=own.owner,
             venue=own.venue,
             symbol=own.symbol,
             side=own.side,
@@ -78,7 +79,7 @@ class OwnOrderRecords:
             if fields.get("venue", self._venue) != self._venue:
                 continue  # the session of that venue follows it
             try:
-                found.append((OwnOrder.read(order_id, fields), OrderState(fields["state"])))
+                found.append((OwnOrder.read(order_id, fields, self._owner), OrderState(fields["state"])))
             except (KeyError, ValueError, ArithmeticError) as error:
                 _log.error("an order's record cannot be read", order_id=order_id, error=repr(error))
         return found

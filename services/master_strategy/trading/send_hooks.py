@@ -46,7 +46,15 @@ class OwnAccount:
 class MasterHooks(SendHooks):
     """The hooks of one trader's orders."""
 
-    def __init__(self, emitter: SignalEmitter, faults: Faults, crash_points: CrashPoints, account: OwnAccount) -> None:
+    def __init__(
+        self,
+        emitter: SignalEmitter,
+        faults: Faults,
+        crash_points: CrashPoints,
+        account: OwnAccount,
+        owner: str = MASTER,
+    ) -> None:
+        self._owner = owner
         self._emitter = emitter
         self._faults = faults
         self._crash_points = crash_points
@@ -92,6 +100,5 @@ class MasterHooks(SendHooks):
         """Clear that report."""
         self._faults.clear(FaultKind.ORDER, self._subject(order_id))
 
-    @staticmethod
-    def _subject(order_id: str) -> str:
-        return f"{MASTER} {order_id}"
+    def _subject(self, order_id: str) -> str:
+        return f"{self._owner} {order_id}"

@@ -16,6 +16,7 @@ from services.master_strategy.account.account_mirror import AccountMirror
 from services.master_strategy.account.master_book import MasterBook
 from services.master_strategy.clock import Clock
 from services.master_strategy.plugins.runner import open_runner
+from services.master_strategy.stops.venue_stops import VenueStops
 from services.master_strategy.trading.cycle import Cycle
 from services.master_strategy.trading.exit_watch import ExitWatch
 from services.master_strategy.trading.exits import Exits
@@ -50,11 +51,13 @@ class Strategies:
         clock: Clock,
         live: bool,
         faults: Faults,
+        stops: VenueStops,
     ) -> None:
         self._venue = venue.name
         self._slots = slots
         self._book = book
-        exits = Exits(book=book, mirror=mirror, trader=trader, slippage_bps=settings.slippage_bps)
+        self._stops = stops
+        exits = Exits(book=book, mirror=mirror, trader=trader, slippage_bps=settings.slippage_bps, stops=stops)
         self._watch = ExitWatch(
             venue=venue.name,
             book=book,
@@ -63,6 +66,7 @@ class Strategies:
             records=records,
             master=master,
             clock=clock,
+            stops=stops,
         )
         self._cycles = [
             Cycle(
@@ -110,6 +114,7 @@ class Strategies:
     async def run(self) -> None:
         """Run everything for ever."""
         async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._stops.prepare())
             tasks.create_task(endless("the exit plans", self._watch.run()))
             for slot, cycle in zip(self._slots, self._cycles, strict=True):
                 tasks.create_task(endless(f"the cycle of {slot.name}", cycle.run()))

@@ -17,6 +17,7 @@ from services.master_strategy.account.account_mirror import AccountMirror
 from services.master_strategy.account.master_book import MasterBook
 from services.master_strategy.clock import Clock
 from services.master_strategy.fills.signal_emitter import SignalEmitter
+from services.master_strategy.stops.resting_stops import RestingStops, StopWatch
 from services.master_strategy.trading.own_order import OwnOrder, own_id
 from services.master_strategy.trading.own_order_records import OwnOrderRecords
 from services.master_strategy.trading.send_hooks import MasterHooks
@@ -26,9 +27,9 @@ from shared.contracts.own_position_record import own_position_field, write_own_p
 from shared.domain.account import MASTER
 from shared.domain.control import refusal
 from shared.domain.exits import credited_short
-from shared.domain.order import Kind, OrderState
+from shared.domain.order import Kind, OrderState, Side
 from shared.domain.signal import signal_id
-from shared.domain.values.money import ZERO, Quantity
+from shared.domain.values.money import ZERO, Price, Quantity
 from shared.domain.values.symbol import Symbol
 from shared.execution.conditions import Conditions
 from shared.execution.outcome import Denied, Executed, LegOutcome, LegRejected, NeverReceived, NotSent
@@ -36,6 +37,7 @@ from shared.execution.resolution import resolve_leg
 from shared.execution.send import send_once
 from shared.execution.sender import Sender
 from shared.strategies.order_plan import OrderPlan
+from shared.strategies.own_position import OwnPosition
 from shared.venues.errors import OutcomeUnknown, Refusal, Unavailable
 from shared.venues.port import VenueOrder
 
@@ -61,6 +63,7 @@ class Trader:
         tasks: asyncio.TaskGroup,
         new_id: Callable[[], str],
         hooks: MasterHooks,
+        stops: RestingStops,
     ) -> None:
         self._sender = sender
         self._own_records = own_records
@@ -72,6 +75,7 @@ class Trader:
         self._tasks = tasks
         self._new_id = new_id
         self._hooks = hooks
+        self._stops = stops
         self._under_way = book.under_way
         self._under_way.clear()
         self._rests_until: dict[Symbol, int] = {}
@@ -100,39 +104,72 @@ class Trader:
             entered_at=plan.entered_at,
             exit_plan=plan.exit_plan,
             exit_step=plan.exit_step,
+            owner=self._sender.user,
         )
         self._begin(own)
         self._tasks.create_task(self._send(own))
         return own
 
+    def start_stop(self, own: OwnPosition, size: Quantity, stop: Price, limit: Price | None) -> OwnOrder:
+        """Have a stop rest at the venue for a position, and follow it in the background to its end.
+
+        It holds up no other order of its symbol: what else would sell the position cancels it first (`RestingStops`).
+        """
+        order = OwnOrder(
+            id=own_id(self._new_id(), own.strategy),
+            venue=self._sender.venue.name,
+            symbol=own.symbol,
+            side=Side.SELL,
+            size=size,
+            limit_price=limit,
+            begun_at=self._clock.now(),
+            strategy=own.strategy,
+            reason=f"stop {stop} at the venue",
+            stop_price=stop,
+            owner=self._sender.user,
+        )
+        watch = self._begin_stop(order)
+        self._tasks.create_task(self._send(order, watch))
+        return order
+
     async def follow_unfinished(self) -> int:
         """Follow the orders of the previous run that have no proven end; return their number."""
         left = await self._own_records.unfinished()
         for own, state in left:
-            self._begin(own)
+            watch = None
+            if own.stop_price is not None:
+                watch = self._begin_stop(own)
+            else:
+                self._begin(own)
             if state is OrderState.PLANNED:  # proved unsent right before that run ended
                 await self._end(own, OrderState.FAILED, _NOTHING_SENT)
                 continue
             _log.info("order of an earlier run is looked up", **_named(own))
-            self._tasks.create_task(self._follow(own))
+            self._tasks.create_task(self._follow(own, watch))
         return len(left)
 
     def _begin(self, own: OwnOrder) -> None:
         self._under_way.add(own.symbol)
         self._hooks.follow(own)
 
-    async def _send(self, own: OwnOrder) -> None:
-        await self._conclude(own, await send_once(self._sender, own.leg(), self._conditions(own)))
+    def _begin_stop(self, own: OwnOrder) -> StopWatch:
+        self._hooks.follow(own)
+        return self._stops.begin(own)
+
+    async def _send(self, own: OwnOrder, watch: StopWatch | None = None) -> None:
+        await self._conclude(own, await send_once(self._sender, own.leg(), self._conditions(own), watch))
 
     def _conditions(self, own: OwnOrder) -> Conditions:
         async def guard() -> Denied | None:
-            forbidden = refusal(own.kind, *await self._records.switches(MASTER))
+            owners = dict.fromkeys((MASTER, own.owner))  # a switch of the master is for all of its accounts
+            switches = [switch for owner in owners for switch in await self._records.switches(owner)]
+            forbidden = refusal(own.kind, *switches)
             return Denied(OrderState.FAILED, forbidden.reason, forbidden.code) if forbidden else None
 
         return Conditions(guard)
 
-    async def _follow(self, own: OwnOrder) -> None:
-        outcome = await resolve_leg(self._sender, own.tracked(), 1, self._conditions(own))
+    async def _follow(self, own: OwnOrder, watch: StopWatch | None) -> None:
+        outcome = await resolve_leg(self._sender, own.tracked(), 1, self._conditions(own), watch)
         if isinstance(outcome, Denied):  # it had ended already: nothing is left to settle
             _log.info("order of an earlier run had ended", state=outcome.outcome.value, **_named(own))
             self._free(own, rest=False)
@@ -153,6 +190,10 @@ class Trader:
             await self._close(own, outcome)
 
     async def _rejected(self, own: OwnOrder, outcome: LegRejected) -> None:
+        if own.stop_price is not None:  # nothing is sold in its place: the plan acts by the price as it does without it
+            await self._end(own, OrderState.REJECTED, outcome.words)
+            self._hooks.raise_refused_key()
+            return
         if outcome.refusal is Refusal.FUNDS and own.kind is Kind.EXIT:
             self._short_of.add(own.symbol)
         await self._end(own, OrderState.REJECTED, outcome.words)
@@ -187,7 +228,8 @@ class Trader:
         if filled:
             state = OrderState.PARTIAL if found.filled < own.size else OrderState.FILLED
         await self._end(own, state, found.reason, found=found)
-        self._short_of.discard(own.symbol)
+        if filled or own.stop_price is None:
+            self._short_of.discard(own.symbol)
 
     async def _end(self, own: OwnOrder, outcome: OrderState, why: str, *, found: VenueOrder | None = None) -> None:
         """Settle the record; what the strategy itself holds and how that ends change in the same step."""
@@ -203,16 +245,19 @@ class Trader:
             )
             if settled and mine:
                 self._book.own.put(mine)
-        log = _log.info if filled else _log.warning
-        emitted_as = signal_id(own.venue, filled.venue_order_id, filled.filled) if filled else ""
+        log = _log.info if filled or (outcome is OrderState.EXPIRED and own.stop_price) else _log.warning
+        emitted_as = signal_id(own.venue, filled.venue_order_id, filled.filled, own.owner) if filled else ""
         log("order settled", outcome=outcome.value, why=why, signal_id=emitted_as, **_named(own, found))
         self._mirror.note_fill()
         self._free(own, rest=filled is None)
 
     def _free(self, own: OwnOrder, *, rest: bool) -> None:
-        self._under_way.discard(own.symbol)
         self._sender.attempts.pop(own.id, None)
         self._hooks.forget(own)
+        if own.stop_price is not None:
+            self._stops.end(own)
+            return
+        self._under_way.discard(own.symbol)
         if rest:
             self._rests_until[own.symbol] = self._clock.now() + _REST
 

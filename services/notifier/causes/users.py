@@ -9,15 +9,15 @@ from typing import Any, Final
 from services.notifier.causes.switches import of_switch
 from services.notifier.rules.cause import Cause
 from shared.bus.connection import Bus
+from shared.bus.master_places import read_master_places
 from shared.bus.records import pairs, read_control
 from shared.config.notifications import Event
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.risk import RiskRecord
-from shared.domain.account import MASTER, AccountState
+from shared.domain.account import MASTER, AccountState, further_name, is_master
 from shared.domain.limits.policy import FileState, UserPolicy
 from shared.domain.limits.risk_state import RiskState, utc_minute
-from shared.domain.values.venue import VENUES
 from shared.ledger.status import NO_EXECUTOR
 
 UNSERVED: Final = "users"
@@ -88,19 +88,16 @@ class UserReader:
         return [Cause(Event.SERVICE_DOWN, f"user {policy.user}", policy.user, what, since, todo, UNSERVED)]
 
     async def _master(self) -> list[Cause]:
-        answers = await self._bus.do_all(
-            [("HMGET", keys.account(MASTER, venue), "state", "reason") for venue in VENUES]
-        )
-        return [
-            cause for venue, answer in zip(VENUES, answers, strict=True) for cause in _parked(MASTER, venue, answer)
-        ]
+        places = await read_master_places(self._bus)
+        answers = await self._bus.do_all([("HMGET", keys.account(*place), "state", "reason") for place in places])
+        return [cause for place, answer in zip(places, answers, strict=True) for cause in _parked(*place, answer)]
 
 
 def _parked(user: str, venue: str, answer: Any) -> list[Cause]:
     if not isinstance(answer, list) or answer[0] != AccountState.PARKED:
         return []
-    master = user == MASTER
-    name = "the master" if master else user
+    master, further = is_master(user), further_name(user)
+    name = (f"the master {further}" if further else "the master") if master else user
     if master:
         what = f"{answer[1] or 'no reason is recorded'}; nothing of that account is copied"
     else:

@@ -33,7 +33,10 @@ def master_setup(
     instruments = _instruments(venue, symbols)
     for symbol in symbols:
         if symbol not in instruments:
-            raise ConfigurationError(f"the minimums and steps of {symbol} at {venue} are not known: leave it out")
+            known = ", ".join(sorted(map(str, seed_instruments(venue))))
+            raise ConfigurationError(
+                f"symbols: the minimums and steps of {symbol} at {venue} are not known: leave it out (known: {known})"
+            )
     return MasterSetup(venue, cash, fee, instruments, strategies, entry_gap_seconds)
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
 from shared.backtest.candles.candle_file import Period
 from shared.backtest.candles.candle_folder import read_folder
+from shared.backtest.report.assumptions import Gaps
+from shared.backtest.report.views import utc
 from shared.config.errors import ConfigurationError
 from shared.domain.limits.risk_state import DAY_MS
 from shared.domain.values.instrument import Instrument
@@ -44,16 +47,34 @@ class FromFolder:
         return f"the files in {self.folder}"
 
     def read(
-        self, symbols: Sequence[Symbol], minutes: int, needs: int, instruments: Mapping[Symbol, Instrument]
+        self, needs: Mapping[Symbol, int], minutes: int, instruments: Mapping[Symbol, Instrument]
     ) -> tuple[Candles, int]:
-        """Return the candles, and when trading begins; before that are as many as a strategy needs, if the files have them."""
-        warm_up = needs * minutes * _MS_PER_MINUTE
+        """Return the candles, and when trading begins; before that are as many as a strategy needs, if the files have them.
+
+        `needs`: how many candles of each pair a strategy must be given before it decides.
+        """
+        warm_up, symbols = max(needs.values()) * minutes * _MS_PER_MINUTE, list(needs)
         period = Period(0 if self.start is None else max(self.start - warm_up, 0), self.end or _END_OF_TIME)
         candles = read_folder(self.folder, symbols, minutes, period)
         for symbol, found in candles.items():
             if not found or found[-1].opened_at < (self.start or 0):
-                raise ConfigurationError(f"{self.folder}: no candles of {symbol} in this period")
+                raise ConfigurationError(
+                    f"{self.folder}: no candles of {symbol} in this period{self._there(symbol, minutes)}"
+                )
+            if (most := _most_in_a_row(found, minutes)) < needs[symbol]:
+                raise ConfigurationError(
+                    f"{self.folder}: {symbol} has {len(found):,} candles, at most {most:,} of them without a gap; the strategy "
+                    f"needs {needs[symbol]:,} before it decides"
+                )
         return candles, self.start if self.start is not None else min(each[0].opened_at for each in candles.values())
+
+    def _there(self, symbol: Symbol, minutes: int) -> str:
+        found = read_folder(self.folder, [symbol], minutes, Period(0, _END_OF_TIME))[symbol]
+        return (
+            f"; they are from {utc(found[0].opened_at)} to {utc(found[-1].opened_at)} UTC"
+            if found
+            else "; the file is empty"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +93,7 @@ class FromSeed:
         return f"the generated market, seed {self.seed}, regime {self.regime}"
 
     def read(
-        self, symbols: Sequence[Symbol], minutes: int, needs: int, instruments: Mapping[Symbol, Instrument]
+        self, needs: Mapping[Symbol, int], minutes: int, instruments: Mapping[Symbol, Instrument]
     ) -> tuple[Candles, int]:
         """Return the candles and when trading begins: a strategy waits until it has seen as many as it needs."""
         if self.regime not in REGIMES:
@@ -80,15 +101,17 @@ class FromSeed:
         start, end = self._period()
         length = minutes * _MS_PER_MINUTE
         start, count = start - start % length, (end - start) // length
-        if count <= needs:
+        if count <= (least := max(needs.values())):
             raise ConfigurationError(
-                f"--days: {count} candles are too few; the strategy needs {needs} before it decides"
+                f"--days: {count} candles are too few; the strategy needs {least} before it decides"
             )
         step = _STEP_OF_MINUTES if minutes == 1 else _STEP
         found = {}
-        for symbol in symbols:
+        for symbol in needs:
             if str(symbol) not in START_PRICES:
-                raise ConfigurationError(f"the generated market has no {symbol}; it has {', '.join(START_PRICES)}")
+                raise ConfigurationError(
+                    f"symbols: the generated market has no {symbol}; it has {', '.join(START_PRICES)}"
+                )
             generated = seeded_candles(
                 seed=self.seed, symbol=str(symbol), regime=self.regime, decimals=_decimals(instruments[symbol]),
                 start=start // 1000, minutes=minutes, count=count, step=step,
@@ -105,11 +128,25 @@ class FromSeed:
         return start, self.end
 
 
-def missing_candles(candles: Candles, minutes: int) -> int:
-    """Return how many candles are missing between the first and the last one of each pair."""
+def find_gaps(candles: Candles, minutes: int) -> Gaps:
+    """Return what is missing between the first and the last candle of each pair, of all pairs together."""
+    length, missing, longest, words = minutes * _MS_PER_MINUTE, 0, 0, ""
+    for symbol, found in candles.items():
+        for earlier, later in pairwise(found):
+            if (gap := (later.opened_at - earlier.opened_at) // length - 1) > 0:
+                missing += gap
+                if gap > longest:
+                    longest, words = gap, f"{gap:,} of {symbol} from {utc(earlier.opened_at + length)}"
+    return Gaps(missing, words)
+
+
+def _most_in_a_row(candles: Sequence[Candle], minutes: int) -> int:
     length = minutes * _MS_PER_MINUTE
-    spans = (((each[-1].opened_at - each[0].opened_at) // length + 1, len(each)) for each in candles.values() if each)
-    return sum(span - there for span, there in spans)
+    most = run = 1
+    for earlier, later in pairwise(candles):
+        run = run + 1 if later.opened_at - earlier.opened_at == length else 1
+        most = max(most, run)
+    return most
 
 
 def _decimals(instrument: Instrument) -> int:

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from services.ops.backtest.accounts import master_setup, user_setups
-from services.ops.backtest.candles import FromFolder, FromSeed, missing_candles
+from services.ops.backtest.candles import FromFolder, FromSeed, find_gaps
+from services.ops.backtest.slowest_decision import SlowestDecisions
 from shared.backtest.accounts.strategy_setup import StrategySetup
 from shared.backtest.backtest import Scenario
 from shared.backtest.fill_model import FillModel
@@ -21,8 +22,10 @@ from shared.config.toml_file import read_toml
 from shared.domain.values.fees import dearest_taker_fee
 from shared.domain.values.money import Money, plain
 from shared.domain.values.numerals import DECIMAL
+from shared.domain.values.symbol import Symbol
 from shared.domain.values.venue import VENUES, VenueName
-from shared.strategies.registry import FOLDER
+from shared.strategies.frame import Frame
+from shared.strategies.own_class.class_import import FOLDER
 from shared.strategies.settings import StrategySettings
 from shared.strategies.slot import StrategySlot
 
@@ -54,6 +57,9 @@ class Prepared:
 
     scenario: Scenario
     setting: Setting
+    watch: SlowestDecisions
+    budget_seconds: float
+    """How long the master lets a strategy that is not shipped take for a decision."""
 
 
 def prepare(request: Request) -> Prepared:
@@ -65,15 +71,18 @@ def prepare(request: Request) -> Prepared:
     venue = str(settings.venue or VenueName.KRAKEN)
     fees = {**{str(name): dearest_taker_fee(name) for name in VENUES}, **_fees(request.fees)}
     cash = Money(_number("--balance", request.balance, above=True), settings.currency)
-    master = master_setup(
-        venue, cash, fees[venue], symbols, [_setup(settings, slot) for slot in slots], settings.entry_gap_seconds
-    )
+    watch = SlowestDecisions()
+    setups = [_setup(settings, slot, watch) for slot in slots]
+    try:
+        master = master_setup(venue, cash, fees[venue], symbols, setups, settings.entry_gap_seconds)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{file}: {error}") from None
     users = user_setups(request.config, [_pair("--user", each) for each in request.users], venue, symbols, fees)
     fills = FillModel(
         _number("--slippage-bps", request.slippage_bps), _number("--copy-slippage-bps", request.copy_slippage_bps)
     )
     source = _source(request)
-    candles, start = source.read(symbols, minutes, max(slot.build().needs for slot in slots), master.instruments)
+    candles, start = source.read(_needs(symbols, slots), minutes, master.instruments)
     used = dict.fromkeys([venue, *(each.venue for each in users if each.venue is not None)])
     setting = Setting(
         strategies=tuple(slot.name for slot in slots),
@@ -82,9 +91,9 @@ def prepare(request: Request) -> Prepared:
         source=source.words,
         fees={name: fees[name] for name in used},
         fills=fills,
-        gaps=missing_candles(candles, minutes),
+        gaps=find_gaps(candles, minutes),
     )
-    return Prepared(Scenario(candles, minutes, start, master, users, fills), setting)
+    return Prepared(Scenario(candles, minutes, start, master, users, fills), setting, watch, settings.budget_seconds)
 
 
 def _strategies(file: Path, config: Path) -> tuple[StrategySettings, Sequence[StrategySlot]]:
@@ -110,8 +119,15 @@ def _one_interval(file: Path, slots: Sequence[StrategySlot]) -> int:
     return lengths[0]
 
 
-def _setup(settings: StrategySettings, slot: StrategySlot) -> StrategySetup:
-    return StrategySetup(slot.name, slot.frame(), slot.symbols, slot.share, settings.slippage_bps)
+def _setup(settings: StrategySettings, slot: StrategySlot, watch: SlowestDecisions) -> StrategySetup:
+    frame = slot.frame() if slot.kind.shipped else Frame(watch.of(slot.name, slot.build()), slot.caps)
+    return StrategySetup(slot.name, frame, slot.symbols, slot.share, settings.slippage_bps)
+
+
+def _needs(symbols: Sequence[Symbol], slots: Sequence[StrategySlot]) -> Mapping[Symbol, int]:
+    """Return how many candles of each pair the first of its strategies needs before it decides."""
+    needs = {slot.name: slot.build().needs for slot in slots}
+    return {symbol: min(needs[slot.name] for slot in slots if symbol in slot.symbols) for symbol in symbols}
 
 
 def _source(request: Request) -> FromFolder | FromSeed:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
+from rich.console import Console
 
 from services.ops.output import AsJson, console, print_json, table
 from services.ops.runner import run_with_bus
@@ -15,10 +16,13 @@ from shared.bus.users.user_index import scan_users
 from shared.config.paper_token import read_paper_token
 from shared.config.settings import Settings
 from shared.domain.funds import Funds
+from shared.domain.values.money import plain
 from shared.ledger.audit.auditor import read_marks, run_audit
 from shared.ledger.audit.facts import AuditTime
-from shared.ledger.audit.findings import AuditReport
+from shared.ledger.audit.findings import AuditReport, AuditTally
 
+_APART: Final = frozenset({"ok", "outcomes", "found", "findings", "followed", "books", "books_corrected"})
+"""Figures that are not rows of the first table."""
 Grace = Annotated[
     float, typer.Option(min=0, help="Seconds that a decision or outcome may take before it counts as missing.")
 ]
@@ -26,7 +30,7 @@ NoVenue = Annotated[bool, typer.Option("--no-venue", help="Do not ask the paper 
 
 
 def audit(grace: Grace = 10.0, no_venue: NoVenue = False, as_json: AsJson = False) -> None:
-    """Check that every signal has exactly one outcome for every user, and that the venue agrees; exit 1 if not."""
+    """Check that every signal has exactly one outcome for every user, and that venue and masters' books agree; exit 1 if not."""
 
     async def work(settings: Settings, bus: Bus) -> AuditReport:
         await list_users(
@@ -68,11 +72,12 @@ def _audit_time(grace: float) -> AuditTime:
 def _show(report: AuditReport) -> None:
     out = console()
     figures = report.summary()
-    shown = {name: figures[name] for name in figures if name not in {"ok", "outcomes", "found", "findings", "followed"}}
+    shown = {name: figures[name] for name in figures if name not in _APART}
     outcomes = report.tally.outcomes
     out.print(table("Audit", ["what", "count"], shown.items()))
     out.print()
     out.print(table("Outcomes", ["outcome", "count"], sorted(outcomes.items())))
+    _show_books(out, report.tally)
     if report.tally.findings:
         out.print()
         rows = [(each.kind.value, each.user, each.subject, each.detail) for each in report.tally.findings]
@@ -84,6 +89,22 @@ def _show(report: AuditReport) -> None:
     for note in _notes(report):
         out.print(note, markup=False)
     out.print("[bold green]OK[/]: nothing missing, nothing duplicated" if report.ok else "[bold red]NOT OK[/]")
+
+
+def _show_books(out: Console, tally: AuditTally) -> None:
+    """Show how far the books of named masters are proven, and which were corrected; nothing if there are none."""
+    if not tally.books:
+        return
+    out.print()
+    out.print(table("Books of named masters", ["what", "count"], sorted(tally.books.items())))
+    if tally.corrected:
+        columns = ["user", "venue", "symbol", "master", "state", "held", "reports", "corrections", "not attributed"]
+        rows = [
+            (each.user, *each.key, each.state, *map(plain, (each.held, each.reported, each.corrected, each.difference)))
+            for each in tally.corrected
+        ]
+        out.print()
+        out.print(table("Books that were corrected, or are not proven", columns, rows))
 
 
 def _notes(report: AuditReport) -> list[str]:

@@ -23,8 +23,10 @@ from services.ops.runner import run_with_bus
 from services.ops.users import read_policies, require_known
 from shared.bus.connection import Bus
 from shared.bus.interventions import ask_for_key_check
+from shared.bus.master_places import read_master_places
 from shared.bus.records import Records, pairs
 from shared.bus.venue_time import VenueTimes
+from shared.config.masters import load_master_files
 from shared.config.settings import Settings
 from shared.contracts import keys
 from shared.contracts.doctor import DoctorAnswer, DoctorRequest
@@ -130,9 +132,14 @@ async def _patients(settings: Settings, bus: Bus, user: str, *, everybody: bool,
         require_known(user, policies, option="")
     found = []
     if master or everybody:
-        recorded = await Records(bus).accounts([(MASTER, venue) for venue in VENUES])
-        known = [venue for venue, account in zip(VENUES, recorded, strict=True) if account is not None]
-        found += [Patient(MASTER, venue, None) for venue in known or SUPPORTED_VENUES]
+        places = await read_master_places(bus)
+        recorded = await Records(bus).accounts(places)
+        known = [(*place,) for place, account in zip(places, recorded, strict=True) if account is not None]
+        files = load_master_files(settings.shoal_config)
+        known += [
+            (each.owner, each.venue) for each in files.values() if each.key and (each.owner, each.venue) not in known
+        ]
+        found += [Patient(*place, None) for place in known or [(MASTER, venue) for venue in SUPPORTED_VENUES]]
     if user or everybody or not master:
         chosen = [policies[user]] if user else [each for each in policies.values() if each.enabled]
         found += [Patient(policy.user, venue, policy) for policy in chosen for venue in policy.venues]

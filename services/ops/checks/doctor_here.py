@@ -17,11 +17,13 @@ from shared.bus.errors import BusError, BusForbidden
 from shared.bus.lease import RENEW_EVERY, Lease, acquire
 from shared.bus.nonce import NonceCounter
 from shared.config.errors import ConfigurationError
+from shared.config.master_accounts import TradedAccount, master_accounts, usual_venues
+from shared.config.masters import load_master_files
 from shared.config.secrets import ApiKey, key_names, master_venues, read_api_key
 from shared.config.settings import Mode, Settings
-from shared.config.strategy_choice import MIRROR_ONLY, read_strategy_choice, strategy_venue
+from shared.config.strategy_choice import MIRROR_ONLY, read_strategy_choice, strategy_file
 from shared.config.venue_settings import VENUE_FACTS
-from shared.domain.account import MASTER
+from shared.domain.account import further_name, is_master
 from shared.domain.key_report import KeyCheck, KeyReport, refused, unknown
 from shared.domain.limits.policy import UserPolicy
 from shared.execution.timing import VENUE_TIMEOUT
@@ -36,10 +38,13 @@ _CURRENCY: Final = "USD"
 
 async def check_here(settings: Settings, bus: Bus, owner: str, venue: str, policy: UserPolicy | None) -> KeyReport:
     """Check the key of an account here. Raises BusUnavailable."""
+    key_owner = _key_owner(settings, owner)
     try:
-        key = read_api_key(venue, owner, settings.shoal_mode, paper=bool(policy and policy.paper), names=key_names())
+        key = read_api_key(
+            venue, key_owner, settings.shoal_mode, paper=bool(policy and policy.paper), names=key_names()
+        )
     except ConfigurationError as error:
-        if _is_set(venue, owner):
+        if _is_set(venue, key_owner):
             return KeyReport((refused(KeyCheck.SECRET, str(error)),))
         served = f"no process serves {owner}, and this process has no key of theirs ({error})"
         return _unchecked(f"{served}: start what serves them, or run this where the keys are")
@@ -99,7 +104,7 @@ async def _examine(
         account,
         currency=policy.currency if policy else _CURRENCY,
         clock=clock.offset(),
-        trades=lease.holder != MASTER or _strategy_trades(settings, venue),
+        trades=not is_master(lease.holder) or _strategy_trades(settings, lease.holder, venue),
         probe=True,
     )
     return found.report
@@ -112,13 +117,27 @@ async def _renew(lease: Lease) -> None:
             await lease.renew()
 
 
-def _strategy_trades(settings: Settings, venue: str) -> bool:
+def _key_owner(settings: Settings, owner: str) -> str:
+    """Return the name under which the key of an account is read: a further one of a master states it in its file."""
+    if not (further := further_name(owner)):
+        return owner
+    with suppress(ConfigurationError):
+        if (file := load_master_files(settings.shoal_config).get(further)) is not None:
+            return file.key_owner
+    return owner
+
+
+def _strategy_trades(settings: Settings, owner: str, venue: str) -> bool:
     """Return whether a strategy trades the master's account at a venue, so that its key needs the right to."""
+    config = settings.shoal_config
     try:
-        choice = read_strategy_choice(settings.shoal_config, settings.shoal_mode)
+        choice = read_strategy_choice(config, settings.shoal_mode, settings.strategy_file)
+        files, file = load_master_files(config), strategy_file(config, settings.strategy_file)
+        traded = TradedAccount(choice.name != MIRROR_ONLY, choice.venue, choice.master, file)
+        accounts = master_accounts(config, files, usual_venues(master_venues(), files), traded)
     except ConfigurationError:
         return False
-    return choice.name != MIRROR_ONLY and strategy_venue(choice.venue, master_venues()) == venue
+    return any(each.traded for each in accounts if (each.owner, each.venue) == (owner, venue))
 
 
 def _is_set(venue: str, owner: str) -> bool:

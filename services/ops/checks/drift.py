@@ -19,11 +19,12 @@ from services.ops.switches.flatten import PATIENCE, FlattenResult, wait_until_cl
 from services.ops.tabular import Page, page_of
 from services.ops.users import read_policies, read_policies_of, select_users
 from shared.bus.connection import Bus
+from shared.bus.master_places import read_master_places
 from shared.bus.records import pairs
 from shared.config.renames import load_renames
 from shared.config.settings import Settings
+from shared.domain.account import further_name
 from shared.domain.control import Control, ControlMode
-from shared.domain.routes import MASTERS
 from shared.domain.values.money import plain
 from shared.ledger.drift import Drift, plan_repair
 from shared.ledger.holdings import master_problem, read_drifts, read_master_names, traded_since
@@ -69,7 +70,8 @@ async def read(settings: Settings, bus: Bus, user: str) -> list[Drift]:
     policies = await read_policies_of(settings, bus, user)
     chosen = [policy for name, policy in policies.items() if user in {"", name}]
     renames = load_renames(settings.shoal_config)
-    return [each for master in MASTERS for each in await read_drifts(bus, chosen, master, renames)]
+    places = await read_master_places(bus)
+    return [each for owner, venue in places for each in await read_drifts(bus, chosen, venue, renames, owner)]
 
 
 async def repair_strays(settings: Settings, bus: Bus, user: str) -> list[dict[str, str]]:
@@ -78,7 +80,10 @@ async def repair_strays(settings: Settings, bus: Bus, user: str) -> list[dict[st
     now = time.time_ns() // 1_000_000
     lately = await traded_since(bus, now - _SETTLED_MS)
     names = await read_master_names(bus)
-    unsure: dict[str, str] = {names[venue] or venue: await master_problem(bus, venue, now) for venue in MASTERS}
+    unsure = {
+        further_name(owner) or names[venue] or venue: await master_problem(bus, venue, now, owner)
+        for owner, venue in await read_master_places(bus)
+    }
     plan = plan_repair([each for each in everyone if each.held.amount > 0])
     scopes = [Scope(user=name) for name in plan.users] + [Scope(symbol=symbol) for symbol in plan.symbols]
     rows = [

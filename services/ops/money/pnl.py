@@ -20,8 +20,9 @@ from services.ops.output import AsJson, console, print_json, table
 from services.ops.runner import run_with_bus
 from services.ops.tabular import PER_PAGE, AsCsv, OfUser, Page, PerPage, UserPage, one_form, print_csv, select_page
 from shared.bus.connection import Bus
+from shared.bus.master_places import read_master_owners
 from shared.config.settings import Settings
-from shared.domain.account import MASTER
+from shared.domain.account import MASTER, is_master
 from shared.domain.trade_totals import plus
 from shared.domain.values.money import ZERO
 from shared.domain.values.venue import VENUES
@@ -67,14 +68,15 @@ def pnl(
 
 async def read_page(bus: Bus, page: UserPage) -> ResultPage:
     """Read the results of a page. Raises BusUnavailable."""
-    accounts = await read_results(bus, [MASTER, *(user for user in page.users if user != MASTER)])
-    mine = [each for each in accounts if each.user != MASTER]
+    users = [user for user in page.users if not is_master(user)]
+    accounts = await read_results(bus, [*await read_master_owners(bus), *users])
+    mine = [each for each in accounts if not is_master(each.user)]
     tracking = {}
     if page.total == 1 and len(page.users) == 1 and mine:
         for account in mine:
             user, master = [await read_step(bus, each, account.venue, STEP) for each in (account.user, MASTER)]
             tracking[account.venue] = tracking_error(user, master)
-    return ResultPage(page, mine, [each for each in accounts if each.user == MASTER], tracking)
+    return ResultPage(page, mine, [each for each in accounts if is_master(each.user)], tracking)
 
 
 def _show(out: Console, found: ResultPage, user: str) -> None:
@@ -164,7 +166,7 @@ def _tracking(found: TrackingError) -> str:
 
 async def _places(bus: Bus, page: UserPage) -> list[tuple[str, str]]:
     """Return the accounts of a page that have a record or traded; of the users only: the master's has no reports of its own."""
-    accounts = await read_results(bus, [user for user in page.users if user != MASTER], VENUES)
+    accounts = await read_results(bus, [user for user in page.users if not is_master(user)], VENUES)
     return [(each.user, each.venue) for each in accounts]
 
 

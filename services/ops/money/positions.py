@@ -13,8 +13,9 @@ from services.ops.output import AsJson, console, print_json, table
 from services.ops.runner import run_with_bus
 from services.ops.tabular import PER_PAGE, AsCsv, OfUser, Page, PerPage, UserPage, one_form, print_csv, select_page
 from shared.bus.connection import Bus
+from shared.bus.master_places import read_master_owners
 from shared.config.settings import Settings
-from shared.domain.account import MASTER
+from shared.domain.account import is_master
 from shared.domain.values.money import plain
 from shared.ledger.performance.read_results import read_results
 from shared.ledger.performance.results import AccountResult, SymbolResult, sum_results
@@ -55,9 +56,10 @@ def positions(
 
 async def read_held(bus: Bus, page: UserPage) -> HeldPage:
     """Read the accounts of a page, and the master's. Raises BusUnavailable."""
-    accounts = await read_results(bus, [MASTER, *(user for user in page.users if user != MASTER)])
-    master = [each for each in accounts if each.user == MASTER]
-    return HeldPage(page, [each for each in accounts if each.user != MASTER], master)
+    users = [user for user in page.users if not is_master(user)]
+    accounts = await read_results(bus, [*await read_master_owners(bus), *users])
+    master = [each for each in accounts if is_master(each.user)]
+    return HeldPage(page, [each for each in accounts if not is_master(each.user)], master)
 
 
 def answer(found: HeldPage) -> dict[str, object]:
@@ -154,7 +156,7 @@ def _show(out: Console, found: HeldPage, user: str) -> None:
     currencies = sorted({each.symbol.quote for each in _all(found)})
     title = f"Positions ({', '.join(currencies)})" if currencies else "Positions"
     out.print(table(title, columns, rows, empty=f"{empty}, and the master holds nothing", numbers=range(2, 7)))
-    if rows and not any(account.held for account in found.accounts) and user != MASTER:
+    if rows and not any(account.held for account in found.accounts) and not is_master(user):
         out.print(empty)
     users = [each for account in found.accounts for each in account.held]
     for currency, sums in sum_results(users).items():

@@ -26,11 +26,12 @@ from services.ops.runner import run_with_bus
 from services.ops.tabular import AsCsv, OfUser, Page, UserPage, one_form, print_csv, select_page
 from shared.bus.client.wire import hgetall
 from shared.bus.connection import Bus
+from shared.bus.master_places import read_master_owners
 from shared.bus.records import Records, read_control
 from shared.config.settings import Settings
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
-from shared.domain.account import MASTER
+from shared.domain.account import is_master
 from shared.domain.control import ControlMode
 from shared.domain.funds import Funds
 from shared.ledger.performance.read_results import read_results
@@ -104,8 +105,8 @@ async def _looks(bus: Bus, page: UserPage, every: float, count: int) -> AsyncIte
 
 async def read_look(bus: Bus, page: UserPage) -> Look:
     """Read what one refresh shows. Raises BusUnavailable."""
-    users = [user for user in page.users if user != MASTER]
-    accounts = await read_results(bus, [MASTER, *users])
+    users = [user for user in page.users if not is_master(user)]
+    accounts = await read_results(bus, [*await read_master_owners(bus), *users])
     outcomes = await read_rows(bus, page.users, _OUTCOMES)
     names = ["", *users]
     answers = await bus.do_all([hgetall(keys.control(name) if name else keys.CONTROL) for name in names])
@@ -115,7 +116,9 @@ async def read_look(bus: Bus, page: UserPage) -> Look:
         if switch.mode is not ControlMode.RUN:
             set_ones[name] = switch.mode.value
     results = ResultPage(
-        page, [each for each in accounts if each.user != MASTER], [each for each in accounts if each.user == MASTER]
+        page,
+        [each for each in accounts if not is_master(each.user)],
+        [each for each in accounts if is_master(each.user)],
     )
     return Look(_now(), await _mode(bus, accounts), results, outcomes, set_ones)
 

@@ -21,7 +21,7 @@ from shared.bus.connection import Bus
 from shared.bus.interventions import give_verdict
 from shared.config.settings import Settings
 from shared.contracts.verdict import VerdictRecord
-from shared.domain.account import MASTER
+from shared.domain.account import is_master
 from shared.domain.order import TERMINAL
 from shared.domain.values.numerals import whole
 from shared.ledger.open_issues import UNRESOLVED_STATES
@@ -149,7 +149,7 @@ def _taken(before: StoredOrder, after: StoredOrder) -> bool:
 def _outcome(after: StoredOrder, *, taken: bool) -> str:
     fields = after.fields
     if not taken:
-        name = "master" if after.user == MASTER else "executor"
+        name = "master" if is_master(after.user) else "executor"
         who = f"{after.owner} has not applied it yet" if after.owner else f"no {name} serves {after.user} now"
         return f"recorded, but {who}: the {name} settles the order by it as soon as it asks about the order"
     if fields.get("state") in TERMINAL:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Final
 
 import typer
@@ -17,7 +17,7 @@ from shared.bus.connection import Bus
 from shared.bus.streams import Entry
 from shared.config.errors import ConfigurationError
 from shared.config.settings import Settings
-from shared.domain.account import MASTER
+from shared.domain.account import is_master
 from shared.ledger.open_issues import read_master_orders
 from shared.ledger.signal_views import CopyView, SignalTraceView
 from shared.ledger.why import find_signal, find_signals, recent_signals, trace_signal
@@ -60,7 +60,9 @@ def why(signal: Wanted = "", user: User = "", last: Last = 0, number: Page = 1, 
 async def read(bus: Bus, wanted: str, users: Sequence[str], last: int) -> list[SignalTraceView]:
     """Trace the named signal, or the latest ones. Raises ConfigurationError, BusUnavailable."""
     entries = [await _one(bus, wanted)] if wanted else await recent_signals(bus, last)
-    own = await read_master_orders(bus) if MASTER in users else {}
+    own: dict[str, Mapping[str, str]] = {}
+    for owner in filter(is_master, users):
+        own |= await read_master_orders(bus, owner)
     return [SignalTraceView.of(await trace_signal(bus, entry, users, own)) for entry in entries]
 
 

@@ -11,12 +11,12 @@ from services.ops.output import AsJson, clock, console, money, print_json, table
 from services.ops.runner import run_with_bus
 from shared.bus.connection import Bus
 from shared.bus.master_account import read_all_uncopied, read_holdings, read_positions
+from shared.bus.master_places import MasterPlace, place_label, read_master_places
 from shared.bus.records import Records
 from shared.config.settings import Settings
 from shared.contracts import keys
-from shared.domain.account import MASTER
 from shared.domain.values.money import ZERO, plain
-from shared.domain.values.venue import VENUES, VenueName
+from shared.domain.values.venue import VenueName
 
 _LAST: Final = 20
 
@@ -27,11 +27,11 @@ Row = dict[str, str]
 
 def master(last: Last = _LAST, venue: At = None, as_json: AsJson = False) -> None:
     """Show each account of the master, what it holds, what of it users follow, and which orders were not copied and why."""
-    venues = VENUES if venue is None else (venue,)
 
     async def look(settings: Settings, bus: Bus) -> tuple[list[Row], tuple[list[Row], list[Row], int]]:
         del settings
-        return await read_accounts(bus, venues), await read(bus, last, venues)
+        places = [place for place in await read_master_places(bus) if venue in {None, place.venue}]
+        return await read_accounts(bus, places), await read(bus, last, places)
 
     accounts, (holdings, uncopied, of_all) = run_with_bus(look)
     if as_json:
@@ -59,12 +59,12 @@ def master(last: Last = _LAST, venue: At = None, as_json: AsJson = False) -> Non
         out.print("Every order of the master's account was copied.")
 
 
-async def read_accounts(bus: Bus, venues: Sequence[str] = VENUES) -> list[Row]:
+async def read_accounts(bus: Bus, places: Sequence[MasterPlace]) -> list[Row]:
     """Read the master's accounts that have a record. Raises BusUnavailable."""
-    found = await Records(bus).accounts([(MASTER, venue) for venue in venues])
+    found = await Records(bus).accounts(places)
     return [
         {
-            "venue": each.venue,
+            "venue": place_label(each.user, each.venue),
             "state": each.state.value,
             "equity": plain(each.equity.amount) if each.equity else "",
             "cash": plain(each.cash.amount) if each.cash else "",
@@ -81,17 +81,18 @@ def _money(row: Row, name: str) -> str:
     return money(row[name] or None, row["currency"])
 
 
-async def read(bus: Bus, last: int, venues: Sequence[str] = VENUES) -> tuple[list[Row], list[Row], int]:
+async def read(bus: Bus, last: int, places: Sequence[MasterPlace]) -> tuple[list[Row], list[Row], int]:
     """Read the coins of the accounts and the latest orders that were not copied. Raises BusUnavailable."""
     holdings: list[Row] = []
     uncopied = []
-    for venue in venues:
-        positions, _ = await read_positions(bus, keys.positions(MASTER, venue))
-        for coin, held in sorted((await read_holdings(bus, venue)).items()):
+    for owner, venue in places:
+        label = place_label(owner, venue)
+        positions, _ = await read_positions(bus, keys.positions(owner, venue))
+        for coin, held in sorted((await read_holdings(bus, venue, owner)).items()):
             mine = sum((each.size.amount for symbol, each in positions.items() if symbol.base == coin), start=ZERO)
             holdings.append(
                 {
-                    "venue": venue,
+                    "venue": label,
                     "coin": coin,
                     "account": plain(held.total.amount),
                     "position": plain(mine),
@@ -100,7 +101,7 @@ async def read(bus: Bus, last: int, venues: Sequence[str] = VENUES) -> tuple[lis
                     "as_of": clock(held.as_of),
                 }
             )
-        uncopied += [(venue, row) for row in (await read_all_uncopied(bus, venue)).values()]
+        uncopied += [(label, row) for row in (await read_all_uncopied(bus, venue, owner)).values()]
     uncopied.sort(key=lambda each: -each[1].at)
     rows = [
         {

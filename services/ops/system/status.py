@@ -16,10 +16,11 @@ from services.ops.runner import run_with_bus
 from services.ops.tabular import PER_PAGE, Page, page_of
 from services.ops.users import read_policies
 from shared.bus.connection import Bus
+from shared.bus.master_places import read_master_owners
 from shared.bus.memory import MemoryUse, read_memory
 from shared.config.settings import Settings
 from shared.config.users.loader import Users
-from shared.domain.account import MASTER, NO_STREAM_RIGHT
+from shared.domain.account import NO_STREAM_RIGHT, master_owner
 from shared.domain.values.venue import VENUES
 from shared.ledger.account_views import AccountView, UserView
 from shared.ledger.backlog import Backlog, Nonce, read_backlog, read_nonces
@@ -110,8 +111,9 @@ async def _users(settings: Settings, bus: Bus) -> tuple[Users, list[str]]:
 async def _read_needs(bus: Bus, users: Sequence[str]) -> _Needs:
     """Read what needs the operator, of all users. Beside other readings: Redis answers one while another is parsed."""
     places = [(user, venue) for user in users for venue in VENUES]
+    masters = await read_master_owners(bus)
     return _Needs(
-        *await asyncio.gather(read_memory(bus), read_unresolved(bus, [MASTER, *users]), read_differences(bus, places))
+        *await asyncio.gather(read_memory(bus), read_unresolved(bus, [*masters, *users]), read_differences(bus, places))
     )
 
 
@@ -176,7 +178,7 @@ def _show_head(out: Console, view: StatusView) -> None:
 
 def _show_accounts(out: Console, view: StatusView) -> None:
     """Show accounts, and below them why users are not trading: a reason is a sentence, too long for a cell."""
-    rows = [("master", *_account(each, each.state, "-")) for each in view.master]
+    rows = [(master_owner(each.master), *_account(each, each.state, "-")) for each in view.master]
     rows += [
         (user.user, *_account(each, user.state, _copies(user, each))) for user in view.users for each in user.accounts
     ]
@@ -184,7 +186,7 @@ def _show_accounts(out: Console, view: StatusView) -> None:
     out.print(table("Accounts", columns, rows, empty="no account is known yet"))
     for each in view.master:
         if each.reason:
-            out.print(f"  {name_master(each.venue)}: {each.reason}", markup=False)
+            out.print(f"  {name_master(each.venue, master_owner(each.master))}: {each.reason}", markup=False)
     for user in view.users:
         if user.reason:
             out.print(f"  {user.user}: {user.reason}", markup=False)

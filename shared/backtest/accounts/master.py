@@ -14,7 +14,7 @@ from shared.backtest.accounts.seat import Seat
 from shared.backtest.accounts.strategy_setup import StrategySetup
 from shared.backtest.fill_model import FillModel
 from shared.domain.order import Kind, Side
-from shared.domain.signal import Signal, Source, signal_id
+from shared.domain.signal import Signal, Source
 from shared.domain.values.instrument import Instrument
 from shared.domain.values.money import ONE, ZERO, Money, Price, Quantity
 from shared.domain.values.symbol import Symbol
@@ -98,7 +98,7 @@ class MasterAccount:
         self._orders += 1
         order = f"backtest-{self._orders}"
         signal = Signal(
-            id=signal_id(self._setup.venue, order, size),
+            id=order,  # live it is a hash of the venue's facts: nothing here reads it
             venue=self._setup.venue,
             symbol=symbol,
             side=side,

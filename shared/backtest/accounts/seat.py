@@ -24,6 +24,7 @@ from shared.strategies.frame import EntryHistory
 from shared.strategies.order_plan import OrderPlan, plan_entry, plan_exit
 from shared.strategies.own_position import OwnPosition
 from shared.strategies.port import Context, Exit, Holding, Intent, candles_needed
+from shared.strategies.shown_holding import shown_holding
 from shared.venues.port import Candle
 
 FUNDS: Final = "venue_funds"
@@ -131,9 +132,8 @@ class Seat:
         at, cost = candle.opened_at, order.size * price
         held = self._own.get(symbol) or OwnPosition.flat(self.setup.name, symbol, at)
         self._trade(symbol, Side.BUY, order.size, price, candle.open, at, order.reason)
-        paid = cost + cost.scaled(self._taker_fee)
-        bought = held.bought(order.size, paid, at, plan=order.exit_plan, entered_at=order.entered_at)
-        self._put(bought)
+        fee = cost.scaled(self._taker_fee)
+        self._put(held.bought(order.size, cost, fee, at, plan=order.exit_plan, entered_at=order.entered_at))
 
     def _sell(self, symbol: Symbol, order: OrderPlan, price: Price, candle: Candle) -> None:
         if _beyond(order, price):
@@ -162,7 +162,7 @@ class Seat:
         """Have the plan see a price."""
         own = self._own.get(symbol)
         if own is not None and own.plan is not None and (seen := own.plan.after_price(price)) is not own.plan:
-            self._put(replace(own, plan=seen))
+            self._put(OwnPosition(own.strategy, own.position, seen, own.entered_at))
 
     def hit(self, symbol: Symbol, reference: Decimal, at: int) -> bool:
         """Do what the plan does at a price; return whether it has done anything.
@@ -196,11 +196,10 @@ class Seat:
             self._own[symbol] = own
         else:
             self._own.pop(symbol, None)
-        if own.size.amount < self._instruments[symbol].min_size:
+        if (holding := shown_holding(own, self._instruments[symbol].min_size)) is None:
             self._holdings.pop(symbol, None)
-            return
-        paid = Price(own.position.cost.amount / own.size.amount, symbol)
-        self._holdings[symbol] = Holding(own.size, paid, own.opened_at, own.plan)
+        else:
+            self._holdings[symbol] = holding
 
 
 def _beyond(order: OrderPlan, price: Price) -> bool:

@@ -26,6 +26,8 @@ from shared.venues.port import Candle
 _KRAKEN: Final = ("time", "open", "high", "low", "close", "volume")
 _COINBASE: Final = ("time", "low", "high", "open", "close", "volume")
 _BY_WIDTH: Final[Mapping[int, Sequence[str]]] = {7: _KRAKEN, 6: _COINBASE}
+_MILLISECONDS: Final = 100_000_000_000
+"""A time from here on is in milliseconds: in seconds it would be the year 5138."""
 _NAMES: Final[Mapping[str, str]] = {"timestamp": "time", "unix": "time", "start": "time"}
 """Other names of columns, in small letters."""
 
@@ -39,13 +41,19 @@ class Period:
 
 
 class _Rows:
-    """Turns the rows of one file into candles; `columns` are the places of the six fields."""
+    """Turns the rows of one file into candles; `columns` are the places of the six fields.
 
-    def __init__(self, path: Path, minutes: int, period: Period, columns: Sequence[int]) -> None:
+    `guessed` are the names that its columns were given because it has no header; empty if it has one.
+    """
+
+    def __init__(
+        self, path: Path, minutes: int, period: Period, columns: Sequence[int], guessed: Sequence[str]
+    ) -> None:
         self._path = path
         self._step = minutes * 60
         self._period = period
         self._columns = columns
+        self._guessed = guessed
 
     def candle(self, number: int, row: Sequence[str]) -> Candle | None:
         """Return the candle of a row; None if it is outside the period. Raises ConfigurationError naming the line."""
@@ -53,7 +61,9 @@ class _Rows:
         try:
             start = int(row[time])
         except (ValueError, IndexError):
-            raise self._error(number, "no unix time in seconds") from None
+            raise self._error(number, f"no unix time in seconds{_got(row, time)}") from None
+        if start >= _MILLISECONDS:
+            raise self._error(number, f"the time must be in seconds, not in milliseconds (got {start})")
         if start % self._step:
             raise self._error(number, f"{start} is not the start of a candle of {self._step // 60} minutes")
         at = start * 1000
@@ -66,10 +76,17 @@ class _Rows:
         except (InvalidOperation, IndexError):  # also a comparison with NaN
             raise self._error(number, "a price or volume is not a number") from None
         if not consistent:
-            raise self._error(number, "low, open, close and high contradict one another")
+            raise self._error(number, f"low, open, close and high contradict one another{self._guess()}")
         if not usable:
             raise self._error(number, "a price or volume is not usable")
         return found
+
+    def _guess(self) -> str:
+        """Return as what a file without a header was read: its columns may be others."""
+        if not self._guessed:
+            return ""
+        extra = ", trades" if self._guessed is _KRAKEN else ""
+        return f" (read as {', '.join(self._guessed)}{extra}: if the columns are others, name them in a first line)"
 
     def _error(self, number: int, why: str) -> ConfigurationError:
         return ConfigurationError(f"{self._path}:{number}: {why}")
@@ -101,8 +118,9 @@ def _numbered(path: Path, rows: Iterator[list[str]], minutes: int, period: Perio
         if not row:
             continue
         if reader is None:
-            heading = not row[0].strip().isdigit()
-            reader = _Rows(path, minutes, period, _columns(path, row, heading=heading))
+            heading = not any(map(_is_number, row))
+            guessed = () if heading else _BY_WIDTH.get(len(row), ())
+            reader = _Rows(path, minutes, period, _columns(path, row, heading=heading), guessed)
             if heading:
                 continue
         if (candle := reader.candle(number, row)) is not None:
@@ -116,10 +134,26 @@ def _columns(path: Path, first: Sequence[str], *, heading: bool) -> Sequence[int
     else:
         given = list(_BY_WIDTH.get(len(first), ()))
     missing = [name for name in _KRAKEN if name not in given]
+    if len(first) == 1:
+        raise ConfigurationError(f"{path}:1: one column only; columns are separated by commas")
     if missing and heading:
-        raise ConfigurationError(f"{path}:1: the header names no {', '.join(missing)}")
+        raise ConfigurationError(
+            f"{path}:1: the header names no {', '.join(missing)}; it must have {', '.join(_KRAKEN)}, in any order"
+        )
     if missing:
         raise ConfigurationError(
-            f"{path}:1: {len(first)} columns; without a header Kraken's files have 7, Coinbase's 6"
+            f"{path}:1: {len(first)} columns; without a header Kraken's files have 7, Coinbase's 6; name them in a first line"
         )
     return [given.index(name) for name in _KRAKEN]
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        Decimal(cell.strip())
+    except InvalidOperation:
+        return False
+    return True
+
+
+def _got(row: Sequence[str], place: int) -> str:
+    return f" (got {row[place][:40]!r})" if place < len(row) else ""

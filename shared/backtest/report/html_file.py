@@ -12,12 +12,15 @@ from shared.backtest.report.assumptions import NOT_MODELLED, Setting, assumed
 from shared.backtest.report.chart import COLOURS, Line, line_chart
 from shared.backtest.report.style import STYLE
 from shared.backtest.report.views import (
-    COLUMNS,
     COPY_COLUMNS,
+    RATIO_COLUMNS,
     SKIP_COLUMNS,
     cents,
     copy_rows,
-    figure_rows,
+    money_columns,
+    money_rows,
+    notes_of,
+    ratio_rows,
     skip_rows,
     utc,
 )
@@ -39,7 +42,9 @@ def backtest_html(result: BacktestResult, setting: Setting, made_at: int) -> str
             "<body><main>",
             f"<h1>{escape(title)}</h1>",
             f'<p class="facts">{escape(_facts(result, setting))}</p>',
-            *_table(COLUMNS, figure_rows(result), numbers=range(1, len(COLUMNS))),
+            *(f'<p class="note">{escape(note)}</p>' for note in notes_of(result)),
+            *_table(money_columns(result), money_rows(result), numbers=range(1, len(money_columns(result)))),
+            *_table(RATIO_COLUMNS, ratio_rows(result), numbers=range(1, len(RATIO_COLUMNS))),
             *_charts(result),
             *_copies(result),
             *_skips(result),
@@ -69,10 +74,17 @@ def _charts(result: BacktestResult) -> Iterator[str]:
     yield "<h2>Return</h2>"
     yield _legend(result.accounts)
     returns = [Line(each.name, _returns(each.equity)) for each in result.accounts]
-    yield line_chart("Return of each account in per cent, by day", result.instants, returns)
+    yield _scrolled(line_chart("Return of each account in per cent, by day", result.instants, returns))
     yield "<h2>Drawdown</h2>"
     drawdowns = [Line(each.name, _drawdowns(each.equity)) for each in result.accounts]
-    yield line_chart("Loss from the best day of each account in per cent, by day", result.instants, drawdowns, 180)
+    yield _scrolled(
+        line_chart("Loss from the best day of each account in per cent, by day", result.instants, drawdowns, 180)
+    )
+
+
+def _scrolled(chart: str) -> str:
+    """Wrap a chart so that a narrow screen scrolls it: smaller, its labels could not be read."""
+    return f'<div class="wide">{chart}</div>'
 
 
 def _legend(accounts: Sequence[AccountResult]) -> str:
@@ -113,7 +125,7 @@ def _account(account: AccountResult) -> Iterator[str]:
     if not trips:
         yield '<p class="facts">No round trip was closed.</p>'
     else:
-        shown = f", the last {_TRIPS_SHOWN} of {len(trips):,}" if len(trips) > _TRIPS_SHOWN else ""
+        shown = f", the last {_TRIPS_SHOWN} of {len(trips):,} (--fills has all)" if len(trips) > _TRIPS_SHOWN else ""
         yield f"<details><summary>Closed round trips{shown}</summary>"
         rows = [_trip(each) for each in reversed(trips[-_TRIPS_SHOWN:])]
         yield from _table(("pair", "opened (UTC)", "closed (UTC)", "made"), rows, numbers=(3,))

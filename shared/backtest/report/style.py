@@ -19,8 +19,11 @@ table { border-collapse: collapse; width: 100%; font-size: .9rem; }
 th, td { text-align: left; padding: .35rem .5rem; border-bottom: 1px solid var(--rule); vertical-align: top; }
 thead th { color: var(--dim); font-weight: 600; font-size: .8rem; }
 td.amount, th.amount { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
+p.note { border-left: 3px solid var(--c1); padding-left: .6rem; }
+div.wide + div.wide { margin-top: 1rem; }
 p.facts, li { color: var(--dim); font-size: .9rem; }
-svg { width: 100%; height: auto; }
+td:last-child:not(.amount) { min-width: 14rem; }
+svg { width: 100%; min-width: 36rem; height: auto; }
 svg .grid { stroke: var(--rule); stroke-width: 1; }
 svg .tick { fill: var(--dim); font-size: 11px; }
 svg .line { fill: none; stroke: currentColor; stroke-width: 1.6; }

@@ -8,14 +8,11 @@ from datetime import UTC, datetime
 from typing import Final
 
 from shared.backtest.report.assumptions import NOT_MODELLED, Setting, assumed
-from shared.backtest.results.result import AccountResult, BacktestResult
+from shared.backtest.results.result import AccountResult, BacktestResult, Figures
 from shared.domain.order import Kind
 from shared.domain.values.money import Money, plain
 
-COLUMNS: Final = (
-    "account", "start", "end", "return %", "CAGR %", "drawdown %", "Sharpe", "Sortino", "win %", "profit factor",
-    "held %", "trades", "fees",
-)  # fmt: skip
+RATIO_COLUMNS: Final = ("account", "CAGR %", "Sharpe", "Sortino", "win %", "profit factor", "exposure %")
 SKIP_COLUMNS: Final = ("account", "what", "code", "times", "for example")
 COPY_COLUMNS: Final = ("account", "copied on", "entries copied", "exits copied", "own exits")
 CSV_COLUMNS: Final = (
@@ -23,31 +20,49 @@ CSV_COLUMNS: Final = (
     "win_rate", "profit_factor", "exposure", "trades", "entries_copied", "exits_copied",
 )  # fmt: skip
 FILL_COLUMNS: Final = ("account", "time", "symbol", "side", "size", "price", "fee", "realized", "reason")
+LEAST_DAYS: Final = 30
+"""Days from which on people are shown figures per year: those of a few days are nonsense, however exact."""
 _UNDEFINED: Final = "-"
+_DAY_MS: Final = 86_400_000
 
 
-def figure_rows(result: BacktestResult) -> list[tuple[str, ...]]:
-    """Return a row of `COLUMNS` per account, for people; amounts are in the master's currency where none is named."""
+def money_columns(result: BacktestResult) -> tuple[str, ...]:
+    """Return the columns of `money_rows`; amounts are in the master's currency where the account names no other."""
+    unit = result.accounts[0].start.currency
+    return "account", f"start {unit}", f"end {unit}", "return %", "drawdown %", f"fees {unit}", "trades"
+
+
+def money_rows(result: BacktestResult) -> list[tuple[str, ...]]:
+    """Return a row per account, for people: what it began and ended with."""
     currency = result.accounts[0].start.currency
-    return [_figures(account, currency) for account in result.accounts]
+    return [
+        (
+            account.name if account.start.currency == currency else f"{account.name} ({account.start.currency})",
+            number(account.start),
+            number(account.end),
+            percent(account.figures.total_return, signed=True),
+            percent(account.figures.max_drawdown),
+            number(account.fees),
+            f"{account.figures.trades:,}",
+        )
+        for account in result.accounts
+    ]
 
 
-def _figures(account: AccountResult, currency: str) -> tuple[str, ...]:
-    figures, own = account.figures, account.start.currency
+def ratio_rows(result: BacktestResult) -> list[tuple[str, ...]]:
+    """Return a row of `RATIO_COLUMNS` per account, for people; figures per year only of a run that is long enough."""
+    return [_ratios(account.name, account.figures, yearly=days(result) >= LEAST_DAYS) for account in result.accounts]
+
+
+def _ratios(name: str, figures: Figures, *, yearly: bool) -> tuple[str, ...]:
     return (
-        account.name if own == currency else f"{account.name} ({own})",
-        number(account.start),
-        number(account.end),
-        percent(figures.total_return, signed=True),
-        percent(figures.cagr, signed=True),
-        percent(figures.max_drawdown),
-        ratio(figures.sharpe),
-        ratio(figures.sortino),
+        name,
+        percent(figures.cagr if yearly else None, signed=True),
+        ratio(figures.sharpe if yearly else None),
+        ratio(figures.sortino if yearly else None),
         percent(figures.win_rate),
         ratio(figures.profit_factor),
         percent(figures.exposure),
-        f"{figures.trades:,}",
-        number(account.fees),
     )
 
 
@@ -105,10 +120,11 @@ def as_json(result: BacktestResult, setting: Setting) -> Mapping[str, object]:
         "symbols": list(setting.symbols),
         "interval_minutes": setting.minutes,
         "candles": result.candles,
-        "missing_candles": setting.gaps,
+        "missing_candles": setting.gaps.missing,
         "source": setting.source,
         "from": result.start,
         "to": result.end,
+        "notes": list(notes_of(result)),
         "assumptions": list(assumed(setting)),
         "not_modelled": list(NOT_MODELLED),
         "accounts": [_account(account) for account in result.accounts],
@@ -137,6 +153,36 @@ def _account(account: AccountResult) -> Mapping[str, object]:
         ],
         "equity": [plain(amount) for amount in account.equity],
     }
+
+
+def days(result: BacktestResult) -> float:
+    """Return how many days a run has."""
+    return (result.end - result.start) / _DAY_MS
+
+
+def notes_of(result: BacktestResult) -> list[str]:
+    """Return what has to be known to read this result, one sentence each; empty if there is nothing of the kind."""
+    found = []
+    master = result.accounts[0]
+    if not master.fills:
+        found.append(f"The master made no trade: {_why_none(master)}.")
+    idle = [account.name for account in result.accounts[1:] if master.fills and not account.fills]
+    if idle:
+        found.append(f"Nothing was copied for {', '.join(idle)}: the reasons are under what was not done.")
+    if days(result) < LEAST_DAYS:
+        found.append(
+            f"CAGR, Sharpe and Sortino are shown for {LEAST_DAYS} days or more; this run has {days(result):.1f}."
+        )
+    return found
+
+
+def _why_none(master: AccountResult) -> str:
+    if not master.skips:
+        return "the strategy decided no entry"
+    first = master.skips[0]
+    return (
+        f"{first.count:,} {'entry was' if first.count == 1 else 'entries were'} not made, for example: {first.example}"
+    )
 
 
 def percent(share: float | None, *, signed: bool = False) -> str:

@@ -12,7 +12,7 @@ from shared.bus.records import pairs
 from shared.bus.users.user_index import read_user_index
 from shared.config.users.text import read_settings, write_settings
 from shared.contracts import keys
-from shared.domain.account import MASTER
+from shared.domain.account import is_master
 from shared.domain.limits.policy import UserPolicy
 from shared.domain.values.venue import VENUES
 
@@ -44,7 +44,8 @@ class LastSettings:
 async def holders(bus: Bus) -> set[str]:
     """Return every user who holds something from copying, or has a mirrored order. Raises BusUnavailable."""
     names = await bus.scan(keys.positions("*", "*")) + await bus.scan(keys.mirrored("*", "*"))
-    return {name.partition("{")[2].partition("}")[0] for name in names} - {MASTER}
+    found = {name.partition("{")[2].partition("}")[0] for name in names}
+    return {name for name in found if not is_master(name)}
 
 
 async def holders_outside(bus: Bus, known: Collection[str]) -> set[str]:
@@ -55,7 +56,7 @@ async def holders_outside(bus: Bus, known: Collection[str]) -> set[str]:
     index = await read_user_index(bus)
     if index is None:
         return await holders(bus) - set(known)
-    names = sorted(index - set(known) - {MASTER})
+    names = sorted(name for name in index - set(known) if not is_master(name))
     of_user = [[key(user, venue) for key in (keys.positions, keys.mirrored) for venue in VENUES] for user in names]
     held = await bus.do_all([("EXISTS", *each) for each in of_user])
     return {user for user, any_held in zip(names, held, strict=True) if any_held}

@@ -11,7 +11,7 @@ from collections.abc import Collection
 from shared.bus.connection import Bus
 from shared.bus.streams import flatten
 from shared.contracts import keys
-from shared.domain.account import MASTER
+from shared.domain.account import is_master
 
 _FAMILIES = (keys.orders, keys.reports, keys.following)
 
@@ -30,7 +30,7 @@ async def scan_users(bus: Bus) -> list[str]:
     found: set[str] = set()
     for key in _FAMILIES:
         found.update(user_of(name) for name in await bus.scan(key("*")))
-    return sorted(found - {MASTER})
+    return sorted(name for name in found if not is_master(name))
 
 
 async def add_to_index(bus: Bus, users: Collection[str], now: int) -> None:

@@ -1,7 +1,8 @@
 """Reads the input of the audit, in the order that the audit relies on, one user at a time.
 
 The caller fetches the venue's journal before anything is read here: what the venue had accepted by then was decided earlier, so
-its decision is found. Of a user, the reports are read first, then the orders, then later reports.
+its decision is found. Of a user, the reports are read first, then the orders, then later reports. The books of named masters are
+read before and after all of these: only those that did not change meanwhile are compared.
 
 The journal is the paper exchange's: it is compared only for users on paper money, and only since they are on it.
 """
@@ -20,12 +21,13 @@ from shared.bus.users.user_index import scan_users
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.messages import SignalMessage
-from shared.domain.account import MASTER
+from shared.domain.account import is_master
 from shared.domain.funds import Funds, FundsMark
 from shared.domain.values.money import ZERO
 from shared.domain.values.numerals import DECIMAL, whole
 from shared.domain.values.venue import VENUES
 from shared.ledger.audit.audit import audit_signals, audit_user
+from shared.ledger.audit.book_sums import BookSums, HeldBooks, compare_books
 from shared.ledger.audit.facts import (
     AuditTime,
     DecisionEntry,
@@ -37,6 +39,7 @@ from shared.ledger.audit.facts import (
     UserFacts,
 )
 from shared.ledger.audit.findings import AuditReport, AuditTally, Finding, FindingKind
+from shared.ledger.audit.held_books import read_held_books
 from shared.ledger.audit.journal import JournalOrder, audit_acceptances
 from shared.ledger.reading import entries, stream_extents
 
@@ -60,16 +63,19 @@ async def run_audit(
     marks = await read_marks(bus, users)
     if journal is not None:
         journal = rename_journal_users(journal, marks)
-    strangers = sorted(set(journal or ()) - set(users) - {MASTER})
+    strangers = sorted(name for name in set(journal or ()) - set(users) if not is_master(name))
     followed, compared = [], []
     for user in (*users, *strangers):
-        book = await read_user(bus, user)
+        held = await read_held_books(bus, user)
+        sums = BookSums(held.since)
+        book = await read_user(bus, user, sums)
         if book.following is not None and not book.following.until:
             followed.append(user)
         mark = marks.get(user, FundsMark(unmarked if user in users else Funds.PAPER))
         rows = None if journal is None or mark.funds is not Funds.PAPER else journal.get(user, ())
         compared += [user] if rows is not None else []
         tally.add(audit_user(signals, replace(book, since=mark.since), rows, moment, masters))
+        tally.add(_books_tally(book, sums, held, await read_held_books(bus, user)))
     tally.findings[:] = await _add_order_states(bus, tally.findings)
     tally.add(await _dead_letters(bus))
     if journal is not None:
@@ -142,8 +148,9 @@ async def read_master_orders(bus: Bus) -> MasterOrderFacts:
     return MasterOrderFacts(versions)
 
 
-async def read_user(bus: Bus, user: str) -> UserFacts:
-    """Read everything of one user."""
+async def read_user(bus: Bus, user: str, sums: BookSums | None = None) -> UserFacts:
+    """Read everything of one user; what orders and reports say of named masters' books is added to `sums`."""
+    sums = sums or BookSums({})
     answers = await bus.do_all([("HGETALL", keys.following(user))])
     orders_extent, reports_extent, mirrored_extent = await stream_extents(
         bus, [keys.orders(user), keys.reports(user), keys.resting(user)]
@@ -156,10 +163,17 @@ async def read_user(bus: Bus, user: str) -> UserFacts:
     reported = []
     async for entry in entries(bus, keys.reports(user)):
         reported.append(_reported(entry))
+        sums.add_report(entry)
         last = entry.id
-    decided = [_decided(entry) async for entry in entries(bus, keys.orders(user))]
+    decided = []
+    async for entry in entries(bus, keys.orders(user)):
+        decided.append(_decided(entry))
+        sums.add_decision(entry)
     mirrored = [_mirrored(entry) async for entry in entries(bus, keys.resting(user))]
-    late = [_reported(entry) async for entry in entries(bus, keys.reports(user), last)]
+    late = []
+    async for entry in entries(bus, keys.reports(user), last):
+        late.append(_reported(entry))
+        sums.add_report(entry)
     return UserFacts(
         user=user,
         following=read_following(pairs(answers[0])),
@@ -181,6 +195,20 @@ def read_following(fields: Mapping[str, str]) -> FollowingPeriod | None:
     if not fields:
         return None
     return FollowingPeriod(fields.get("from") or "0-0", fields.get("until", ""))
+
+
+def _books_tally(book: UserFacts, sums: BookSums, held: HeldBooks, later: HeldBooks) -> AuditTally:
+    """Compare the books of a user that were read before and after the reports."""
+    tally = AuditTally()
+    unread = {*book.buried, *book.dropped}
+    reported = book.reports_extent.trimmed  # its report was removed: an order is kept no shorter than its report
+    sums.drop({each.order_id for each in book.decided if each.entry_id in unread or reported(each.entry_id)})
+    rows, unreadable = compare_books(book.user, sums, held, later, complete=not book.reports_extent.removed)
+    for row in rows:
+        tally.add_book(row)
+    for key, why in unreadable.items():
+        tally.find(FindingKind.BOOK_DISAGREES, book.user, f"{key.symbol} {key.master}", f"{key.venue}: {why}")
+    return tally
 
 
 async def _buried(bus: Bus, stream: str) -> frozenset[str]:

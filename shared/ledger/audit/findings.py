@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
+from shared.domain.values.money import plain
+from shared.ledger.audit.book_sums import BookRow, BookState
+
 MOST_SHOWN: Final = 200
 """Findings kept in full; further ones are only counted."""
 
@@ -24,6 +27,7 @@ class FindingKind(StrEnum):
     OUTCOME_AGAINST_DECISION = "outcome against the decision"
     UNDECIDED_AT_VENUE = "order at the venue without a decision"
     FILL_DISAGREES = "fill disagrees with the venue"
+    BOOK_DISAGREES = "a master's book disagrees with the reports"
     UNREADABLE_SIGNAL = "unreadable signal"
     DEAD_LETTER = "dead letter"
 
@@ -61,6 +65,10 @@ class AuditTally:
     """Unreadable orders that an operator dropped; they count as failed."""
     open: int = 0
     """Not settled or not yet comparable, and within the grace period."""
+    books: Counter[BookState] = field(default_factory=Counter)
+    """Books of named masters by how far they are proven."""
+    corrected: list[BookRow] = field(default_factory=list)
+    """Books that are not equal to their reports alone: corrected, or not proven."""
     outcomes: Counter[str] = field(default_factory=Counter)
     found: Counter[FindingKind] = field(default_factory=Counter)
     findings: list[Finding] = field(default_factory=list)
@@ -71,6 +79,18 @@ class AuditTally:
         if len(self.findings) < MOST_SHOWN:
             self.findings.append(Finding(kind, user, subject, detail))
 
+    def add_book(self, row: BookRow) -> None:
+        """Count a named master's book; one that differs is a finding."""
+        self.books[row.state] += 1
+        if (row.state is not BookState.EQUAL or row.corrected) and len(self.corrected) < MOST_SHOWN:
+            self.corrected.append(row)
+        if row.state is BookState.DIFFERS:
+            detail = (
+                f"{row.key.venue}: {plain(row.held)} is held, the reports say {plain(row.reported)} and corrections "
+                f"{plain(row.corrected)}: {plain(row.difference)} is not accounted for"
+            )
+            self.find(FindingKind.BOOK_DISAGREES, row.user, f"{row.key.symbol} {row.key.master}", detail)
+
     def add(self, other: AuditTally) -> None:
         """Add the counts and findings of another tally."""
         self.decisions += other.decisions
@@ -80,6 +100,8 @@ class AuditTally:
         self.venue_orders += other.venue_orders
         self.dropped += other.dropped
         self.open += other.open
+        self.books.update(other.books)
+        self.corrected.extend(other.corrected[: MOST_SHOWN - len(self.corrected)])
         self.outcomes.update(other.outcomes)
         self.found.update(other.found)
         self.findings.extend(other.findings[: MOST_SHOWN - len(self.findings)])
@@ -137,9 +159,23 @@ class AuditReport:
             "venue_checked": self.venue_checked,
             "venue_users": len(self.compared),
             "venue_orders": tally.venue_orders,
+            "books": {"checked": tally.books.total(), **{str(state): tally.books[state] for state in BookState}},
+            "books_corrected": [_book(row) for row in tally.corrected],
             "found": {kind.value: count for kind, count in sorted(tally.found.items()) if count},
             "findings": [
                 {"kind": each.kind.value, "user": each.user, "subject": each.subject, "detail": each.detail}
                 for each in tally.findings
             ],
         }
+
+
+def _book(row: BookRow) -> dict[str, str]:
+    return {
+        "user": row.user,
+        **row.key._asdict(),
+        "state": str(row.state),
+        "held": plain(row.held),
+        "reported": plain(row.reported),
+        "corrected": plain(row.corrected),
+        "difference": plain(row.difference),
+    }

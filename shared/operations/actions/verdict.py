@@ -7,7 +7,7 @@ from typing import Final
 
 from shared.bus.interventions import give_verdict
 from shared.contracts.verdict import VerdictKind, VerdictRecord
-from shared.domain.account import MASTER
+from shared.domain.account import is_master
 from shared.operations.actions.order_verdicts import StoredOrder, build_verdict, find_order
 from shared.operations.actions.port import Ground
 from shared.operations.actions.verdict_words import verdict_notes, verdict_words
@@ -62,7 +62,7 @@ class Verdicts:
             raise ActionRefused("size, price and fee go with the outcome filled only")
         if not request.user:
             raise ActionRefused("name the order's user, or master")
-        if request.user != MASTER:
+        if not is_master(request.user):
             await self._ground.require(request.user)
         found = await find_order(self._ground.bus, request.order, request.user)
         if found is None:

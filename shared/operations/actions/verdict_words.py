@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from shared.contracts.verdict import VerdictKind, VerdictRecord
-from shared.domain.account import MASTER
+from shared.domain.account import is_master
 from shared.domain.order import Side
 from shared.domain.values.money import ZERO, plain
 from shared.domain.values.numerals import DECIMAL, whole
@@ -24,7 +24,7 @@ def verdict_words(found: StoredOrder, verdict: VerdictRecord) -> str:
     if verdict.verdict is VerdictKind.NONE:
         return f"settles {which} as never filled: {_after_none(found, base)}"
     size, price = verdict.verdict_size or ZERO, verdict.verdict_price or ZERO
-    holding = "the master's position" if found.user == MASTER else "the copied position"
+    holding = "the master's position" if is_master(found.user) else "the copied position"
     moved = f"{holding} {'grows' if _buys(found) else 'shrinks'} by {plain(size)} {base}"
     fee = f", fee {plain(verdict.verdict_fee)} {quote}" if verdict.verdict_fee else ""
     return f"settles {which} as filled: {moved} at {plain(price)} {quote} ({size * price:,.2f} {quote}{fee})"
@@ -35,7 +35,7 @@ def verdict_notes(found: StoredOrder, verdict: VerdictRecord, now: int) -> tuple
     base, _ = _assets(found)
     notes = [_if_wrong(found, verdict, base)]
     left = _asked(found) - (verdict.verdict_size or ZERO)
-    if verdict.verdict is VerdictKind.FILLED and left > 0 and not _buys(found) and found.user != MASTER:
+    if verdict.verdict is VerdictKind.FILLED and left > 0 and not _buys(found) and not is_master(found.user):
         notes.append(f"the exit goes on with the {plain(left)} {base} that it has not sold")
     deadline = whole(found.fields.get("deadline_at"))
     if deadline is not None and deadline > now:
@@ -44,13 +44,13 @@ def verdict_notes(found: StoredOrder, verdict: VerdictRecord, now: int) -> tuple
             f"the order could still arrive at the venue: the verdict counts from {until:%Y-%m-%d %H:%M:%S} UTC on"
         )
     if not found.owner:
-        name = "master" if found.user == MASTER else "executor"
+        name = "master" if is_master(found.user) else "executor"
         notes.append(f"no {name} serves {found.user} now: the order is settled when one does")
     return tuple(notes)
 
 
 def _after_none(found: StoredOrder, base: str) -> str:
-    if found.user == MASTER:
+    if is_master(found.user):
         return "it ends, and nothing is booked"
     if _buys(found):
         return "it ends, nothing is booked, and it is not sent again"
@@ -67,7 +67,7 @@ def _if_wrong(found: StoredOrder, verdict: VerdictRecord, base: str) -> str:
     wrong = "if the venue did fill it"
     if _buys(found):
         return f"{wrong}, the account holds {base} that is not booked, and no exit will sell it"
-    if found.user == MASTER:
+    if is_master(found.user):
         return f"{wrong}, {base} stays booked that the master has sold"
     return f"{wrong}, the same {base} is sold twice, as far as the account has it"
 

@@ -21,6 +21,7 @@ class CapsTable(BaseModel):
     entry_gap_seconds: Annotated[int, Field(ge=0, le=86_400)] | None = None
     max_exposure_pct: Percent | None = None
     one_entry_per_cycle: StrictBool | None = None
+    settle_seconds: Annotated[int, Field(ge=0, le=50)] | None = None
 
     def over(self, base: Caps) -> Caps:
         """Return the caps with what the table states."""

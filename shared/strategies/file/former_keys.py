@@ -14,6 +14,11 @@ _OF_THE_SAMPLE: Final = ("fast", "slow", "entry_pct", "entry_pct_by_symbol")
 _SINGLE: Final = ("strategy", "settings", "caps")
 
 
+def has_former_keys(fields: Mapping[str, Any]) -> bool:
+    """Return whether a file has settings of the sample where they stood before: then it means the sample."""
+    return not fields.keys().isdisjoint(_OF_THE_SAMPLE)
+
+
 def with_present_keys(fields: Mapping[str, Any]) -> dict[str, Any]:
     """Return the content of a file under the present keys. Raises ValueError for what means nothing."""
     found = dict(fields)
@@ -28,6 +33,7 @@ def with_present_keys(fields: Mapping[str, Any]) -> dict[str, Any]:
     if not former or strategy == MIRROR_ONLY:
         return found
     first = next(iter(former))
+    found["strategy"] = strategy
     if strategy != SAMPLE:
         raise ValueError(f"{first}: it is a setting of {SAMPLE}; write those of {strategy} under [settings]")
     if not isinstance(own, Mapping):

@@ -8,7 +8,6 @@ each candle a hundred times.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final, NamedTuple
 
@@ -35,8 +34,7 @@ class _Step(NamedTuple):
     fall: float
 
 
-@dataclass(frozen=True, slots=True)
-class Bars:
+class Bars(NamedTuple):
     """Oldest first. Those of pairs have one entry fewer than there are candles. Prices in quote per base, volumes in base."""
 
     closes: tuple[float, ...]
@@ -91,9 +89,9 @@ def _step(before: Candle, after: Candle) -> _Step:
     high, low = float(after.high), float(after.low)
     up, down = high - float(before.high), float(before.low) - low
     return _Step(
-        gain=max(close - closed, 0.0),
-        loss=max(closed - close, 0.0),
-        true_range=max(high, closed) - min(low, closed),
-        rise=up if up > down and up > 0 else 0.0,
-        fall=down if down > up and down > 0 else 0.0,
+        close - closed if close > closed else 0.0,
+        closed - close if closed > close else 0.0,
+        (high if high > closed else closed) - (low if low < closed else closed),
+        up if up > down and up > 0 else 0.0,
+        down if down > up and down > 0 else 0.0,
     )

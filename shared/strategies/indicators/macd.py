@@ -25,7 +25,12 @@ def macd_histogram(closes: Sequence[float], fast: int, slow: int, signal: int) -
         lines.append(fast_average - slow_average)
     average = fsum(lines) / signal
     previous = histogram = lines[-1] - average
-    for close in closes[begun:]:
+    latest = max(begun, len(closes) - 2)
+    for close in closes[begun:latest]:  # of these only the averages are needed, and most candles are among them
+        fast_average += fast_weight * (close - fast_average)
+        slow_average += slow_weight * (close - slow_average)
+        average += signal_weight * (fast_average - slow_average - average)
+    for close in closes[latest:]:
         fast_average += fast_weight * (close - fast_average)
         slow_average += slow_weight * (close - slow_average)
         above = fast_average - slow_average - average

@@ -5,10 +5,9 @@ Most candles are decided by a rule or two, so that computing all indicators for 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
-from functools import cached_property
-from typing import Final
+from typing import Any, Final, Generic, TypeVar
 
 from shared.domain.values.money import ZERO
 from shared.strategies.indicators import (
@@ -29,6 +28,20 @@ from shared.venues.port import Candle
 _ROUNDING: Final = 1e-12
 """Relative: floats nearer than this differ by rounding alone. A market that does not move must not look like a falling one."""
 
+_Value = TypeVar("_Value")
+
+
+class _once(Generic[_Value]):  # noqa: N801  # a decorator
+    """A property that is computed once: `cached_property` without its lock, which costs as much as a cheap indicator."""
+
+    def __init__(self, compute: Callable[[Any], _Value]) -> None:
+        self._compute = compute
+        self._name = compute.__name__
+
+    def __get__(self, reading: Reading, owner: type[Reading]) -> _Value:
+        value = reading.__dict__[self._name] = self._compute(reading)
+        return value
+
 
 class Reading:
     """One symbol at one candle. Indicators are floats; volumes, and what a stop is computed from, are `Decimal`."""
@@ -42,67 +55,67 @@ class Reading:
         self.close = bars.closes[-1]
         self._bars = bars
 
-    @cached_property
+    @_once
     def ema_fast(self) -> float:
         """The fast EMA, quote per base."""
         return ema(self._bars.closes, self.settings.ema_fast)
 
-    @cached_property
+    @_once
     def ema_middle(self) -> float:
         """The middle EMA, quote per base."""
         return ema(self._bars.closes, self.settings.ema_middle)
 
-    @cached_property
+    @_once
     def ema_slow(self) -> float:
         """The slow EMA, quote per base."""
         return ema(self._bars.closes, self.settings.ema_slow)
 
-    @cached_property
+    @_once
     def vwap(self) -> float | None:
         """The VWAP of the window, quote per base; None if nothing was traded."""
         return vwap(self._bars)
 
-    @cached_property
+    @_once
     def rsi(self) -> Latest:
         """The RSI, 0 to 100."""
         return rsi(self._bars, self.settings.rsi_length)
 
-    @cached_property
+    @_once
     def histogram(self) -> Latest:
         """The MACD histogram, quote per base."""
         return macd_histogram(
             self._bars.closes, self.settings.macd_fast, self.settings.macd_slow, self.settings.macd_signal
         )
 
-    @cached_property
+    @_once
     def adx(self) -> float:
         """The ADX, 0 to 100."""
         return adx(self._bars, self.settings.adx_length)
 
-    @cached_property
+    @_once
     def atr(self) -> float:
         """The ATR, quote per base."""
         return atr(self._bars, self.settings.atr_length)
 
-    @cached_property
+    @_once
     def swing_low(self) -> Decimal:
         """The lowest price of the newest candles, quote per base."""
         return swing_low(self.candles, self.settings.swing_candles)
 
-    @cached_property
+    @_once
     def volume_ok(self) -> bool:
         """Whether the last candle was traded as much as the two means ask for."""
         settings = self.settings
         short = self._volume_at_least(settings.volume_short_pct, self.candles[-settings.volume_short :])
         return short and self._volume_at_least(settings.volume_long_pct, self.candles[-settings.volume_long :])
 
-    @cached_property
+    @_once
     def trigger_volume_ok(self) -> bool:
         """Whether the last candle was traded as much as those just before it ask for."""
         before = self.candles[-1 - self.settings.trigger_volume : -1]
         return self._volume_at_least(self.settings.trigger_volume_pct, before)
 
-    @cached_property
+    @_once
     def fast_below_middle(self) -> Sequence[bool]:
         """Whether the fast EMA was below the middle one, at each candle from the middle one's first value on."""
         middle = ema_series(self._bars.closes, self.settings.ema_middle)
@@ -116,7 +129,7 @@ class Reading:
     def _volume_at_least(self, percent: Decimal, candles: Sequence[Candle]) -> bool:
         """Return whether the last volume is so many per cent of the mean of these, and not zero. Without a division: exact."""
         volume = self.last.volume
-        mean_times_count = sum((candle.volume for candle in candles), ZERO)
+        mean_times_count = sum([candle.volume for candle in candles], ZERO)
         return volume > 0 and volume * len(candles) * 100 >= percent * mean_times_count
 
 

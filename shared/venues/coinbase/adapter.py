@@ -57,6 +57,7 @@ class CoinbaseVenue:
     furthest_deadline_ms = 120_000
     """A token lives two minutes at most (C2)."""
     replays = True
+    stops_at_market = False
 
     def __init__(
         self,
@@ -222,11 +223,22 @@ class CoinbaseVenue:
 def _request(order: OrderRequest, product_id: str) -> Mapping[str, Any]:
     """Return the content of an order: a limit goes out as immediate-or-cancel or rests, without one it is a market order by base.
 
-    Configurations: C8, C30.
+    A stop sells by its limit once it is reached. Configurations: C8, C30.
     """
     size = plain(order.size.amount)
     configuration: dict[str, Any] = {"market_market_ioc": {"base_size": size}}
-    if order.limit_price is not None:
+    if order.stop_price is not None:
+        if order.limit_price is None:
+            raise ValueError("Coinbase has no stop at market")  # never a sale at once instead
+        configuration = {
+            "stop_limit_stop_limit_gtc": {
+                "base_size": size,
+                "limit_price": plain(order.limit_price.amount),
+                "stop_price": plain(order.stop_price.amount),
+                "stop_direction": "STOP_DIRECTION_STOP_DOWN",
+            }
+        }
+    elif order.limit_price is not None:
         limit = plain(order.limit_price.amount)
         configuration = {"sor_limit_ioc": {"base_size": size, "limit_price": limit}}
         if order.rests:
@@ -244,7 +256,7 @@ def _differs(asked: Row, row: Row) -> bool:
     """Return whether an order has another kind, size or limit than was asked for."""
     try:
         (kind, fields), (named, found) = order_rows.configuration(asked), order_rows.configuration(row)
-        amounts = [name for name in fields if name != "post_only"]
+        amounts = [name for name in fields if name not in {"post_only", "stop_direction"}]
         return named != kind or any(decimal(fields[name]) != decimal(found[name]) for name in amounts)
     except UNREADABLE:
         return True

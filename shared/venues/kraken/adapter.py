@@ -62,6 +62,7 @@ class KrakenVenue:
     furthest_deadline_ms = 60_000
     """docs.kraken.com, Add Order: `deadline` lies at most 60 s ahead."""
     replays = False
+    stops_at_market = True
 
     def __init__(
         self,
@@ -259,7 +260,11 @@ class KrakenVenue:
             "deadline": _rfc3339(deadline),
             "oflags": "fciq",  # the fee in quote on both sides, so that what is bought is what can be sold
         }
-        if order.limit_price is not None:
+        if order.stop_price is not None:
+            params |= {"ordertype": "stop-loss", "price": plain(order.stop_price.amount)}
+            if order.limit_price is not None:
+                params |= {"ordertype": "stop-loss-limit", "price2": plain(order.limit_price.amount)}
+        elif order.limit_price is not None:
             params |= {"ordertype": "limit", "price": plain(order.limit_price.amount)}
             params["timeinforce"] = "GTC" if order.rests else "IOC"
         if order.post_only:

@@ -445,7 +445,7 @@ async def test_38_what_is_no_resting_limit_order_does_not_say_that_it_rests(benc
 
 
 async def test_39_a_resting_order_needs_a_limit_and_only_such_a_one_can_be_post_only() -> None:
-    with pytest.raises(ValueError, match="limit order can rest"):
+    with pytest.raises(ValueError, match="can rest"):
         replace(request(_id()), rests=True)
     with pytest.raises(ValueError, match="post-only"):
         replace(request(_id(), limit="1"), post_only=True)

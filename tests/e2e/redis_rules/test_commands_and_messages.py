@@ -52,6 +52,7 @@ def hook() -> Iterator[Webhook]:
 def stack(tmp_path: Path) -> Iterator[GuardedStack]:
     with GuardedStack(tmp_path, ["alice"], user_settings=LADDER) as stack:
         stack.price("BTC/USD", "60000")
+        (stack.config / "strategy.toml").write_text('strategy = "sma-cross"\n')  # it trades, and so uses all its rights
         stack.open_account("master", USD=10_000)
         stack.open_account("alice", USD=5_000)
         yield stack

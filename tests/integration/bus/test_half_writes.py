@@ -25,6 +25,7 @@ ORDER: Final = keys.order("alice", "o1")
 ORDERS, REPORTS = keys.orders("alice"), keys.reports("alice")
 POSITIONS, RISK = keys.positions("alice", "kraken"), keys.risk("alice", "kraken")
 TOTALS: Final = keys.totals("alice", "kraken")
+CORRECTIONS: Final = keys.book_corrections("alice", "kraken")
 PRICES: Final = keys.prices("kraken")
 NONCE: Final = keys.nonce("alice", "fp")
 ENTRY: Final = "5-0"
@@ -76,8 +77,8 @@ CALLS: Final[Mapping[str, Call]] = {
     "next_nonce": Call([FENCE, NONCE], [TOKEN, 1, 5], [_FENCE]),
     "put_back": Call([ORDERS, keys.dead(ORDERS)], [GROUP, ENTRY, "1-0"], _STREAM),
     "move_position": Call(
-        [FENCE, POSITIONS],
-        [TOKEN, "XDG/USD", "{}", "DOGE/USD", "", "{}"],
+        [FENCE, POSITIONS, CORRECTIONS],
+        [TOKEN, "XDG/USD", "{}", "DOGE/USD", "", "{}", "XDG/USD swing", "-1"],
         [_FENCE, ("HSET", POSITIONS, "XDG/USD", "{}")],
     ),
     "put_fields": Call([FENCE, POSITIONS, RISK], [TOKEN, 1, "BTC/USD", "{}", 2, "pnl", "1"], [_FENCE]),

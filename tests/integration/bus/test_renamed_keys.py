@@ -50,6 +50,7 @@ STAYS: Final[dict[Key, str]] = {
     keys.stopouts: STREAM,
     keys.stage_moves: STREAM,
     keys.order: HASH,
+    keys.book_corrections: HASH,  # of the books under the old name, which their reports do not cover under the new one
     keys.fence: TEXT,  # counters never fall
 }
 """History: what was decided, traded and reported under the old name."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -145,6 +146,14 @@ async def test_the_masters_cash_is_what_it_was_before_the_entry(
     await Records(bus).write_account(an_account("master", cash=known, as_of=as_of))
     (alice,) = await read(bus, a_policy(sizing=BY_CASH))
     assert alice.master_cash == before
+
+
+async def test_the_cash_of_a_further_master_is_that_of_its_own_account(bus: Bus) -> None:
+    await Records(bus).write_account(an_account("master", cash=usd(8000), as_of=NOW - 1))
+    await Records(bus).write_account(an_account("master.swing", cash=usd(500), as_of=NOW - 1))
+    signal = replace(an_entry(), owner="master.swing", master="swing")
+    (alice,) = await FollowerReader(bus, clock).followers(signal, [a_policy(sizing=BY_CASH)])
+    assert alice.master_cash == usd(500)
 
 
 async def test_a_master_of_whom_nothing_is_known_has_no_cash(bus: Bus) -> None:

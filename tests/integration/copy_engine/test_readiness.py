@@ -11,7 +11,7 @@ from services.copy_engine.readiness import Readiness, read_readiness, wait_until
 from shared.bus.connection import Bus
 from shared.bus.records import Records
 from shared.bus.streams import Entry
-from shared.domain.account import AccountState
+from shared.domain.account import FIRST_CONNECT, AccountState
 from tests.support.examples import a_policy, an_account
 
 Emit = Callable[..., Awaitable[Entry]]
@@ -126,3 +126,13 @@ async def test_nobody_is_waited_for_where_all_users_are_parked(bus: Bus, records
         await records.mark_account(policy.user, "kraken", AccountState.PARKED, "no key")
     readiness = await wait_until_open(bus, records, [ALICE, BOB], clock(0.0, 0.0), print)
     assert readiness.parked == ("alice", "bob")
+
+
+async def test_a_further_account_of_a_master_is_waited_for_too(bus: Bus) -> None:
+    records = Records(bus)
+    await records.mark_account("master", "kraken", AccountState.READY, "")
+    await records.note_further_master("swing", "kraken")
+    await records.mark_account("master.swing", "kraken", AccountState.CONNECTING, FIRST_CONNECT)
+    assert not (await read_readiness(bus, records, [ALICE])).master
+    await records.mark_account("master.swing", "kraken", AccountState.PARKED, "its key is refused")
+    assert (await read_readiness(bus, records, [ALICE])).master

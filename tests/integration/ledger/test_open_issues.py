@@ -70,3 +70,11 @@ async def test_a_mirrored_order_is_listed_while_its_outcome_is_unknown_and_not_w
         await bus.do("HSET", keys.order("alice", mirror.decision.id), "state", state)
         listed.append([each.order_id for each in await read_unresolved(bus, ["alice", "bob"])])
     assert listed == [[], [], [mirror.decision.id], [mirror.decision.id]]
+
+
+async def test_a_stop_of_the_masters_that_rests_at_the_venue_is_no_issue_and_one_whose_send_is_unknown_is(
+    bus: Bus,
+) -> None:
+    for name, state, stop in (("1", "accepted", "57000"), ("2", "unknown", "57000"), ("3", "accepted", "")):
+        await bus.do("HSET", keys.order("master", name), "state", state, "sent_at", name, "stop_price", stop)
+    assert [each.order_id for each in await read_unresolved(bus, ["master"])] == ["2", "3"]

@@ -23,6 +23,8 @@ from services.master_strategy.fills.signal_emitter import SignalEmitter
 from services.master_strategy.fills.stream_trust import StreamTrust
 from services.master_strategy.plugins.runner import open_runner
 from services.master_strategy.session import SEND_PATIENCE_MS
+from services.master_strategy.stops.resting_stops import RestingStops
+from services.master_strategy.stops.venue_stops import VenueStops
 from services.master_strategy.trading.cycle import Cycle
 from services.master_strategy.trading.exit_watch import ExitWatch
 from services.master_strategy.trading.exits import Exits
@@ -81,6 +83,7 @@ class Run:
     faults: Faults
     crash_points: CrashPoints
     trust: StreamTrust
+    stops: RestingStops
     stream: StreamedOrders | None = None
     """What the account's private stream shows, if a test has opened it."""
 
@@ -177,6 +180,7 @@ class Run:
             clock=clock,
             tasks=tasks,
             new_id=lambda: str(uuid4()),
+            stops=self.stops,
             hooks=hooks,
         )
 
@@ -184,7 +188,8 @@ class Run:
         self, trader: Trader, *, live: bool = False, number: int = 0, exits: Exits | None = None, **settings: object
     ) -> Cycle:
         """A cycle of one of the strategies, by default the sample on bitcoin alone."""
-        chosen = StrategySettings.model_validate({"symbols": ["BTC/USD"], **settings})
+        one = {} if "strategies" in settings else {"strategy": "sma-cross"}
+        chosen = StrategySettings.model_validate({"symbols": ["BTC/USD"], **one, **settings})
         slot = chosen.slots()[number]
         return Cycle(
             venue=self.venue,
@@ -200,11 +205,24 @@ class Run:
             live=live,
         )
 
-    def exits(self, trader: Trader) -> Exits:
+    def exits(self, trader: Trader, stops: VenueStops | None = None) -> Exits:
         """The sales of a trader, at market."""
-        return Exits(book=self.book, mirror=self.mirror, trader=trader, slippage_bps=None)
+        return Exits(book=self.book, mirror=self.mirror, trader=trader, slippage_bps=None, stops=stops)
 
-    def exit_watch(self, trader: Trader, exits: Exits | None = None) -> ExitWatch:
+    def venue_stops(self, trader: Trader, *, enabled: bool = True) -> VenueStops:
+        """The stops that rest at the venue."""
+        return VenueStops(
+            venue=self.venue,
+            book=self.book,
+            mirror=self.mirror,
+            trader=trader,
+            store=self.store,
+            stops=self.stops,
+            clock=self.time.clock(),
+            enabled=enabled,
+        )
+
+    def exit_watch(self, trader: Trader, exits: Exits | None = None, stops: VenueStops | None = None) -> ExitWatch:
         """The watch over the exit plans of all that is held."""
         return ExitWatch(
             venue=self.venue.name,
@@ -214,6 +232,7 @@ class Run:
             records=self.records,
             master=self.master,
             clock=self.time.clock(),
+            stops=stops,
         )
 
 
@@ -229,6 +248,8 @@ class Rig:
     faults: Faults = field(default_factory=Faults)
     crash_points: CrashPoints = field(default_factory=CrashPoints)
     baseline: Baseline = Baseline.SEPARATE
+    keeps_stops: bool = False
+    """Whether `stop_at_venue` is on."""
     at: str = VenueName.KRAKEN
 
     def __post_init__(self) -> None:
@@ -252,6 +273,7 @@ class Rig:
         await mirror.connect()
         book = await open_book(master, signals, at, faults=self.faults, now=self.time.now)
         holdings = await read_holdings(self.bus, at)
+        stops = RestingStops(venue, clock, self.faults, wanted=self.keeps_stops)
         check = AccountCheck(
             book=book,
             mirror=mirror,
@@ -260,6 +282,7 @@ class Rig:
             venue=at,
             baseline=self.baseline,
             apart={coin: each.apart.amount for coin, each in holdings.items()},
+            locked=stops.lock,
         )
         copies = OwnCopies(self.bus, at, clock, self.faults)
         emitter = SignalEmitter(
@@ -309,6 +332,7 @@ class Rig:
             self.faults,
             self.crash_points,
             trust,
+            stops,
         )
 
     def open_venue(self, nonces: NonceCounter) -> FakeVenue:

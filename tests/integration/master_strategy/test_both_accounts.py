@@ -23,6 +23,7 @@ from shared.bus.lease import Lease, acquire
 from shared.bus.nonce import NonceCounter
 from shared.bus.records import Records
 from shared.bus.signals import SignalLog
+from shared.config.strategy_choice import strategy_venue
 from shared.contracts import keys
 from shared.contracts.heartbeat import Phase
 from shared.contracts.messages import SignalMessage
@@ -93,7 +94,7 @@ class TwoAccounts:
                 lease=lease,
                 venue=venue,
                 nonces=nonces,
-                settings=self.settings.at(name, VENUES),
+                settings=self.settings.of_account(traded=name == strategy_venue(self.settings.venue, VENUES)),
                 state=state,
                 faults=self.heartbeat.faults,
                 clock=self.clock,
@@ -282,7 +283,7 @@ async def test_a_lost_order_of_a_predecessor_that_arrives_late_is_not_bought_aga
         lease=lease,
         venue=FakeVenue(market, account, clock=time, name=COINBASE),
         nonces=None,
-        settings=StrategySettings.model_validate({"symbols": [str(BTC)]}),
+        settings=StrategySettings.model_validate({"strategy": "sma-cross", "symbols": [str(BTC)]}),
         state=MasterState(heartbeat).of(COINBASE),
         clock=time.clock(),
         new_id=lambda: str(uuid4()),

@@ -15,7 +15,7 @@ from tests.support.paper_control import WORDS
 from tests.support.processes import Service, wait_for
 from tests.support.stack import Stack
 
-_FAST = 'symbols = ["BTC/USD", "ETH/USD"]\nentry_gap_seconds = 0\npoll_seconds = 0.2\n'
+_FAST = 'strategy = "sma-cross"\nsymbols = ["BTC/USD", "ETH/USD"]\nentry_gap_seconds = 0\npoll_seconds = 0.2\n'
 
 
 at_each_venue = pytest.mark.parametrize("venue", VENUES)

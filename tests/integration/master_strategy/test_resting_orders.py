@@ -241,13 +241,15 @@ async def test_an_order_that_a_stream_shows_first_is_emitted_after_all_open_orde
     run = await rig.start()
     resting = watch(rig, run)
     seen: list[object] = []
-    emit = resting._orders.emit
+    log = resting._orders
+    assert log is not None
+    emit = log.emit
 
     async def note_and_emit(order: MasterOrder) -> str | None:
         seen.append(await rig.bus.do("HGET", keys.masters_resting(rig.at), "as_of"))
         return await emit(order)
 
-    resting._orders.emit = note_and_emit  # type: ignore[method-assign]
+    log.emit = note_and_emit  # type: ignore[method-assign]
     running = asyncio.create_task(resting.run())
     try:
         for limit in ("59000", "58000"):

@@ -5,9 +5,10 @@ from __future__ import annotations
 from decimal import Decimal
 
 from shared.bus.connection import Bus
+from shared.bus.master_places import read_master_places
 from shared.bus.records import Records
 from shared.contracts import keys
-from shared.domain.account import MASTER
+from shared.domain.account import MASTER, master_owner
 from shared.domain.limits.policy import FollowedMaster, UserPolicy
 from shared.domain.position import MAIN, Position
 from shared.domain.values.venue import VENUES
@@ -112,3 +113,47 @@ async def test_the_main_book_of_a_venue_whose_master_has_a_name_now_is_not_compa
     assert [(each.master, each.stray, each.held) for each in await found(bus, a_policy("alice"))] == [
         ("kraken", False, btc("0.04"))
     ]
+
+
+async def test_a_book_of_a_further_master_is_compared_with_its_own_account_at_the_same_venue(bus: Bus) -> None:
+    await master_at(bus, "kraken", size="0.1")
+    owner = master_owner("swing")
+    await Records(bus).note_further_master("swing", "kraken")
+    account = {"v": "1", "state": "ready", "currency": "USD", "equity": "10000", "cash": "10000", "as_of": str(NOW)}
+    await bus.do("HSET", keys.account(owner, "kraken"), *[part for pair in account.items() for part in pair])
+    await Records(bus).write_position(owner, "kraken", Position(BTC_USD, btc("0.4"), usd(1), NOW, NOW))
+    await Records(bus).write_account(an_account("alice"))
+    policy = a_policy("alice", masters=(FollowedMaster("swing", "kraken", Decimal(20)),))
+    await hold(bus, main="0.05", swing="0.02")
+    rows = [
+        each
+        for who, venue in await read_master_places(bus)
+        for each in await read_drifts(bus, [policy], venue, {}, who)
+    ]
+    assert [(each.master, each.target, each.held, each.stray) for each in rows] == [
+        ("kraken", btc("0.05"), btc("0.05"), False),
+        ("swing", btc("0.04"), btc("0.02"), False),
+    ]
+
+
+async def test_the_audit_shows_how_far_books_are_proven_and_what_is_not_accounted_for(
+    bus: Bus, redis_server: RedisServer
+) -> None:
+    report = {"v": "1", "id": "r1", "order_id": "o1", "user": "alice", "venue": "kraken", "symbol": "BTC/USD"}
+    report |= {"side": "buy", "kind": "entry", "outcome": "filled", "filled_size": "0.02", "master": "swing"}
+    await bus.do("XADD", keys.reports("alice"), "*", *[part for pair in report.items() for part in pair])
+    await bus.do("HSET", keys.book_corrections("alice", "kraken"), "BTC/USD swing", "-0.005")
+    await hold(bus, main="0.04", swing="0.015")
+    right = await ops(redis_server.url, "audit", "--no-venue", "--json")
+    assert (right.code, right.json["books"]) == (
+        0,
+        {"checked": 1, "equal": 1, "open": 0, "uncovered": 0, "differs": 0},
+    )
+    (row,) = right.json["books_corrected"]
+    assert (row["user"], row["master"], row["corrected"], row["difference"]) == ("alice", "swing", "-0.005", "0")
+    await hold(bus, main="0.04", swing="0.05")
+    wrong = await ops(redis_server.url, "audit", "--no-venue", COLUMNS="200")
+    assert wrong.code == 1
+    shown = " ".join(wrong.out.split())
+    for words in ("Books of named masters", "differs", "0.035 is not accounted for", "not attributed"):
+        assert words in shown

@@ -119,3 +119,16 @@ def test_an_account_that_is_parked_tells_why_and_is_not_called(stack: Stack) -> 
 def test_a_user_who_does_not_exist_is_refused(stack: Stack) -> None:
     ran = run_ops(stack, "doctor", "alcie")
     assert (ran.code, ran.err) == (2, "ops: alcie: there is no such user (known: alice)\n")
+
+
+def test_a_further_account_of_the_master_is_checked_by_the_name_of_its_key(stack: Stack) -> None:
+    (stack.config / "masters").mkdir()
+    (stack.config / "masters" / "swing.toml").write_text('venue = "kraken"\nkey = "bot-1"\n')
+    open_account(stack, "master.bot-1")
+    ran = run_ops(stack, "doctor", "--master", "--json")
+    assert [(each["user"], each["venue"]) for each in ran.json["accounts"]] == [("master.swing", "kraken")]
+    assert findings(ran)["withdraw"] == ("ok", "may neither withdraw nor transfer")
+    clean(stack, ran)
+    del stack.keys["master.bot-1"]
+    missing = run_ops(stack, "doctor", "--master", "--json")
+    assert "KRAKEN_MASTER_BOT_1_API_KEY is not set" in missing.out

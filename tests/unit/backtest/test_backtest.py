@@ -73,6 +73,14 @@ def test_a_days_equity_is_that_of_its_last_close_whatever_the_next_day_opens_wit
     assert [instant - START for instant in result.instants] == [0, 288 * STEP, 290 * STEP]
 
 
+def test_the_wait_for_a_candle_to_settle_changes_no_decision_and_no_fill() -> None:
+    """A close stands for the decision after the wait: the candles that decide are the same, and the fill is the next open."""
+    closes = [100 + number % 7 - number % 3 for number in range(200)]
+    run = scenario(SmaCross(SmaCrossSettings(fast=2, slow=4)), {BTC: flat_candles(*closes)}, users=[user("alice", 500)])
+    waits = scenario(run.master.strategies[0].frame.strategy, run.candles, users=run.users, caps=Caps(settle_seconds=6))
+    assert run_backtest(run) == run_backtest(waits)
+
+
 def test_an_entry_does_not_wait_for_a_late_candle_and_an_exit_does() -> None:
     late = [candle(0, 100, 100, 100, 100), candle(3, 100, 100, 100, 100)]
     (master,) = run_backtest(scenario(Scripted({0: [BUY]}), {BTC: late})).accounts

@@ -20,6 +20,10 @@ BTC = Symbol("BTC", "USD")
 FIRST = Candle(1_700_000_100_000, D("10"), D("12.5"), D("9.1"), D("11"), D("3.25"))
 SECOND = Candle(1_700_000_400_000, D("11"), D("11"), D("10"), D("10.5"), D("0"))
 KRAKEN = "1700000100,10,12.5,9.1,11,3.25,4\n1700000400,11,11,10,10.5,0,0\n"
+SIX = "time, open, high, low, close, volume"
+NO_COLUMN_KNOWN = f":1: the header names no {SIX}; it must have {SIX}, in any order"
+AS_COINBASES = " (read as time, low, high, open, close, volume: if the columns are others, name them in a first line)"
+AS_KRAKENS = f" (read as {SIX}, trades: if the columns are others, name them in a first line)"
 COINBASE = "1700000400,10,11,11,10.5,0\n1700000100,9.1,12.5,10,11,3.25\n"
 
 
@@ -62,18 +66,35 @@ def test_only_candles_that_begin_within_the_period_are_read(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        (KRAKEN + "1700000700,10,9,8,9,1,1\n", ":3: low, open, close and high contradict one another"),
+        (KRAKEN + "1700000700,10,9,8,9,1,1\n", ":3: low, open, close and high contradict one another" + AS_KRAKENS),
         (KRAKEN + "1700000700,10,12,8,,1,1\n", ":3: a price or volume is not a number"),
         (KRAKEN + "1700000700,10,12,8\n", ":3: a price or volume is not a number"),
         (KRAKEN + "1700000700,10,NaN,8,9,1,1\n", ":3: a price or volume is not a number"),
-        (KRAKEN + "1700000700,10,12,0,9,1,1\n", ":3: low, open, close and high contradict one another"),
+        (KRAKEN + "1700000700,10,12,0,9,1,1\n", ":3: low, open, close and high contradict one another" + AS_KRAKENS),
         (KRAKEN + "1700000700,10,Infinity,8,9,1,1\n", ":3: a price or volume is not usable"),
         (KRAKEN + "1700000700,10,12,8,9,-1,1\n", ":3: a price or volume is not usable"),
         (KRAKEN + "1700000701,10,12,8,9,1,1\n", ":3: 1700000701 is not the start of a candle of 5 minutes"),
-        (KRAKEN + "2023-11-14,10,12,8,9,1,1\n", ":3: no unix time in seconds"),
+        (KRAKEN + "2023-11-14,10,12,8,9,1,1\n", ":3: no unix time in seconds (got '2023-11-14')"),
         (KRAKEN + "1700000400,10,12,8,9,1,1\n", ":3: the candles are not in the order of time"),
-        ("1700000100,1,2\n", ":1: 3 columns; without a header Kraken's files have 7, Coinbase's 6"),
-        ("time,open,high,low\n", ":1: the header names no close, volume"),
+        (
+            "1700000100,1,2\n",
+            ":1: 3 columns; without a header Kraken's files have 7, Coinbase's 6; name them in a first line",
+        ),
+        (
+            "time,open,high,low\n",
+            ":1: the header names no close, volume; it must have time, open, high, low, close, volume, in any order",
+        ),
+        ("time;open\n", ":1: one column only; columns are separated by commas"),
+        (
+            "https://example.invalid/download?a=b,c\nunix,open\n",
+            NO_COLUMN_KNOWN,
+        ),
+        ("1700000100000,10,12,8,9,1,1\n", ":1: the time must be in seconds, not in milliseconds (got 1700000100000)"),
+        ("2023-11-14T22:15,10,12,8,9,1,1\n", ":1: no unix time in seconds (got '2023-11-14T22:15')"),
+        (
+            "1700000100,10,12.5,9.1,11,3.25\n",
+            ":1: low, open, close and high contradict one another" + AS_COINBASES,
+        ),
     ],
 )
 def test_what_is_wrong_names_file_and_line(tmp_path: Path, text: str, why: str) -> None:
@@ -102,8 +123,13 @@ def test_a_pair_is_found_under_the_names_of_both_venues(tmp_path: Path) -> None:
 
 
 def test_a_folder_must_have_one_file_per_pair(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match=r"no candles of BTC/USD of 5 min: none of XBTUSD_5.csv"):
+    with pytest.raises(ConfigurationError, match=r"none of XBTUSD_5.csv, .*; there is no .csv file"):
         read_folder(tmp_path, [BTC], 5, ALL)
+    one = write(tmp_path, KRAKEN, "XBTUSD_1.csv")
+    with pytest.raises(ConfigurationError, match=r"no candles of BTC/USD of 5 min: .*; there are XBTUSD_1.csv"):
+        read_folder(tmp_path, [BTC], 5, ALL)
+    with pytest.raises(ConfigurationError, match=rf"give the folder in which it is, {tmp_path}"):
+        read_folder(one, [BTC], 5, ALL)
     write(tmp_path, KRAKEN)
     write(tmp_path, COINBASE, "BTC-USD_5.csv")
     with pytest.raises(ConfigurationError, match=r"two files for BTC/USD: XBTUSD_5.csv and BTC-USD_5.csv"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from decimal import Decimal
 from html import escape
 from html.parser import HTMLParser
@@ -12,10 +13,22 @@ import pytest
 
 from shared.backtest.backtest import run_backtest
 from shared.backtest.fill_model import FillModel
-from shared.backtest.report.assumptions import NOT_MODELLED, Setting, assumed
+from shared.backtest.report.assumptions import NOT_MODELLED, Gaps, Setting, assumed
 from shared.backtest.report.chart import Line, line_chart
 from shared.backtest.report.html_file import backtest_html
-from shared.backtest.report.views import COLUMNS, CSV_COLUMNS, as_json, csv_rows, figure_rows, fill_rows, skip_rows
+from shared.backtest.report.views import (
+    CSV_COLUMNS,
+    LEAST_DAYS,
+    RATIO_COLUMNS,
+    as_json,
+    csv_rows,
+    fill_rows,
+    money_columns,
+    money_rows,
+    notes_of,
+    ratio_rows,
+    skip_rows,
+)
 from shared.backtest.results.result import BacktestResult
 from shared.domain.values.money import ONE
 from shared.strategies.port import Enter, Exit, Intent
@@ -23,7 +36,9 @@ from tests.support.backtests import BTC, STEP, Scripted, flat_candles, scenario,
 
 D = Decimal
 FILLS = FillModel(D(5), D(2))
-SETTING = Setting(("<sma>",), ("BTC/USD",), 5, "seed 7", {"kraken": D("0.004")}, FILLS, gaps=3)
+SETTING = Setting(
+    ("<sma>",), ("BTC/USD",), 5, "seed 7", {"kraken": D("0.004")}, FILLS, Gaps(3, "2 of BTC/USD from 2025-01-02 03:00")
+)
 VOID = {"meta"}
 
 
@@ -84,7 +99,8 @@ def test_the_equity_has_a_row_per_day_and_the_start(result: BacktestResult) -> N
 
 
 def test_rows_have_a_cell_per_column(result: BacktestResult) -> None:
-    assert {len(row) for row in figure_rows(result)} == {len(COLUMNS)}
+    assert {len(row) for row in money_rows(result)} == {len(money_columns(result))}
+    assert {len(row) for row in ratio_rows(result)} == {len(RATIO_COLUMNS)}
     assert {len(row) for row in csv_rows(result)} == {len(CSV_COLUMNS)}
     assert [row[:3] for row in skip_rows(result)] == [
         ("carol", "entry", "below_minimum"),
@@ -104,8 +120,37 @@ def test_json_has_exact_money_and_no_number_that_json_lacks(result: BacktestResu
 
 def test_the_assumptions_state_the_numbers_of_the_run() -> None:
     text = " ".join(assumed(SETTING))
-    for part in ("5 bps", "2 bps more", "0.4 % at kraken", "3 candles are missing", "365 days a year"):
+    for part in (
+        "5 bps",
+        "2 bps more",
+        "0.4 % at kraken",
+        "3 candles are missing, the longest gap is 2 of BTC/USD",
+        "365 days a year",
+    ):
         assert part in text
+
+
+def test_amounts_have_their_currency_and_figures_per_year_need_a_month(result: BacktestResult) -> None:
+    assert money_columns(result)[1:3] == ("start USD", "end USD")
+    assert [row[1:4] for row in ratio_rows(result)] == [("-", "-", "-")] * 3
+    longer = replace(result, end=result.start + LEAST_DAYS * 288 * STEP)
+    assert "-" not in ratio_rows(longer)[0][1:4]
+
+
+def test_what_has_to_be_known_is_a_sentence(result: BacktestResult) -> None:
+    assert notes_of(result) == [
+        "Nothing was copied for carol: the reasons are under what was not done.",
+        "CAGR, Sharpe and Sortino are shown for 30 days or more; this run has 3.0.",
+    ]
+    assert escape(notes_of(result)[0]) in backtest_html(result, SETTING, result.end)
+    quiet = run_backtest(scenario(Scripted({}), {BTC: flat_candles(1, 2)}))
+    assert notes_of(quiet)[0] == "The master made no trade: the strategy decided no entry."
+    capped = run_backtest(
+        scenario(Scripted({0: [Enter(BTC, D("0.000001"), "up")]}), {BTC: flat_candles(60_000, 60_001)})
+    )
+    assert notes_of(capped)[0] == (
+        "The master made no trade: 1 entry was not made, for example: 0.00000016 BTC is below the venue's minimum of 0.00005 BTC."
+    )
 
 
 @pytest.mark.parametrize("values", [[0.0, 0.0], [0.0, -100.0, 12345.6], [1e-9, 2e-9]])

@@ -40,7 +40,10 @@ def test_a_blank_variable_is_one_that_is_not_set(env: pytest.MonkeyPatch) -> Non
 @pytest.mark.parametrize("name", ["SHOAL_MOOD", "SHOAL_MODE_", "SHOAL_"])
 def test_an_unknown_shoal_variable_is_named_with_those_that_are_known(env: pytest.MonkeyPatch, name: str) -> None:
     env.setenv(name, "live")
-    assert refusal() == f"unknown environment variable {name} (known: SHOAL_CONFIG, SHOAL_MODE, SHOAL_SECRETS)"
+    assert (
+        refusal()
+        == f"unknown environment variable {name} (known: SHOAL_CONFIG, SHOAL_MODE, SHOAL_SECRETS, SHOAL_STRATEGY)"
+    )
 
 
 @pytest.mark.parametrize("mode", ["Live", "real", "demo", "paper,live"])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Final
+from uuid import UUID, uuid5
 
 import pytest
 from hypothesis import given, strategies as st
@@ -12,7 +14,7 @@ from shared.contracts.fields import MalformedMessageError
 from shared.contracts.messages import OrderMessage, ReportMessage, SignalMessage
 from shared.contracts.plain_orders import read_decision
 from shared.domain.order import TERMINAL, Copy, Decision, Kind, OrderState, Side
-from shared.domain.signal import Signal, Source
+from shared.domain.signal import Signal, Source, signal_id
 from tests.support.examples import BTC_USD, a_copied_entry, an_entry, an_exit, btc, btc_price, usd
 
 ENTRY: Final = {
@@ -232,3 +234,19 @@ def test_what_is_noted_for_reports_alone_loses_no_signal_and_no_order(written: s
     assert SignalMessage.parse(signal).to_domain() == an_entry()
     order = {**OrderMessage.from_domain(a_copied_entry()).fields(), "multiplier": written}
     assert OrderMessage.parse(order).to_domain() == read_decision(order) == a_copied_entry()
+
+
+def test_the_owner_of_a_signal_is_written_for_a_further_account_alone() -> None:
+    usual = an_entry()
+    assert "owner" not in SignalMessage.from_domain(usual).fields()
+    further = replace(usual, owner="master.swing", master="swing")
+    fields = SignalMessage.from_domain(further).fields()
+    assert fields["owner"] == "master.swing"
+    assert SignalMessage.parse(fields).to_domain() == further
+    assert SignalMessage.parse(SignalMessage.from_domain(usual).fields()).to_domain() == usual
+
+
+def test_the_ids_of_signals_are_as_ever_and_a_further_account_has_others() -> None:
+    known = signal_id("kraken", "O1", btc("0.5"))
+    assert known == str(uuid5(UUID("8a1d2f0e-7d5c-5b58-9d5e-5f4f6b1c7a10"), "kraken:O1:0.5"))
+    assert len({known, *(signal_id("kraken", "O1", btc("0.5"), owner) for owner in ("master.a", "master.b"))}) == 3

@@ -320,7 +320,7 @@ def test_the_summary_counts_missing_double_and_disagreeing_apart() -> None:
     figures = AuditReport(1, ("alice",), ("alice",), tally, 0, venue_checked=True).summary()
     assert figures["ok"] is False
     shown = [figures[name] for name in ("missing", "duplicates", "disagreements", "dead_letters")]
-    assert shown == [3, 2, 6, 1]
+    assert shown == [3, 2, 7, 1]
     assert sum(int(str(count)) for count in shown) == len(FindingKind)
 
 

@@ -25,6 +25,7 @@ from shared.bus.master_account import MasterRecords
 from shared.bus.orders import OrderStore
 from shared.bus.records import Records
 from shared.bus.signals import SignalLog
+from shared.domain.account import MASTER
 from shared.domain.fault import Faults
 from shared.domain.master_account import Baseline, MasterHolding, UncopiedOrder
 from shared.domain.order import Kind, Side
@@ -45,6 +46,7 @@ class _Memory:
     """Everything that the watcher writes, and answers that nothing was written before."""
 
     remaining = 60.0
+    holder = owner = MASTER
 
     def __init__(self) -> None:
         self.signals: list[Signal] = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shutil
 from collections.abc import Sequence
 from decimal import Decimal
@@ -185,7 +186,7 @@ def test_a_wrong_option_is_named(words: tuple[str, ...], why: str) -> None:
     [
         ('strategy = "none"', 'strategy is "none": there is nothing to test'),
         ('symbols = ["BTC/EUR"]', "the minimums and steps of BTC/EUR at kraken are not known: leave it out"),
-        ("[settings]\nfast = 9", "settings: fast must be below slow"),
+        ('strategy = "sma-cross"\n[settings]\nfast = 9', "settings: fast must be below slow"),
         ("interval = 5", "interval is not a known setting"),
     ],
 )
@@ -208,6 +209,44 @@ def test_a_line_of_a_candle_file_is_named(tmp_path: Path) -> None:
     folder = write_candles(tmp_path / "candles", 30)
     file = folder / "XBTUSD_5.csv"
     file.write_text(file.read_text("utf-8") + "oops,1,1,1,1,1,1\n", "utf-8")
-    assert refused("--candles", str(folder)) == f"{file}:31: no unix time in seconds"
+    assert refused("--candles", str(folder)) == f"{file}:31: no unix time in seconds (got 'oops')"
     file.write_text("", "utf-8")
-    assert refused("--candles", str(folder)) == f"{folder}: no candles of BTC/USD in this period"
+    assert refused("--candles", str(folder)) == f"{folder}: no candles of BTC/USD in this period; the file is empty"
+
+
+def test_candles_of_another_time_are_said_to_be_there(tmp_path: Path) -> None:
+    folder = write_candles(tmp_path / "candles", 30)
+    found = refused("--candles", str(folder), "--from", "2026-01-01")
+    assert found.endswith(
+        "no candles of BTC/USD in this period; they are from 2025-01-01 00:00 to 2025-01-01 02:25 UTC"
+    )
+
+
+def test_candles_that_no_decision_can_be_made_of_are_refused(tmp_path: Path) -> None:
+    """The strategy needs 20 candles without a gap."""
+    short = write_candles(tmp_path / "short", 19)
+    assert refused("--candles", str(short)) == (
+        f"{short}: BTC/USD has 19 candles, at most 19 of them without a gap; the strategy needs 20 before it decides"
+    )
+    torn = write_candles(tmp_path / "torn", 600, gap=range(0, 600, 15))
+    assert "BTC/USD has 560 candles, at most 14 of them without a gap" in refused("--candles", str(torn))
+
+
+def test_a_gap_is_stated_with_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "300")
+    folder = write_candles(tmp_path / "candles", gap=(200, 300, 301, 302))
+    assert "4 candles are missing, the longest gap is 3 of BTC/USD from 2025-01-02 01:00 UTC" in ops(
+        "--candles", str(folder)
+    )
+
+
+@pytest.mark.parametrize("width", ["80", "100"])
+def test_no_number_is_broken_in_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch, width: str) -> None:
+    monkeypatch.setenv("COLUMNS", width)
+    shown = ops("--seed", "7", "--days", "31", "--balance", "1000000", "--user", "alice=5000")
+    assert re.search(
+        r"^master +1,000,000\.00 +[\d,]+\.\d\d +[+-]\d+\.\d\d +-?\d+\.\d\d +[\d,]+\.\d\d +\d[\d,]*$",
+        shown,
+        re.MULTILINE,
+    )
+    assert max(len(line.rstrip()) for line in shown.splitlines()) <= int(width)

@@ -120,6 +120,20 @@ def test_what_is_held_or_under_way_is_not_entered_again() -> None:
     assert _decide(_enter(BTC), pending=[Pending(BTC, SHARE)]).intents == ()
 
 
+def test_an_entry_answers_the_newest_candle_so_that_two_never_answer_one() -> None:
+    """Symbols are read one after the other: some right before a candle ends, some right after."""
+    candles = {BTC: rising(), ETH: rising(9)}
+    held = {BTC: Holding(btc("1"), Price(Decimal(100), BTC), 0)}
+    for symbol, passes in ((BTC, False), (ETH, True)):
+        context = Context(now=NOW, candles=candles, holdings={}, equity=usd("10000"))
+        decided = Frame(_Returns(_enter(symbol)), Caps(entry_gap_seconds=300)).decide(context, EntryHistory())
+        assert bool(decided.intents) is passes
+        assert decided.history.last_entry == (NOW if passes else None)
+    context = Context(now=NOW, candles=candles, holdings=held, equity=usd("10000"))
+    exits = [Exit(BTC, ONE, "test")]
+    assert _passed(Frame(_Returns(exits), Caps()).decide(context, EntryHistory())) == [BTC]
+
+
 def test_no_cap_holds_back_an_exit() -> None:
     caps: dict[str, Any] = {"max_positions": 0, "max_entries_per_day": 0, "entry_gap_seconds": 86_400}
     decided = _decide(

@@ -67,7 +67,7 @@ def test_a_class_states_its_candles_and_caps_and_the_file_has_the_last_word(tmp_
 @pytest.mark.parametrize(
     ("code", "says"),
     [
-        ("import nothing_like_this\n", "cannot be imported: No module named 'nothing_like_this'"),
+        ("import nothing_like_this\n", "cannot be imported: ModuleNotFoundError: No module named 'nothing_like_this'"),
         ("1 / 0\n", "cannot be imported: ZeroDivisionError: division by zero"),
         ("raise SystemExit(3)\n", "cannot be imported: SystemExit: 3"),
         ("class Mine\n", "cannot be imported: SyntaxError"),

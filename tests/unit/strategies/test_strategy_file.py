@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from shared.config.errors import ConfigurationError
+from shared.config.master_accounts import TradedAccount, master_accounts
 from shared.config.settings import Mode
 from shared.config.strategy_choice import read_strategy_choice
 from shared.domain.master_account import Baseline
 from shared.strategies.frame import Caps
 from shared.strategies.port import candles_needed
 from shared.strategies.settings import StrategySettings, load_strategy
-from shared.strategies.sma_cross import SmaCross, SmaCrossSettings
+from shared.strategies.sma_cross import SmaCrossSettings
 from shared.strategies.trend import Trend, TrendSettings
 from tests.unit.master_strategy.values import BTC
+
+SHIPPED = Path(__file__).parents[3] / "config"
+TREND_CAPS = Caps(
+    max_positions=8,
+    max_entries_per_day=30,
+    entry_gap_seconds=300,
+    max_exposure_pct=Decimal(80),
+    one_entry_per_cycle=True,
+    settle_seconds=6,
+)
+"""As `reference/strategy.md` describes them."""
 
 
 def _write(folder: Path, text: str) -> Path:
@@ -29,31 +42,60 @@ def test_a_missing_file_means_the_defaults(tmp_path: Path) -> None:
     assert [str(symbol) for symbol in settings.symbols] == ["BTC/USD", "ETH/USD", "SOL/USD"]
     [slot] = settings.slots()
     strategy = slot.build()
-    assert isinstance(strategy, SmaCross)
-    assert (slot.name, slot.share, slot.caps, slot.interval_minutes) == ("sma-cross", Decimal(1), Caps(), 1)
-    assert strategy.needs == 8
+    assert isinstance(strategy, Trend)
+    assert (slot.name, slot.share, slot.caps, slot.interval_minutes) == ("trend", Decimal(1), TREND_CAPS, 5)
+    assert strategy.needs == 100
+    assert read_strategy_choice(tmp_path, Mode.PAPER).name == "trend"
+
+
+def test_another_file_can_be_chosen_and_is_the_one_that_is_named_in_what_is_wrong(tmp_path: Path) -> None:
+    _write(tmp_path, 'strategy = "none"\n')
+    chosen = tmp_path / "demo.toml"
+    chosen.write_text('strategy = "sma-cross"\nvenue = "coinbase"\n')
+    assert load_strategy(tmp_path, Mode.PAPER, chosen).name == "sma-cross"
+    assert read_strategy_choice(tmp_path, Mode.PAPER, chosen).venue == "coinbase"
+    for refusing in (load_strategy, read_strategy_choice):
+        with pytest.raises(ConfigurationError, match=r"demo\.toml: SHOAL_MODE is live"):
+            refusing(tmp_path, Mode.LIVE, chosen)
+        with pytest.raises(ConfigurationError, match=r"gone\.toml: cannot be read"):
+            refusing(tmp_path, Mode.PAPER, tmp_path / "gone.toml")
 
 
 def test_the_file_that_ships_says_the_defaults() -> None:
-    shipped, default = load_strategy(Path(__file__).parents[3] / "config"), StrategySettings()
-    assert [slot.settings for slot in shipped.slots()] == [slot.settings for slot in default.slots()]
-    assert shipped.model_copy(update={"settings": {}}) == default
+    assert load_strategy(SHIPPED) == StrategySettings()
 
 
-def test_the_file_that_ships_names_the_interval_and_caps_of_trend(tmp_path: Path) -> None:
-    text = (Path(__file__).parents[3] / "config" / "strategy.toml").read_text()
-    trend = text.replace('strategy = "sma-cross"', 'strategy = "trend"').split("[settings]")[0]
-    [slot] = load_strategy(_write(tmp_path, trend)).slots()
-    assert slot.interval_minutes == 5
-    caps = "".join(line.removeprefix("# ") for line in text.splitlines(keepends=True) if line.startswith("# "))
-    caps = "[caps]" + caps.split("[caps]")[1].split("Several")[0]
-    [with_caps] = load_strategy(_write(tmp_path, trend + caps)).slots()
-    assert with_caps.caps == slot.caps
+def test_the_tables_that_the_shipped_file_shows_are_those_of_trend(tmp_path: Path) -> None:
+    text = (SHIPPED / "strategy.toml").read_text()
+    [slot] = load_strategy(SHIPPED).slots()
+    shown = "".join(line.removeprefix("# ") for line in text.splitlines(keepends=True) if line.startswith("# "))
+    tables = "[settings]" + shown.split("[settings]")[1].split("Several")[0]
+    assert "[caps]" in tables
+    [written] = load_strategy(_write(tmp_path, f'strategy = "trend"\n{tables}')).slots()
+    assert written.written.keys() == {"min_adx", "stop_atr", "trail_atr", "size_above_pct"}
+    assert (written.settings, written.caps) == (slot.settings, slot.caps)
+    several = shown[shown.index("[[strategies]]") :]
+    assert load_strategy(_write(tmp_path, several)).name == "slow"
+
+
+def test_another_strategy_is_one_word_away_from_the_shipped_file(tmp_path: Path) -> None:
+    text = (SHIPPED / "strategy.toml").read_text()
+    for other in ("sma-cross", "none", "breakout:Breakout"):
+        _write(tmp_path, text.replace('strategy = "trend"', f'strategy = "{other}"'))
+        assert load_strategy(SHIPPED, Mode.PAPER, tmp_path / "strategy.toml").strategy == other
+
+
+def test_the_demos_own_file_is_the_sample(tmp_path: Path) -> None:
+    demo = load_strategy(SHIPPED, Mode.PAPER, SHIPPED / "demo_strategy.toml")
+    [slot] = demo.slots()
+    assert (slot.name, slot.interval_minutes, slot.settings) == ("sma-cross", 1, SmaCrossSettings())
+    assert demo.symbols == StrategySettings().symbols
 
 
 def test_per_cent_are_exact(tmp_path: Path) -> None:
     text = (
-        '[settings]\nentry_pct = 0.1\n[settings.entry_pct_by_symbol]\n"BTC/USD" = 2.5\n[caps]\nmax_exposure_pct = 0.1\n'
+        'strategy = "sma-cross"\n[settings]\nentry_pct = 0.1\n[settings.entry_pct_by_symbol]\n"BTC/USD" = 2.5\n'
+        "[caps]\nmax_exposure_pct = 0.1\n"
     )
     [slot] = load_strategy(_write(tmp_path, text)).slots()
     assert slot.settings == SmaCrossSettings(entry_pct=Decimal("0.1"), entry_pct_by_symbol={BTC: Decimal("2.5")})
@@ -78,14 +120,7 @@ def test_the_strategy_trend_has_its_own_candles_caps_and_settings(tmp_path: Path
     [slot] = load_strategy(_write(tmp_path, text)).slots()
     assert slot.settings == TrendSettings(min_adx=25)
     assert slot.interval_minutes == 5
-    assert slot.kind.settle_seconds == 6
-    assert slot.caps == Caps(
-        max_positions=5,
-        max_entries_per_day=30,
-        entry_gap_seconds=300,
-        max_exposure_pct=Decimal(80),
-        one_entry_per_cycle=True,
-    )
+    assert slot.caps == replace(TREND_CAPS, max_positions=5)
     strategy = slot.build()
     assert isinstance(strategy, Trend)
     assert (candles_needed(strategy, held=False), candles_needed(strategy, held=True)) == (100, 90)
@@ -146,7 +181,9 @@ def test_the_strategy_trades_one_account_and_the_other_is_mirrored(
     tmp_path: Path, text: str, masters: list[str], traded: str
 ) -> None:
     settings = load_strategy(_write(tmp_path, text))
-    assert [venue for venue in masters if settings.at(venue, masters).trades] == [traded]
+    chosen = TradedAccount(settings.trades, settings.venue or "")
+    accounts = master_accounts(tmp_path, {}, masters, chosen)
+    assert [each.venue for each in accounts if settings.of_account(traded=each.traded).trades] == [traded]
 
 
 @pytest.mark.parametrize(
@@ -154,8 +191,8 @@ def test_the_strategy_trades_one_account_and_the_other_is_mirrored(
     [
         ('venue = "binance"', "venue"),
         ("fsat = 3", "fsat is not a known setting"),
-        ("[settings]\nfsat = 3", "settings.fsat is not a known setting (did you mean fast?)"),
-        ("[settings]\nfast = 0", "settings.fast: must be at least 1 and at most 500 (got 0)"),
+        ('strategy = "sma-cross"\n[settings]\nfsat = 3', "settings.fsat is not a known setting (did you mean fast?)"),
+        ('strategy = "sma-cross"\n[settings]\nfast = 0', "settings.fast: must be at least 1 and at most 500 (got 0)"),
         ("[caps]\nmax_position = 3", "caps.max_position is not a known setting (did you mean max_positions?)"),
         ("[caps]\nmax_positions = 0", "caps.max_positions: must be at least 1"),
         ("settings = 3", "settings: must be a table"),

@@ -14,7 +14,7 @@ from services.api.access.identity import Role, at_least
 from services.api.web.rendering import Pages
 from services.api.web.tape.rows import split_symbol
 from shared.bus.connection import Bus
-from shared.domain.account import MASTER
+from shared.domain.account import is_master
 from shared.domain.order import Side
 from shared.domain.values.numerals import whole
 from shared.ledger.open_issues import UNRESOLVED_STATES
@@ -52,7 +52,7 @@ def build_settle_routes(bus: Bus, pages: Pages) -> APIRouter:
             order=found.order_id,
             fields=found.fields,
             buys=found.fields.get("side") == Side.BUY,
-            masters=user == MASTER,
+            masters=is_master(user),
             base=base,
             quote=quote,
             sent_at=whole(found.fields.get("sent_at")),

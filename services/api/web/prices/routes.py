@@ -3,31 +3,26 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated, Any, Final
+from collections.abc import AsyncIterator
+from typing import Annotated, Final
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from fastapi.responses import JSONResponse
+from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from services.api.access.identity import Role, at_least
 from services.api.read_models import ReadModels
 from services.api.web.paging import page_of
 from services.api.web.prices.history import PriceHistory
+from services.api.web.prices.series import PriceSeries
 from services.api.web.rendering import Pages, wants_part
 from services.api.web.tape.routes import PageNumber, Search
 from shared.bus.connection import Bus
-from shared.bus.price_samples import read_prices_before
 from shared.bus.records import Records
-from shared.bus.streams import read_entries
-from shared.contracts import keys
-from shared.domain.values.money import plain
 from shared.domain.values.symbol import Symbol
 from shared.domain.values.venue import VENUES
-from shared.ledger.performance.trades import latest_trades
-from shared.ledger.signal_views import SignalView
 
 _SYMBOLS: Final = 50
-_SIGNALS: Final = 1_000
-_REPORTS: Final = 1_000
 _USER: Final = 64
 Venue = Annotated[str, Query(max_length=20)]
 UserName = Annotated[str, Query(max_length=_USER)]
@@ -60,7 +55,7 @@ def build_price_routes(bus: Bus, models: ReadModels, pages: Pages, history: Pric
             return await pages.problem(request, 404, "No such symbol", f"{base}/{quote} is not a symbol.")
         user = user if user in users else ""
         now = (await Records(bus).prices_of(venue, [symbol])).get(symbol)
-        fills = await _fills(bus, venue, symbol, user)
+        fills = await PriceSeries(bus, history, symbol, venue, user).fills()
         return await pages.page(
             request,
             "price.html",
@@ -79,15 +74,21 @@ def build_price_routes(bus: Bus, models: ReadModels, pages: Pages, history: Pric
         symbol = _symbol(base, quote)
         if symbol is None or venue not in VENUES:
             return JSONResponse({"detail": "no such symbol or venue"}, 404)
-        await history.step()
-        fills = await _fills(bus, venue, symbol, user)
-        finer = history.of(venue, symbol)
-        before = await read_prices_before(bus, venue, symbol, finer[0][0] if finer else history.since)
-        samples = [{"at": at, "price": plain(price)} for at, price in before]
-        samples += [{"at": at, "price": price} for at, price in finer]
-        return JSONResponse({"prices": samples, "fills": fills})
+        return JSONResponse(await PriceSeries(bus, history, symbol, venue, user).read())
+
+    @router.get("/price/{base}/{quote}/events", response_class=EventSourceResponse, dependencies=[Depends(_known)])
+    async def events(base: str, quote: str, venue: Venue, user: UserName = "") -> AsyncIterator[ServerSentEvent]:
+        if symbol := _symbol(base, quote):
+            async for event in PriceSeries(bus, history, symbol, venue, user).events():
+                yield event
 
     return router
+
+
+def _known(base: str, quote: str, venue: Venue) -> None:
+    """Raise HTTPException 404 for what can have no price."""
+    if _symbol(base, quote) is None or venue not in VENUES:
+        raise HTTPException(404, "no such symbol or venue")
 
 
 def _symbol(base: str, quote: str) -> Symbol | None:
@@ -95,25 +96,3 @@ def _symbol(base: str, quote: str) -> Symbol | None:
         return Symbol.parse(f"{base}/{quote}")
     except ValueError:
         return None
-
-
-async def _fills(bus: Bus, venue: str, symbol: Symbol, user: str) -> list[dict[str, Any]]:
-    """Return the master's fills in this symbol at this venue, and the user's, oldest first."""
-    rows = await bus.do("XREVRANGE", keys.SIGNALS, "+", "-", "COUNT", _SIGNALS)
-    found: list[dict[str, Any]] = []
-    for entry in read_entries(keys.SIGNALS, rows):
-        signal = SignalView.of(entry)
-        if signal.symbol == str(symbol) and signal.venue == venue and signal.filled_at:
-            found.append(_fill("master", signal.filled_at, signal.side, signal.base_size, signal.price))
-    if user:
-        trades = (await latest_trades(bus, [user], _REPORTS))[user]
-        found += [
-            _fill(user, each.at, each.side, plain(each.size.amount), plain(each.price.shown()))
-            for each in trades
-            if each.symbol == symbol and each.venue == venue
-        ]
-    return sorted(found, key=lambda each: int(each["at"]))
-
-
-def _fill(who: str, at: int, side: str, size: str, price: str) -> dict[str, Any]:
-    return {"who": who, "at": at, "side": str(side), "size": size, "price": price}

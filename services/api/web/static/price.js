@@ -1,7 +1,8 @@
-// Draws the price of a symbol with the fills of the master and of one user, and looks for new ones now and then.
+// Draws the price of a symbol with the fills of the master and of one user, whenever the server says that they have changed.
 import { createChart, createSeriesMarkers, LineSeries } from "/static/vendor/lightweight-charts.mjs";
 
-const EVERY_MS = 5000;
+const SILENCE_MS = 30000; // the server says every ten seconds that it is there
+const DRAWS = 300; // of one chart: each leaves something behind in it, so that a page which is open for days would grow
 const FEW = 6; // fills whose texts do not cover one another
 const place = document.getElementById("price");
 
@@ -26,36 +27,64 @@ function markers(found) {
   }));
 }
 
-async function read() {
-  const answer = await fetch(place.dataset.series);
-  return answer.ok ? answer.text() : '{"prices": [], "fills": []}';
+function build() {
+  const made = createChart(place, {
+    autoSize: true,
+    layout: { background: { color: "transparent" }, textColor: colour("--ink"), attributionLogo: false },
+    grid: { vertLines: { color: colour("--line") }, horzLines: { color: colour("--line") } },
+    timeScale: { timeVisible: true, secondsVisible: true },
+  });
+  const line = made.addSeries(LineSeries, { color: colour("--soft"), lineWidth: 2 });
+  return { made, line, marks: createSeriesMarkers(line, []), draws: 0, fitted: false };
 }
 
-const chart = createChart(place, {
-  autoSize: true,
-  layout: { background: { color: "transparent" }, textColor: colour("--ink"), attributionLogo: false },
-  grid: { vertLines: { color: colour("--line") }, horzLines: { color: colour("--line") } },
-  timeScale: { timeVisible: true, secondsVisible: true },
-});
-const line = chart.addSeries(LineSeries, { color: colour("--soft"), lineWidth: 2 });
-const marks = createSeriesMarkers(line, []);
-let fitted = false;
-let shown = "";
+let chart = build();
+let source;
+let heard = 0;
 
-async function refresh() {
-  const text = await read();
-  if (text === shown) {
-    return; // to draw the same again costs time and memory
+function draw(found) {
+  let range = null;
+  if (chart.draws >= DRAWS) {
+    range = chart.made.timeScale().getVisibleRange();
+    chart.made.remove();
+    chart = build();
   }
-  shown = text;
-  const found = JSON.parse(text);
-  line.setData(points(found));
-  marks.setMarkers(markers(found));
-  if (!fitted && found.prices.length + found.fills.length) {
-    chart.timeScale().fitContent();
-    fitted = true;
+  chart.line.setData(points(found));
+  chart.marks.setMarkers(markers(found));
+  chart.draws += 1;
+  if (!chart.fitted && found.prices.length + found.fills.length) {
+    chart.made.timeScale().fitContent();
+    if (range) {
+      chart.made.timeScale().setVisibleRange(range);
+    }
+    chart.fitted = true;
   }
 }
 
-await refresh();
-setInterval(() => { if (!document.hidden) { refresh().catch(() => {}); } }, EVERY_MS);
+function close() {
+  source?.close();
+  source = undefined;
+}
+
+function open() {
+  close();
+  heard = Date.now();
+  source = new EventSource(place.dataset.events);
+  source.addEventListener("series", (event) => { heard = Date.now(); draw(JSON.parse(event.data)); });
+  source.addEventListener("here", () => { heard = Date.now(); });
+  source.addEventListener("outage", () => { heard = Date.now(); });
+}
+
+// A page that is not looked at draws nothing; a connection that was cut without a word never ends by itself.
+function keepOpen() {
+  if (document.hidden) {
+    close();
+  } else if (!source || source.readyState === EventSource.CLOSED || Date.now() - heard > SILENCE_MS) {
+    open();
+  }
+}
+
+open();
+setInterval(keepOpen, SILENCE_MS / 6);
+document.addEventListener("visibilitychange", keepOpen);
+addEventListener("pagehide", close);

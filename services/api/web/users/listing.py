@@ -14,9 +14,9 @@ from services.api.web import words
 from services.api.web.paging import Page, page_of
 from services.api.web.state import MARKS
 from shared.bus.connection import Bus
+from shared.bus.master_places import read_master_places
 from shared.config.renames import load_renames
 from shared.domain.rename import Renames
-from shared.domain.routes import MASTERS
 from shared.domain.values.money import Money
 from shared.ledger.drift import Drift
 from shared.ledger.holdings import read_drifts
@@ -84,7 +84,10 @@ class UserListing:
     async def drifts(self, users: Sequence[UserStatus]) -> list[Drift]:
         """Compare users with every master. Raises BusUnavailable."""
         policies = [user.policy for user in users]
-        return [each for master in MASTERS for each in await read_drifts(self._bus, policies, master, self._renames)]
+        found = []
+        for owner, venue in await read_master_places(self._bus):
+            found += await read_drifts(self._bus, policies, venue, self._renames, owner)
+        return found
 
 
 def _row(user: UserStatus, results: Sequence[AccountResult], drifts: Sequence[Drift]) -> UserRow:

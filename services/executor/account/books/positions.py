@@ -16,6 +16,7 @@ from shared.bus.orders import OrderStore, PositionChange
 from shared.bus.records import Records, read_held, read_holdings
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.position_record import write_position
+from shared.domain.book_corrections import book_corrections
 from shared.domain.fault import FaultKind
 from shared.domain.position import Holdings, Position
 from shared.domain.rename import Renames
@@ -98,10 +99,12 @@ class AccountPositions:
         Raises MalformedMessageError, LeaseLost, BusUnavailable.
         """
         async with self.booking:
-            after = corrected(await self.of(symbol))
+            before = await self.of(symbol)
+            after = corrected(before)
             if after is not None:
                 record = write_position(after) if after.size.amount > 0 else None
-                await self._store.correct(PositionChange(str(symbol), record))
+                changes = book_corrections(before, after) if before is not None and before.books else {}
+                await self._store.correct(PositionChange(str(symbol), record), changes)
 
     async def move(self, old: Symbol, new: Symbol, renames: Renames) -> bool:
         """Move a position to another name of its symbol; False if there is none, or if an order has changed it since.

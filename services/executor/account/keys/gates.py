@@ -14,7 +14,7 @@ import structlog
 from shared.bus.connection import Bus
 from shared.bus.lease import Lease
 from shared.bus.users.key_claims import claim_key, dispute_key
-from shared.domain.account import MASTER
+from shared.domain.account import is_master
 from shared.domain.fault import FaultKind, Faults
 
 Gate = Callable[[], Awaitable[None]]
@@ -64,7 +64,7 @@ class KeyGate:
         if not others:
             self._faults.clear(FaultKind.KEY, subject(user, "API key"))
             return
-        whose = "the master" if MASTER in others else ", ".join(others)
+        whose = "the master" if any(map(is_master, others)) else ", ".join(others)
         reason = (
             f"the API key with the fingerprint {self._fingerprint} is also {whose}'s: two accounts in Shoal would be one at the "
             f"exchange; every account needs its own key, and until then nothing is traded for {user}"
