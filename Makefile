@@ -30,7 +30,7 @@ endif
 demo: export DEMO_BEGAN := $(shell date +%s)
 
 .DEFAULT_GOAL := help
-.PHONY: help books setup runtime demo web test unit check coverage lint lock compose-test up down logs scripts-of-demo executor ops backtest streams status audit chaos day bench
+.PHONY: help books setup runtime demo web test unit check coverage lint lock compose-test up down logs scripts-of-demo executor ops backtest streams status audit chaos drill day bench
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -190,9 +190,13 @@ SIGNALS ?= 500
 USERS ?= 20
 SEED ?= 1
 VENUES ?= mixed
+TOPOLOGY ?= single
 
-chaos: setup ## processes killed, frozen and lied to while signals flow; then a conservation check (SIGNALS= USERS= SEED= MASTER=1 VENUES=)
-	@exec $(BIN)/python -m tests.chaos --signals $(SIGNALS) --users $(USERS) --seed $(SEED) --venues $(VENUES) $(if $(MASTER),--master)
+chaos: setup ## processes killed, frozen and lied to while signals flow; then a conservation check (SIGNALS= USERS= SEED= MASTER=1 VENUES= TOPOLOGY=single|sentinel|cluster)
+	@exec $(BIN)/python -m tests.chaos --signals $(SIGNALS) --users $(USERS) --seed $(SEED) --venues $(VENUES) --topology $(TOPOLOGY) $(if $(MASTER),--master)
+
+drill: setup ## one harm at a time while signals flow: a primary killed (Cluster, Sentinel), slots moved, partitions (DRILLS= one or more names)
+	@exec $(BIN)/python -m tests.drills $(DRILLS)
 
 HOURS ?= 24
 

@@ -13,6 +13,7 @@ import services  # noqa: F401  # first: structlog then finds no rich, whose trac
 from shared.bus.connection import Bus, open_bus
 from tests.support.property_examples import describe, load_profile
 from tests.support.python_module import FORKED_STARTS
+from tests.support.redis_cluster import RedisCluster
 from tests.support.redis_server import RedisServer
 from tests.support.schedule import Schedule, sort_longest_first
 
@@ -39,11 +40,16 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Schedul
 
 @pytest.fixture(scope="session")
 def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    """One real server for all tests of a run; `bus` empties it between tests."""
-    server = RedisServer(Path(tmp_path_factory.mktemp("redis")))
+    """One real server for all tests of a run; `bus` empties it between tests.
+
+    With TEST_REDIS=cluster it is a cluster of three: what tests do by `bus` is the same there. (Those that need more of the
+    server itself fail then.)
+    """
+    folder = Path(tmp_path_factory.mktemp("redis"))
+    server = RedisCluster(folder) if os.environ.get("TEST_REDIS") == "cluster" else RedisServer(folder)
     server.start()
     try:
-        yield server
+        yield server  # type: ignore[misc]  # a cluster stands for one
     finally:
         server.stop()
 
@@ -52,5 +58,5 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServ
 async def bus(redis_server: RedisServer) -> AsyncIterator[Bus]:
     """A connection to an empty server."""
     async with open_bus(redis_server.url, "test") as connected:
-        await connected.do("FLUSHALL")
+        await connected.do_everywhere("FLUSHALL")
         yield connected

@@ -118,7 +118,7 @@ async def _run_turns(bus: Bus, instance: str, heartbeat: Heartbeat, new_engine: 
 
 async def _run_turn(renewals: Renewals, engine: Engine, lease: Lease) -> None:
     try:
-        await renewals.keep(lease, engine.serve(lease))
+        await renewals.keep(lease, engine.serve(lease), everywhere=True)  # it writes to all users
     finally:
         await lease.release()
 

@@ -138,6 +138,7 @@ class Engine:
     async def _write_owed(self) -> None:
         """Retry decisions that Redis refused; acknowledge a signal once all of its decisions are written."""
         if settled := await self._owed.write_due():
+            await self._bus.replicate()
             await self._group.ack(keys.SIGNALS, *settled)
 
     async def _trim(self) -> None:
@@ -175,6 +176,8 @@ class Engine:
             await self._distribute(entry, signal)
             self._crash_points.hit(CrashPoint.ENGINE_BEFORE_ACK)
             if not self._owed.owes(entry.id):
+                # In a cluster a node could lose the decisions of its users when this acknowledgement is kept by another.
+                await self._bus.replicate()
                 await self._group.ack(keys.SIGNALS, entry.id)
 
     async def _distribute(self, entry: Entry, signal: Signal) -> None:

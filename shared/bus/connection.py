@@ -1,4 +1,4 @@
-"""The single point of control for connections to Redis. Every option that matters is set here, on purpose.
+"""The single point of control for commands to Redis: one server, what Sentinels name, or a cluster.
 
 redis-py retries commands by default. A retried XADD is a second order, so nothing here retries anything; the callers' loops start
 again from what Redis holds, and scripts make repeating harmless. A blocking read must not time out before its BLOCK ends, and
@@ -7,22 +7,21 @@ must not delay other commands: so each blocking read has its own connection, and
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
-from redis.asyncio.connection import ConnectionPool
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import ResponseError
 
 from shared.bus.client.refusals import FAILURES, is_outage, meaning
-from shared.bus.client.server_check import check_server
-from shared.bus.client.wire import Command, Wire, Wires
+from shared.bus.client.server_check import check_servers
+from shared.bus.client.wire import Command, Wire
 from shared.bus.errors import BusUnavailable
 from shared.bus.scripts import Script
+from shared.bus.topology.opening import Reader, Timeouts, Writer, open_connections
 from shared.config.errors import ConfigurationError
-from shared.config.redis_url import ADVICE, RedisUrlError, read_redis_url
+from shared.config.redis_url import RedisUrl, RedisUrlError, read_redis_url
 from shared.domain.durability import Durability
 from shared.runtime.logging import hide
 
@@ -34,16 +33,22 @@ _SCANNED: Final = 2_000
 """Keys that one step of a scan looks at: less than a millisecond of the server's time."""
 _WRITE_TIMEOUT: Final = 3.0
 """Socket time-out of the writer: an AOF rewrite on a slow disk takes hundreds of milliseconds, not seconds."""
-_CONNECT_TIMEOUT: Final = 3.0
 _NO_SCRIPT: Final = "NOSCRIPT"
 
 
 class Bus:
     """The connections of one process; their failures are raised as the errors of `shared/bus/errors.py`."""
 
-    def __init__(self, reader: Wires, writer: Wire) -> None:
+    def __init__(self, reader: Reader, writer: Writer) -> None:
         self._reader = reader
         self._writer = writer
+        self.cautions: tuple[str, ...] = ()
+        """What was found at the start that is allowed and should be changed."""
+
+    @property
+    def clustered(self) -> bool:
+        """Whether keys of different users may be at different servers: then no script can use both."""
+        return self._writer.clustered
 
     async def read(self, *command: str | int | bytes) -> Any:
         """Run one blocking read. Raises BusUnavailable."""
@@ -86,24 +91,57 @@ class Bus:
         except FAILURES as error:
             raise meaning(error) from None
 
-    async def until_lost(self) -> None:
-        """Wait until the connection for commands is lost, then raise BusUnavailable.
+    def node_of(self, key: str) -> str:
+        """Return the name of the server that holds a key now; an empty one if one server holds all. Raises BusUnavailable."""
+        try:
+            return self._writer.node_of(key)
+        except FAILURES as error:
+            raise meaning(error) from None
+
+    async def until_lost(self, node: str = "") -> None:
+        """Wait until the connection for commands to a server is lost, by default that to any; then raise BusUnavailable.
 
         The next connection may reach another server, or the same one with less data: after a fail-over the last writes are
         missing. So the caller must not rely on state in memory, but start again from what Redis holds.
         """
-        await self._writer.until_lost()
+        await self._writer.until_lost(node)
         raise BusUnavailable("Redis: the connection was lost, so the last writes are uncertain")
 
+    async def replicate(self) -> None:
+        """Wait, for a moment, until a replica of each server has what was written here; does nothing where one server has all.
+
+        To be called before a write to one server makes it impossible to repeat what was written to others: a server's last
+        writes may be lost, and then those of the others are not. Raises BusUnavailable.
+        """
+        try:
+            await self._writer.replicate()
+        except FAILURES as error:
+            raise meaning(error) from None
+
+    async def do_everywhere(self, *command: str | bytes | float) -> dict[str, Any]:
+        """Run one command without a key at every server that takes writes; return the answers by name. Raises BusUnavailable."""
+        try:
+            servers = await self._writer.servers()
+            answers = await asyncio.gather(*(wire.ask([command]) for wire in servers.values()))
+            return {name: _answer(answer) for name, (answer,) in zip(servers, answers, strict=True)}
+        except FAILURES as error:
+            raise meaning(error) from None
+
     async def scan(self, pattern: str) -> list[str]:
-        """Find keys by pattern, page by page; never blocks the server. A key may be listed twice."""
-        found: list[str] = []
-        cursor = "0"
-        while True:
-            cursor, page = await self.do("SCAN", cursor, "MATCH", pattern, "COUNT", _SCANNED)
-            found.extend(page)
-            if str(cursor) == "0":
-                return found
+        """Find keys by pattern, page by page; never blocks a server. A key may be listed twice.
+
+        In a cluster the servers are scanned once more in the opposite order, or a key whose slot is moved meanwhile, from a
+        server to one that was scanned before, would be missed.
+        """
+        try:
+            found = await self._scan(pattern)
+            return found + await self._scan(pattern, backwards=True) if self._writer.clustered else found
+        except FAILURES as error:
+            raise meaning(error) from None
+
+    async def _scan(self, pattern: str, *, backwards: bool = False) -> list[str]:
+        wires = list((await self._writer.servers()).values())
+        return [key for wire in (reversed(wires) if backwards else wires) for key in await _scan(wire, pattern)]
 
     async def close(self) -> None:
         """Close all connections."""
@@ -118,46 +156,36 @@ def _answer(answer: Any) -> Any:
     return answer
 
 
+async def _scan(wire: Wire, pattern: str) -> list[str]:
+    found: list[str] = []
+    cursor = "0"
+    while True:
+        (answer,) = await wire.ask([("SCAN", cursor, "MATCH", pattern, "COUNT", _SCANNED)])
+        cursor, page = _answer(answer)
+        found.extend(page)
+        if str(cursor) == "0":
+            return found
+
+
 @asynccontextmanager
 async def open_bus(url: str, name: str, durability: Durability = Durability.UNCHECKED) -> AsyncIterator[Bus]:
-    """Connect as `name` (shown by CLIENT LIST) and check that the server is suitable; `durability` sets how strictly.
+    """Connect as `name` (shown by CLIENT LIST) and check that the servers are suitable; `durability` sets how strictly.
 
-    Raises ConfigurationError in one line if no server answers at `url`, or if it refuses us, is older than 7.0, is not a single
-    primary, or might lose data.
+    Raises ConfigurationError in one line if no server answers at `url`, or if one refuses us, is older than 7.0, is not what the
+    URL says, or might lose data.
     """
-    where = _address(url)
-    writer = Wire(_pool(url, f"{name}:write"), _WRITE_TIMEOUT)
-    bus = Bus(Wires(_pool(url, f"{name}:read"), _READ_TIMEOUT), writer)
-    try:
-        await check_server(writer, where, durability)
+    address = _address(url)
+    async with open_connections(url, address, name, Timeouts(_WRITE_TIMEOUT, _READ_TIMEOUT)) as (reader, writer):
+        bus = Bus(reader, writer)
+        bus.cautions = await check_servers(writer.servers, address, durability)
         yield bus
-    finally:
-        await bus.close()
 
 
-def _address(url: str) -> str:
-    """Return the URL in the form that may be shown; its password is registered with the log filter."""
+def _address(url: str) -> RedisUrl:
+    """Parse the URL; its passwords are registered with the log filter."""
     try:
         address = read_redis_url(url)
     except RedisUrlError as error:
         raise ConfigurationError(f"REDIS_URL: {error}") from None
     hide(*address.secrets)
-    return address.shown
-
-
-def _pool(url: str, name: str) -> ConnectionPool:
-    """Return the options for connecting; the bytes after that are sent by `wire.py`, not by redis-py."""
-    try:
-        return ConnectionPool.from_url(
-            url,
-            client_name=name,
-            driver_info=None,  # saves two commands per connection, which an ACL may forbid and Redis 7.0 does not know
-            socket_timeout=_CONNECT_TIMEOUT,
-            socket_connect_timeout=_CONNECT_TIMEOUT,
-            socket_keepalive=True,
-            retry=Retry(NoBackoff(), 0),
-            retry_on_error=[],
-            protocol=2,
-        )
-    except (ValueError, RedisError):  # its words may repeat a part of the URL
-        raise ConfigurationError(f"REDIS_URL: it cannot be read; {ADVICE}") from None
+    return address

@@ -52,6 +52,11 @@ class Lease:
         """No earlier owner is known: a first start, or Redis has lost its data."""
 
     @property
+    def key(self) -> str:
+        """Return the key of the lease."""
+        return keys.lease(self.holder)
+
+    @property
     def remaining(self) -> float:
         """Return the seconds for which the lease is certainly held, by this process's clock; negative after it has expired."""
         return self._expires - self._clock()

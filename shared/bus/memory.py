@@ -43,11 +43,16 @@ class MemoryUse:
 
 
 async def read_memory(bus: Bus) -> MemoryUse | None:
-    """Return how full Redis is; None if it does not say. Raises BusUnavailable."""
+    """Return how full Redis is, in a cluster its fullest server; None if none says. Raises BusUnavailable."""
     try:
-        text = str(await bus.do("INFO", "memory"))
+        answers = await bus.do_everywhere("INFO", "memory")
     except (BusForbidden, BusRefused):
         return None
+    known = [use for text in answers.values() if (use := _memory_use(str(text))) is not None]
+    return max(known, key=lambda use: (use.percent, use.used), default=None)
+
+
+def _memory_use(text: str) -> MemoryUse | None:
     fields = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
     used, limit = fields.get("used_memory", ""), fields.get("maxmemory", "")
     return MemoryUse(int(used), int(limit)) if used.isdigit() and limit.isdigit() else None

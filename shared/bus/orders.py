@@ -17,6 +17,7 @@ from shared.bus.nonce import NonceCounter
 from shared.bus.scripts import load
 from shared.bus.send_permit import ReplayPermit, SendPermit, SendRefusal, SwitchSet
 from shared.bus.streams import flatten
+from shared.bus.topology.keys_apart import is_set_elsewhere, published_price, switches_beside
 from shared.contracts import keys
 from shared.contracts.equity_sample import EQUITY_STEPS
 from shared.contracts.messages import ReportMessage
@@ -79,6 +80,7 @@ class OrderStore:
     ) -> None:
         """`positions` is the key of the hash that ended orders change; by default the user's positions from copying."""
         self._bus = bus
+        self._clustered = bus.clustered
         self._positions = positions or keys.positions(user, venue)
         self._lease = lease
         self._fence = keys.fence(lease.holder)
@@ -93,13 +95,7 @@ class OrderStore:
 
     async def open_orders(self) -> dict[str, Mapping[str, str]]:
         """Read the records of orders that have not ended, by id: scans the keyspace, so only for the start of a process."""
-        names: set[str] = set()
-        cursor = "0"
-        while True:
-            cursor, page = await self._bus.do("SCAN", cursor, "MATCH", keys.order(self._user, "*"), "COUNT", 1_000)
-            names.update(page)
-            if str(cursor) == "0":
-                break
+        names = set(await self._bus.scan(keys.order(self._user, "*")))
         prefix = keys.order(self._user, "")
         found = {name.removeprefix(prefix): await self.load(name.removeprefix(prefix)) for name in sorted(names)}
         return {
@@ -117,6 +113,10 @@ class OrderStore:
 
         `nonces` is None at a venue without them. Raises LeaseLost, BusUnavailable (then it may have been recorded).
         """
+        if self._clustered:
+            if await is_set_elsewhere(self._bus, self._user, switches):
+                return SwitchSet()
+            switches = switches_beside(self._user, switches)
         counter, floor = ([], "") if nonces is None else ([nonces.key], nonces.taken)
         answer = await self._bus.run(
             _BEGIN,
@@ -136,6 +136,10 @@ class OrderStore:
         A refusal names the state of a record that is not of such a send. Raises LeaseLost, BusUnavailable (then it may have been
         recorded).
         """
+        if self._clustered:
+            if await is_set_elsewhere(self._bus, self._user, switches):
+                return SwitchSet()
+            switches = switches_beside(self._user, switches)
         answer = await self._bus.run(
             _REPLAY,
             [self._fence, keys.order(self._user, order_id), *switches],
@@ -167,6 +171,9 @@ class OrderStore:
         With `note_price` the published price of the order's symbol is recorded too, if `fields` name that and there is one.
         Raises LeaseLost, and ValueError for a transition that is not legal.
         """
+        if note_price and self._clustered:  # no script can read the prices with the order
+            price = await published_price(self._bus, self._venue, fields.get("symbol", ""))
+            fields, note_price = {**fields, **price}, False
         answer = await self._bus.run(
             _TRANSITION,
             [

@@ -4,9 +4,10 @@ A process that serves thousands renews more than a thousand a second; one by one
 more, and 2.8 % in Redis (machine of `make bench`, at rest). It must never treat a lost lease as held: the work under a lost one
 is ended, with the reason.
 
-Leases are kept over one connection. When that is lost, so is every lease, however soon Redis is back: after a fail-over the
-writes of the last second are missing, and work that went on from memory would sell an outdated position. Work that starts again
-finds what is pending, in sequence.
+The leases at one server are kept over one connection. When that is lost, so is every one of them, however soon Redis is back:
+after a fail-over the writes of the last second are missing, and work that went on from memory would sell an outdated position.
+Work that starts again finds what is pending, in sequence. In a cluster the leases at other nodes are not affected. A lease whose
+slot has moved to another node ends too: a fail-over looks the same.
 """
 
 from __future__ import annotations
@@ -37,12 +38,36 @@ class Renewals:
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
+        self._at: dict[str, _RenewalsAtOneServer] = {}
+
+    async def keep(self, lease: Lease, work: Coroutine[Any, Any, None], *, everywhere: bool = False) -> None:
+        """Run `work` under a lease that was just acquired; if either fails, both end and the failure is raised.
+
+        `everywhere`: the work relies on what all servers of a cluster hold, so it ends when any of them is lost.
+        """
+        try:
+            node = "" if everywhere else self._bus.node_of(lease.key)
+        except BusUnavailable:
+            work.close()
+            raise
+        at = self._at.get(node)
+        if at is None:
+            at = self._at[node] = _RenewalsAtOneServer(self._bus, node)
+        await at.keep(lease, work)
+
+
+class _RenewalsAtOneServer:
+    """The leases that are kept over the connection to one server; `node` is its name, an empty one stands for all servers."""
+
+    def __init__(self, bus: Bus, node: str) -> None:
+        self._bus = bus
+        self._node = node
         self._kept: dict[Lease, asyncio.Future[None]] = {}
         """Each with a future that fails when it is lost; the one renewed longest ago comes first."""
         self._renewing: asyncio.Task[None] | None = None
 
     async def keep(self, lease: Lease, work: Coroutine[Any, Any, None]) -> None:
-        """Run `work` under a lease that was just acquired; if either fails, both end and the failure is raised."""
+        """See `Renewals.keep`."""
         lost = self._kept[lease] = asyncio.get_running_loop().create_future()
         if self._renewing is None:
             self._renewing = asyncio.create_task(self._run())
@@ -62,7 +87,7 @@ class Renewals:
             await asyncio.gather(*ending, return_exceptions=True)
 
     async def _run(self) -> None:
-        connection = asyncio.ensure_future(self._bus.until_lost())
+        connection = asyncio.ensure_future(self._bus.until_lost(self._node))
         try:
             while self._kept:
                 due_in = _due_in(next(iter(self._kept)))
@@ -88,6 +113,8 @@ class Renewals:
 
     async def _renew(self, leases: Sequence[Lease]) -> None:
         """Renew some leases. Raises BusUnavailable."""
+        if self._node:
+            leases = self._end_moved(leases)
         answers = await self._bus.do_all([lease.renewal_command() for lease in leases])
         for lease, answer in zip(leases, answers, strict=True):
             await self._apply(lease, answer)
@@ -105,6 +132,16 @@ class Renewals:
         else:
             if (lost := self._kept.pop(lease, None)) is not None:  # otherwise the work under it has just ended
                 self._kept[lease] = lost
+
+    def _end_moved(self, leases: Sequence[Lease]) -> list[Lease]:
+        """End the leases that are at another server now; return the others."""
+        stay = []
+        for lease in leases:
+            if (node := self._bus.node_of(lease.key)) == self._node:
+                stay.append(lease)
+            else:
+                self._end(lease, BusUnavailable(f"Redis: the slot of {lease.holder} has moved to {node}"))
+        return stay
 
     def _end_expiring(self) -> None:
         for lease in list(self._kept):

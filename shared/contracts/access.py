@@ -18,7 +18,9 @@ from typing import Final
 
 from shared.contracts import keys
 
-_CONNECTION: Final = "auth hello ping echo select client|setname info config|get time scan"
+_CONNECTION: Final = (
+    "auth hello ping echo select client|setname info config|get time scan asking wait cluster|info cluster|slots"
+)
 _READING: Final = (
     "get mget exists type hget hmget hgetall hkeys "
     "xlen xread xrange xrevrange xinfo|stream xinfo|groups xpending zscore"

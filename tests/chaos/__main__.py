@@ -17,10 +17,11 @@ from typing import NoReturn
 
 from rich.console import Console
 
+from tests.chaos.harm.topologies import Topology
 from tests.chaos.judging.verdict import ChaosResult, judge, show
 from tests.chaos.opening import stack_for
 from tests.chaos.run import SHIPPED, UNBUDGETED, Run
-from tests.chaos.script import Script, write_script
+from tests.chaos.script import Script, move_slots_too, write_script
 from tests.chaos.trading.followers import Mix
 from tests.support.processes import ROOT
 
@@ -30,17 +31,25 @@ PATIENCE = 240.0
 """Seconds that the system may take to come to rest once it is left alone."""
 
 
-def chaos(folder: Path, script: Script, *, shipped: bool = False, patience: float = PATIENCE) -> ChaosResult:
-    """Play a script in a new folder and judge what is left."""
+def chaos(
+    folder: Path,
+    script: Script,
+    *,
+    shipped: bool = False,
+    patience: float = PATIENCE,
+    topology: Topology = Topology.SINGLE,
+    tame: bool = False,
+) -> ChaosResult:
+    """Play a script in a new folder and judge what is left; a `tame` one may do little harm."""
     began = time.monotonic()
-    stack = stack_for(folder, script)
+    stack = stack_for(folder, script, topology)
     with stack, (folder / "actions.log").open("w") as log:
         run = Run(stack, script, SHIPPED if shipped else UNBUDGETED, log)
         try:
             run.open()
             run.play()
             quiet = run.settle(patience)
-            verdict = judge(run, quiet=quiet, began=began, ended=time.monotonic())
+            verdict = judge(run, quiet=quiet, began=began, ended=time.monotonic(), tame=tame)
             if not verdict.ok:
                 stack.keep_journal()
             return verdict
@@ -60,12 +69,23 @@ def main() -> int:
         "--master", action="store_true", help="the real master tells what a person trades on its account"
     )
     parser.add_argument("--venues", choices=list(Mix), default=Mix.MIXED, help="where masters and users trade")
+    parser.add_argument("--topology", choices=list(Topology), default=Topology.SINGLE, help="what Redis is")
     told = parser.parse_args()
     signal.signal(signal.SIGTERM, _end)  # so that everything that was started is ended too
     folder = ROOT / "var" / "chaos" / str(told.seed)
     shutil.rmtree(folder, ignore_errors=True)
-    script = write_script(told.seed, told.signals, told.users, told.pace, master=told.master, mix=Mix(told.venues))
-    verdict = chaos(folder, script, shipped=told.shipped)
+    topology, mix = Topology(told.topology), Mix(told.venues)
+    script = write_script(
+        told.seed,
+        told.signals,
+        told.users,
+        told.pace,
+        master=told.master,
+        mix=mix,
+    )
+    if topology is Topology.CLUSTER:
+        script = move_slots_too(script)
+    verdict = chaos(folder, script, shipped=told.shipped, topology=topology)
     show(verdict, Console(highlight=False, width=150 if not sys.stdout.isatty() else None))
     print(json.dumps(verdict.figures))  # noqa: T201  # a command line prints
     (folder / "verdict.json").write_text(json.dumps({**verdict.figures, "breaches": verdict.breaches}, indent=1))

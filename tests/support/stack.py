@@ -23,6 +23,8 @@ from shared.contracts import keys
 from tests.support.paper_control import WORDS, PaperControl, VenueWords
 from tests.support.ports import free_port
 from tests.support.processes import AT_ONCE, Service, wait_for
+from tests.support.redis_cluster import RedisCluster
+from tests.support.redis_sentinel import SentinelSet
 from tests.support.redis_server import RedisServer
 
 _PATIENCE: Final = 60.0
@@ -57,8 +59,11 @@ class Stack(PaperControl):
         latency: bool = False,
         latency_ms: float = 0,
         streams: bool = True,
+        servers: RedisCluster | SentinelSet | None = None,
     ) -> None:
-        """`venues`: where users trade who do not trade at `venue`; `latency`: the exchange has the one of its file.
+        """`servers`: what Shoal runs on instead of one server, `redis`, which is not started then.
+
+        `venues`: where users trade who do not trade at `venue`; `latency`: the exchange has the one of its file.
 
         `latency_ms`: each request and its answer take so long together, half of it each way; not with `latency`. Without
         `streams` all accounts are polled.
@@ -69,6 +74,7 @@ class Stack(PaperControl):
         self.venue = venue
         self._venues = dict(venues or {})
         self.redis = RedisServer(folder / "redis")
+        self._servers = servers
         self.services: list[Service] = []
         self.keys_at: dict[str, dict[str, tuple[str, str]]] = {name: {} for name in WORDS}
         self.keys = self.keys_at[venue]
@@ -85,8 +91,8 @@ class Stack(PaperControl):
         if self._latency_ms:
             with (self.config / "paper.toml").open("a") as file:
                 file.write(f"\n[latency]\nmin_ms = {self._latency_ms}\nmax_ms = {self._latency_ms}\n")
-        self.redis.start()
-        self.client = redis.Redis(port=self.redis.port, decode_responses=True)
+        self.servers.start()
+        self.client: redis.Redis = self.servers.client()
         paper = self.start("paper-exchange", "services.paper_exchange")
         try:
             wait_for(lambda: self.answers("/paper/clock") or not paper.running, _PATIENCE, "the paper exchange answers")
@@ -106,7 +112,12 @@ class Stack(PaperControl):
         for service in reversed(self.services):
             service.kill()
         self.client.close()
-        self.redis.stop()
+        self.servers.stop()
+
+    @property
+    def servers(self) -> RedisServer | RedisCluster | SentinelSet:
+        """What Shoal runs on."""
+        return self._servers or self.redis
 
     def venues_of(self, user: str) -> Sequence[str]:
         """Return the venues where a user, or the master, trades: as said, or else where an account was opened."""
@@ -128,7 +139,7 @@ class Stack(PaperControl):
         """What every service of this stack is told."""
         found = {
             **({"PAPER_LATENCY": "on"} if self._latency else AT_ONCE),
-            "REDIS_URL": self.redis.url,
+            "REDIS_URL": self.servers.url,
             "SHOAL_CONFIG": str(self.config),
             "PAPER_URL": f"http://127.0.0.1:{self.paper_port}",
             "PAPER_PORT": str(self.paper_port),

@@ -106,7 +106,8 @@ class Mirroring:
                 if not self._writer.owes(entry.id):
                     await self._process(entry, markets)
             self._pending = False
-        await self._group.ack(keys.MASTER_ORDERS, *await self._writer.write_owed())
+        if settled := await self._writer.write_owed():
+            await self._ack(*settled)
         for entry in await self._group.poll_new(keys.MASTER_ORDERS, _BATCH):
             await self._process(entry, markets)
 
@@ -142,7 +143,12 @@ class Mirroring:
         else:
             await self._change(entry, order)
         if not self._writer.owes(entry.id):
-            await self._group.ack(keys.MASTER_ORDERS, entry.id)
+            await self._ack(entry.id)
+
+    async def _ack(self, *entry_ids: str) -> None:
+        """Acknowledge entries; in a cluster only once what was written to users is at replicas too."""
+        await self._bus.replicate()
+        await self._group.ack(keys.MASTER_ORDERS, *entry_ids)
 
     async def _place(self, entry: Entry, order: MasterOrder, markets: Markets) -> None:
         users = [policy for policy in self._concerned if policy.orders is OrdersMode.MIRROR]

@@ -2,6 +2,8 @@
 
 Redis scans all streams of a read whenever one of them gets an entry. With one read of five thousand streams it would scan them
 a few hundred times per signal; neighbours get their decisions together, which costs a scan or two.
+
+In a cluster each user has a read of their own: a read can't name streams of two slots, not even at one node.
 """
 
 from __future__ import annotations
@@ -28,12 +30,12 @@ class StreamReaders:
         self._bus = bus
         self._faults = faults or Faults()
         self._firsts = list(users)[::NEIGHBOURS]
-        self._readers: dict[int, StreamReader] = {}
+        self._readers: dict[str, StreamReader] = {}
         self._tasks: asyncio.TaskGroup | None = None
 
     def register(self, user: str, lease: Lease, deliver: Deliver) -> None:
         """Begin to read a user's orders."""
-        place = bisect(self._firsts, user)
+        place = self._place(user)
         reader = self._readers.get(place)
         if reader is None:
             reader = self._readers[place] = StreamReader(self._bus, self._faults, f"{READING} {place}")
@@ -43,8 +45,12 @@ class StreamReaders:
 
     async def unregister(self, user: str) -> None:
         """Stop reading a user's orders; returns when no read that includes them is under way any more."""
-        if (reader := self._readers.get(bisect(self._firsts, user))) is not None:
+        if (reader := self._readers.get(self._place(user))) is not None:
             await reader.unregister(user)
+
+    def _place(self, user: str) -> str:
+        """Return the name of the reader of a user."""
+        return user if self._bus.clustered else str(bisect(self._firsts, user))
 
     async def run(self) -> None:
         """Read for ever, through outages of Redis."""

@@ -40,7 +40,9 @@ async def check_redis(settings: Settings) -> Check:
     """Connect as a live service does, which refuses a Redis that may lose orders."""
     trusted = settings.durability is Durability.TRUSTED
     try:
-        async with open_bus(settings.redis_url, "ops", Durability.TRUSTED if trusted else Durability.REQUIRED):
+        async with open_bus(settings.redis_url, "ops", Durability.TRUSTED if trusted else Durability.REQUIRED) as bus:
+            if bus.cautions:
+                return Check("Redis", CheckStatus.YELLOW, "; ".join(bus.cautions))
             if trusted:
                 return Check("Redis", CheckStatus.YELLOW, "answers; its durability is not checked (REDIS_UNCHECKED)")
             return Check("Redis", CheckStatus.GREEN, "answers, and writes every command to disk")

@@ -17,7 +17,7 @@ LOST: Final = (RedisConnectionError, RedisTimeoutError, OSError)
 """What is raised for a server that is unreachable or silent. asyncio's own TimeoutError is an OSError."""
 FAILURES: Final = (*LOST, ResponseError)
 
-_ABOUT_ONE_KEY: Final = frozenset({"WRONGTYPE", "NOGROUP", "BUSYGROUP", "NOSCRIPT"})
+_ABOUT_ONE_KEY: Final = frozenset({"WRONGTYPE", "NOGROUP", "BUSYGROUP", "NOSCRIPT", "CROSSSLOT"})
 """Codes of replies that are about one key, whatever state the server is in."""
 _PLAIN: Final = "ERR"
 _ABOUT_THE_SERVER: Final = (
@@ -28,8 +28,8 @@ _ABOUT_THE_SERVER: Final = (
 """Parts of plain ERR replies that are about the server or the client."""
 _FORBIDDEN: Final = ("NOPERM", "ERR ACL failure", "ERR unknown command", "ERR unknown subcommand")
 """Not allowed, renamed or switched off."""
-_OTHER_SERVER: Final = ("READONLY", "MASTERDOWN", "LOADING", "NOREPLICAS", "UNBLOCKED force unblock")
-"""The server is a replica now, or is starting, or has lost its replicas to a new primary."""
+_OTHER_SERVER: Final = ("READONLY", "MASTERDOWN", "LOADING", "NOREPLICAS", "CLUSTERDOWN", "UNBLOCKED force unblock")
+"""The server is a replica now, or is starting, or has lost its replicas or the rest of its cluster to a new primary."""
 
 
 def ends_connection(error: ResponseError) -> bool:

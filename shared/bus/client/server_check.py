@@ -1,14 +1,15 @@
-"""Checks whether the server at REDIS_URL is a Redis that Shoal may run on: once, when a process starts.
+"""Checks whether the servers at REDIS_URL are a Redis that Shoal may run on: once, when a process starts.
 
-It must be new enough, one primary (neither a cluster, nor a Sentinel, nor a replica), and, if real money moves, a server that
-loses nothing: each write on the disk before it is answered, and nothing evicted. A Redis that evicts loses orders without any
-error.
+Each must be new enough, be what the URL says (one primary, or primaries of a cluster), and, if real money moves, lose nothing:
+each write on the disk before it is answered, and nothing evicted. A Redis that evicts loses orders without any error. Where there
+are replicas, one of them should have each write soon: the last writes of a primary that is replaced are lost otherwise.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import time
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -18,6 +19,7 @@ from redis.exceptions import RedisError, ResponseError
 from shared.bus.client.refusals import LOST
 from shared.bus.client.wire import Wire
 from shared.config.errors import ConfigurationError
+from shared.config.redis_url import RedisKind, RedisUrl
 from shared.domain.durability import Durability
 
 _OLDEST: Final = (7, 0)
@@ -27,6 +29,9 @@ _BUSY: Final = ("LOADING", "BUSY")
 _NOT_ALLOWED: Final = ("NOPERM", "ERR unknown command")
 _SETTINGS: Final = ("appendonly", "appendfsync", "maxmemory-policy")
 _WANTED: Final = {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction"}
+_MIN_REPLICAS: Final = "min-replicas-to-write"
+_CLOCKS_APART: Final = 0.5
+"""Seconds by which the clocks of several servers may differ."""
 _HARM: Final = {
     "appendonly": "a restart loses all data",
     "appendfsync": "a crash loses acknowledged writes",
@@ -61,16 +66,68 @@ class _Persistence:
         return [name for name, value in known if not value]
 
 
-async def check_server(wire: Wire, where: str, durability: Durability) -> None:
-    """Check the server at the other end; `where` is its address for error texts. Raises ConfigurationError in one line."""
+async def check_servers(
+    servers: Callable[[], Awaitable[Mapping[str, Wire]]], address: RedisUrl, durability: Durability
+) -> tuple[str, ...]:
+    """Check every server that takes writes; return what should be changed. Raises ConfigurationError in one line."""
+    try:
+        found = await servers()
+    except LOST as error:
+        raise ConfigurationError(f"REDIS_URL: no usable Redis at {address.shown}: {error}") from None
+    cautions = []
+    clocks: list[float] = []
+    for name, wire in found.items():
+        where = f"{address.shown} ({name})" if name else address.shown
+        cautions += await _check_server(wire, where, address.kind, durability)
+        clocks.append(await _clock_difference(wire) if len(found) > 1 else 0.0)
+    if max(clocks) - min(clocks) > _CLOCKS_APART:
+        cautions.append(
+            f"the clocks of {address.shown} are {max(clocks) - min(clocks):.1f} s apart: ages of signals are judged by them"
+        )
+        log.warning("the clocks of the Redis servers differ", reason=cautions[-1])
+    return tuple(cautions)
+
+
+async def _check_server(wire: Wire, where: str, kind: RedisKind, durability: Durability) -> list[str]:
+    """Check one server; `where` is its address for texts. Return what should be changed. Raises ConfigurationError."""
     info = _fields(await _ask_for_info(wire, where))
     version = info.get("redis_version", "0.0")
     if info and tuple(int(part) for part in version.split(".")[:2] if part.isdigit()) < _OLDEST:
         raise ConfigurationError(f"REDIS_URL: {where} is Redis {version}; Shoal needs Redis 7.0 or Valkey 8 or newer")
-    if why := _wrong_kind(info):
+    if why := _wrong_kind(info, kind):
         raise ConfigurationError(f"REDIS_URL: {where} is {why}")
-    if durability is not Durability.UNCHECKED:
-        _judge(await _read_persistence(wire, info), where, durability)
+    if durability is Durability.UNCHECKED:
+        return []
+    _judge(await _read_persistence(wire, info), where, durability)
+    if durability is Durability.WARNED or not await _may_lose_last_writes(wire, info):
+        return []
+    words = (
+        f"{where} has replicas and answers before any of them has a write: a fail-over may lose the last ones; "
+        "set `min-replicas-to-write 1`"
+    )
+    log.warning("a fail-over of this Redis may lose the last writes", reason=words)
+    return [words]
+
+
+async def _clock_difference(wire: Wire) -> float:
+    """Return the seconds by which a server's clock is ahead of this host's."""
+    began = time.time()
+    try:
+        (answer,) = await wire.ask([("TIME",)])
+        return int(answer[0]) + int(answer[1]) / 1_000_000 - (began + time.time()) / 2
+    except (*LOST, ValueError, TypeError):
+        return 0.0
+
+
+async def _may_lose_last_writes(wire: Wire, info: Mapping[str, str]) -> bool:
+    """Return whether a server has replicas and takes writes that none of them may have."""
+    if info.get("connected_slaves", "0") == "0" or "min_slaves_good_slaves" in info:
+        return False
+    try:
+        (answer,) = await wire.ask([("CONFIG", "GET", _MIN_REPLICAS)])
+    except LOST:
+        return False
+    return _pairs(answer).get(_MIN_REPLICAS) == "0"
 
 
 async def _ask_for_info(wire: Wire, where: str) -> str:
@@ -97,13 +154,14 @@ def _fields(info: str) -> dict[str, str]:
     return {name: value for name, _, value in lines}
 
 
-def _wrong_kind(info: Mapping[str, str]) -> str:
-    """Return what the server is if it is not a single primary; otherwise an empty string."""
+def _wrong_kind(info: Mapping[str, str], wanted: RedisKind) -> str:
+    """Return what the server is if the URL is for another kind; otherwise an empty string."""
     mode = info.get("redis_mode") or info.get("server_mode", "")  # the name of Valkey
     if mode == "sentinel":
-        return "a Sentinel, which is not supported yet; give the address of the primary that it watches"
-    if mode == "cluster" or info.get("cluster_enabled") == "1":
-        return "a Redis Cluster, which is not supported yet; give the address of a single Redis"
+        return "a Sentinel: name the primary that it watches, as in redis+sentinel://host1,host2,host3/mymaster"
+    clustered = mode == "cluster" or info.get("cluster_enabled") == "1"
+    if clustered and wanted is not RedisKind.CLUSTER:
+        return "a node of a Redis Cluster: write redis+cluster://host1,host2,host3"
     if info.get("role") == "slave":
         primary = f"{info.get('master_host', '?')}:{info.get('master_port', '?')}"
         return f"a replica, which takes no writes; give the address of its primary ({primary})"

@@ -14,13 +14,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final, cast
 
 import hiredis
-from redis.asyncio.connection import AbstractConnection, ConnectionPool
+from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import (
     ConnectionError as RedisConnectionError,
     ResponseError,
@@ -29,6 +28,7 @@ from redis.exceptions import (
 
 from shared.bus.client.redis_py import let_go, transport_of
 from shared.bus.client.refusals import ends_connection
+from shared.bus.client.server import Connector, hang_up
 
 Words = tuple[str | bytes | float, ...]
 Command = Words | bytes
@@ -51,10 +51,13 @@ def hgetall(key: str) -> bytes:
 class Wire:
     """Sends commands in sequence and returns to each caller its answers; an error reply is one of them."""
 
-    def __init__(self, pool: ConnectionPool, timeout: float) -> None:
-        """`pool` only holds the options. `timeout`: seconds from `ask` to the last answer, after which the connection ends."""
-        self._pool = pool
+    clustered = False
+
+    def __init__(self, server: Connector, timeout: float, lost: Callable[[], None] | None = None) -> None:
+        """`timeout`: seconds from `ask` to the last answer, after which the connection ends. `lost` is called when one was."""
+        self._server = server
         self._timeout = timeout
+        self._lost = lost
         self._link: _Link | None = None
         self._making: asyncio.Task[_Link] | None = None
 
@@ -68,7 +71,18 @@ class Wire:
             link = await self._connected()
         return await link.ask(commands)
 
-    async def until_lost(self) -> None:
+    def node_of(self, key: str) -> str:  # there is one server for all keys
+        """Return an empty name: all keys are at this server."""
+        return ""
+
+    async def servers(self) -> Mapping[str, Wire]:
+        """Return this connection, by its empty name: it is the only one."""
+        return {"": self}
+
+    async def replicate(self) -> None:
+        """Do nothing: what is lost with this server is a last part of everything, in its order."""
+
+    async def until_lost(self, node: str = "") -> None:
         """Wait until the present connection is lost; return at once if there is none."""
         if self._link is not None and not self._link.ended:
             await asyncio.shield(self._link.lost)
@@ -95,17 +109,15 @@ class Wire:
         return await asyncio.shield(self._making)
 
     async def _connect(self) -> _Link:
-        connection = self._pool.make_connection()  # type: ignore[no-untyped-call]  # redis-py
+        connection = await self._server.connect()
         try:
-            await connection.connect()
-            return _Link(connection, self._timeout)
-        except BaseException as error:
-            with suppress(Exception):
-                await connection.disconnect(nowait=True)
-            if isinstance(error, RuntimeError):
-                # What uvloop raises for a connection that was lost during the handshake.
-                raise RedisConnectionError(f"lost while connecting: {error}") from None
+            link = _Link(connection, self._timeout)
+        except BaseException:
+            await hang_up(connection)
             raise
+        if (lost := self._lost) is not None:
+            link.lost.add_done_callback(lambda _: lost())
+        return link
 
     def _made(self, making: asyncio.Task[_Link]) -> None:
         self._making = None
@@ -116,25 +128,30 @@ class Wire:
 class Wires:
     """As many connections as there are concurrent callers: for blocking reads."""
 
-    def __init__(self, pool: ConnectionPool, timeout: float) -> None:
+    def __init__(self, server: Connector, timeout: float) -> None:
         """See `Wire`."""
-        self._pool = pool
+        self._server = server
         self._timeout = timeout
         self._idle: list[Wire] = []
         self._all: set[Wire] = set()
 
-    async def ask(self, command: Command) -> Any:
-        """Run one command on its own connection and return its answer; an error reply is an answer. Raises as Wire.ask does."""
-        wire = self._idle.pop() if self._idle else Wire(self._pool, self._timeout)
+    async def ask(self, *commands: Command) -> Any:
+        """Run commands on their own connection and return the last answer; an error reply is one. Raises as Wire.ask does."""
+        wire = self._idle.pop() if self._idle else Wire(self._server, self._timeout)
         self._all.add(wire)
         try:
-            (answer,) = await wire.ask([command])
+            answers = await wire.ask(commands)
         except BaseException:
             wire.drop()  # its answer may still come, and has no caller any more
             raise
         finally:
             self._idle.append(wire)
-        return answer
+        return answers[-1]
+
+    def drop(self) -> None:
+        """End all connections at once; reads under way fail."""
+        for wire in self._all:
+            wire.drop()
 
     async def close(self) -> None:
         """End all connections."""

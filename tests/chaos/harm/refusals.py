@@ -6,6 +6,7 @@ Each lasts a few seconds and is then put right, as an operator or a fail-over wo
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from enum import StrEnum
 from typing import Final
@@ -30,8 +31,11 @@ class Refusal(StrEnum):
 class Refusals:
     """Has one server refuse, and ends that. `which` picks the command that NOPERM forbids."""
 
-    def __init__(self, port: int) -> None:
-        self._port = port
+    def __init__(self, port: Callable[[], int], *, alone: bool = True) -> None:
+        """`port` returns that of the server. One that is not `alone` is never demoted: others would take that for a fail-over."""
+        self._find_port = port
+        self._alone = alone
+        self._port = 0
         self._standing: tuple[Refusal, str] | None = None
         self._script: threading.Thread | None = None
         self.count = 0
@@ -44,7 +48,10 @@ class Refusals:
     def begin(self, kind: Refusal, which: int) -> str:
         """Have the server refuse; answers what it does. One at a time, and nothing if the server is away."""
         command = _FORBIDDEN[which % len(_FORBIDDEN)]
+        if kind is Refusal.READONLY and not self._alone:
+            kind = Refusal.NOPERM
         try:
+            self._port = self._find_port()
             with self._client() as client:
                 if kind is Refusal.BUSY:
                     client.config_set("busy-reply-threshold", _BUSY_AFTER_MS)
@@ -54,7 +61,7 @@ class Refusals:
                     client.execute_command("ACL", "SETUSER", "default", f"-{command}")
                 else:
                     client.execute_command("REPLICAOF", *_NO_PRIMARY)
-        except redis.RedisError:
+        except (redis.RedisError, AssertionError):  # it is away, or nothing serves its slots
             return ""
         self._standing = (kind, command)
         self.count += 1

@@ -35,8 +35,8 @@ class ChaosResult:
         return bool(self.figures["ok"])
 
 
-def judge(run: Run, *, quiet: bool, began: float, ended: float) -> ChaosResult:
-    """Gather the evidence and judge it, by the check of our own and by the product's audit."""
+def judge(run: Run, *, quiet: bool, began: float, ended: float, tame: bool = False) -> ChaosResult:
+    """Gather the evidence and judge it, by the check of our own and by the product's audit; a `tame` run may do little harm."""
     evidence = run.evidence()
     found = check(evidence)
     nonces = count_nonces(evidence)
@@ -45,7 +45,8 @@ def judge(run: Run, *, quiet: bool, began: float, ended: float) -> ChaosResult:
     audit = run.audit()
     breaches = [*found.all, *_of_nonces(nonces), *sends.altered, *_of_audit(audit)]
     orders_at = _orders_at(evidence)
-    breaches += _tameness(run, orders_at, sends)
+    if not tame:
+        breaches += _tameness(run, orders_at, sends)
     if not quiet:
         breaches.append("the system did not come to rest")
     if evidence.logged["exceptions"]:
@@ -73,6 +74,7 @@ def judge(run: Run, *, quiet: bool, began: float, ended: float) -> ChaosResult:
         "deaths_at_a_step": run.fleet.step_deaths,
         "redis_kills": run.redis_kills,
         "fail_overs": run.fail_overs,
+        "slot_moves": run.slot_moves,
         "stops": run.fleet.stops,
         "respawns": run.fleet.respawns,
         "faults": run.faults.total(),

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final, Protocol
 
 import redis
+from redis.exceptions import RedisClusterException
 
 from tests.chaos.agenda import Agenda
 from tests.chaos.judging.evidence import entries
@@ -14,7 +15,7 @@ from tests.chaos.trading.hands import emit
 from tests.chaos.trading.market import PlannedSignal
 from tests.chaos.trading.person import Person
 
-AWAY: Final = (redis.ConnectionError, redis.TimeoutError, redis.ResponseError)
+AWAY: Final = (redis.ConnectionError, redis.TimeoutError, redis.ResponseError, RedisClusterException)
 """Redis is away, loading, or refuses: the harness tries again, as everything of Shoal must."""
 _AGAIN: Final = 0.25
 _MOST_TRIES: Final = 600

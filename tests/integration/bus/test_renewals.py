@@ -114,7 +114,7 @@ async def test_many_are_renewed_in_few_round_trips_and_one_that_is_lost_ends_alo
     for turn in turns.values():
         turn.cancel()
     await asyncio.gather(*turns.values(), return_exceptions=True)
-    assert renewals._renewing is None
+    assert renewals._at[""]._renewing is None
 
 
 @pytest.mark.usefixtures("soon")

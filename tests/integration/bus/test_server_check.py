@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from shared.config.errors import ConfigurationError
 from shared.domain.durability import Durability
 from tests.integration.bus.test_connection import Impostor, impostor  # noqa: F401  # a fixture
 from tests.support.ports import free_port
+from tests.support.processes import wait_for
 from tests.support.redis_server import RedisServer
 
 _WRONG = [
@@ -93,14 +95,41 @@ async def test_where_neither_answers_live_mode_refuses_unless_a_setting_accepts_
         assert len(await warnings(url, durability)) == 1
 
 
-async def test_a_cluster_is_refused_in_one_line(tmp_path: Path) -> None:
+async def test_a_node_of_a_cluster_is_refused_in_one_line(tmp_path: Path) -> None:
     """Case S14."""
     server = RedisServer(tmp_path / "cluster", options={"cluster-enabled": "yes", "cluster-port": str(free_port())})
     server.start()
     try:
-        assert "is a Redis Cluster, which is not supported yet" in await refusal(server.url)
+        assert "is a node of a Redis Cluster: write redis+cluster://" in await refusal(server.url)
+        words = await refusal(f"redis+cluster://127.0.0.1:{server.port}/")
+        assert words.endswith("no node of the cluster serves 16384 of its slots")
     finally:
         server.stop()
+
+
+async def test_one_server_is_no_cluster_and_is_refused_in_one_line(own_server: RedisServer) -> None:
+    words = await refusal(own_server.url.replace("redis://", "redis+cluster://"))
+    assert "This instance has cluster support disabled" in words
+
+
+async def test_replicas_that_may_be_behind_are_named_in_live_mode(
+    own_server: RedisServer, own_bus: Bus, tmp_path: Path
+) -> None:
+    replica = RedisServer(tmp_path / "replica", options={"replicaof": f"127.0.0.1 {own_server.port}"})
+    await own_bus.do("CONFIG", "SET", "repl-diskless-sync-delay", "0")
+    replica.start()
+    try:
+        with own_server.client() as client:
+            await asyncio.to_thread(
+                wait_for, lambda: client.info("replication")["connected_slaves"] == 1, 60, "the replica is there"
+            )
+        (words,) = await warnings(own_server.url, Durability.REQUIRED)
+        assert "set `min-replicas-to-write 1`" in words
+        assert await warnings(own_server.url, Durability.WARNED) == []
+        await own_bus.do("CONFIG", "SET", "min-replicas-to-write", "1")
+        assert await warnings(own_server.url, Durability.REQUIRED) == []
+    finally:
+        replica.stop()
 
 
 async def test_a_replica_is_refused_in_one_line(own_server: RedisServer, own_bus: Bus) -> None:
@@ -115,7 +144,9 @@ async def test_a_sentinel_is_refused_in_one_line(impostor: Impostor, name: str) 
     """Case S14."""
     text = f"# Server\r\nredis_version:7.2.4\r\n{name}:sentinel\r\n"
     impostor.answers = [f"${len(text)}\r\n{text}\r\n".encode()]
-    assert "is a Sentinel, which is not supported yet" in await refusal(f"redis://127.0.0.1:{impostor.port}/0")
+    assert "is a Sentinel: name the primary that it watches, as in redis+sentinel://" in await refusal(
+        f"redis://127.0.0.1:{impostor.port}/0"
+    )
 
 
 async def test_a_redis_that_is_busy_with_a_script_is_waited_for(impostor: Impostor) -> None:  # noqa: F811

@@ -8,6 +8,7 @@ import pytest
 from redis.asyncio.connection import Connection
 from redis.exceptions import ConnectionError as RedisConnectionError, ResponseError
 
+from shared.bus.client.wire import Wire
 from shared.bus.connection import Bus
 from shared.bus.errors import BusUnavailable
 from tests.support.redis_server import RedisServer
@@ -66,6 +67,7 @@ async def test_a_silent_server_fails_everything_that_is_open_and_the_next_comman
 
 async def test_a_connection_that_is_lost_before_it_is_used_fails_at_once(bus: Bus) -> None:
     await bus.do("PING")
+    assert isinstance(bus._writer, Wire)
     link = bus._writer._link
     assert link is not None
     link.end(RedisConnectionError("gone"))
@@ -88,6 +90,7 @@ async def test_a_connection_that_is_lost_while_it_is_made_is_an_outage(
         connection._writer.transport.abort()  # type: ignore[union-attr]
         await asyncio.sleep(0.01)  # until that has been told, to redis-py
 
+    assert isinstance(bus._writer, Wire)
     bus._writer.drop()
     monkeypatch.setattr(Connection, "connect", lost)
     monkeypatch.setattr(bus._writer, "_timeout", 3_600.0)

@@ -195,7 +195,7 @@ async def test_a_service_without_a_heartbeat_is_missed_and_seen_again(bus: Bus, 
     async with notify(hook.url, start_ms=0):
         await asyncio.sleep(1.5)
         assert hook.received == []
-        await bus.do("DEL", keys.heartbeat("copy-engine", "one"), keys.heartbeat("api", "one"))
+        await bus.do_all([("DEL", keys.heartbeat(service, "one")) for service in ("copy-engine", "api")])
         await until(lambda: len(hook.taken) > 1, "two messages")
         assert sorted(hook.titles) == [
             "PAPER Shoal: not running (the api)",

@@ -12,7 +12,7 @@ from hypothesis import example, given, strategies as st
 from services.ops.access.redis_tls import write_certificate
 from shared.bus.connection import open_bus
 from shared.config.errors import ConfigurationError
-from shared.config.redis_url import RedisUrlError, read_redis_url
+from shared.config.redis_url import RedisKind, RedisUrlError, read_redis_url
 from shared.config.settings import Settings, load_settings
 from shared.runtime.logging import mask_secrets
 
@@ -77,12 +77,57 @@ def test_a_percent_encoded_password_is_always_read_and_never_shown(password: str
 @example("redis://user:12345/6@host")
 @example("redis://ho℀st")
 def test_whatever_it_is_it_is_read_or_refused_in_one_line(rest: str) -> None:
-    for url in (rest, f"redis://{rest}", f"redis://:{rest}@host", f"unix://{rest}"):
+    for url in (rest, f"redis://{rest}", f"redis://:{rest}@host", f"unix://{rest}", f"redis+cluster://:{rest}@a,b"):
         try:
             text = read_redis_url(url).shown
         except RedisUrlError as error:
             text = str(error)
         assert "\n" not in text
+
+
+@pytest.mark.parametrize(
+    ("url", "kind", "servers", "name"),
+    [
+        ("redis://a:1/0", RedisKind.SINGLE, (), ""),
+        (
+            "redis+sentinel://a,b:1,[::1]:2/my-primary",
+            RedisKind.SENTINEL,
+            (("a", 26379), ("b", 1), ("::1", 2)),
+            "my-primary",
+        ),
+        ("redis+cluster://a,b:1", RedisKind.CLUSTER, (("a", 6379), ("b", 1)), ""),
+        ("rediss+cluster://a/", RedisKind.CLUSTER, (("a", 6379),), ""),
+    ],
+)
+def test_a_url_names_one_server_or_many(url: str, kind: RedisKind, servers: object, name: str) -> None:
+    found = read_redis_url(url)
+    assert (found.shown, found.kind, found.servers, found.name) == (url, kind, servers, name)
+
+
+def test_the_servers_get_the_user_and_the_options_and_sentinels_only_their_own() -> None:
+    url = "rediss+sentinel://svc:p%40ss@a,b/shoal?db=2&sentinel_password=s%20x&ssl_ca_certs=/ca"
+    found = read_redis_url(url)
+    assert found.of_server("::1", 7) == "rediss://svc:p%40ss@[::1]:7/?db=2&ssl_ca_certs=%2Fca"
+    assert found.of_sentinel("a", 8) == "rediss://a:8/?password=s+x&ssl_ca_certs=%2Fca"
+    assert {"p@ss", "s x"} <= set(found.secrets)
+    assert found.shown == "rediss+sentinel://***@a,b/shoal"
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("redis+sentinel://a,b", "name of the primary"),
+        ("redis+sentinel://a/b/c", "name of the primary"),
+        ("redis+cluster://a/1", "no databases"),
+        ("redis+cluster://a?db=1", "no databases"),
+        ("redis+cluster://a,,b", "no valid host"),
+        ("redis+cluster://a:0", "its port"),
+        ("redis://a,b", "no valid host"),
+    ],
+)
+def test_what_does_not_fit_the_kind_is_refused(url: str, why: str) -> None:
+    with pytest.raises(RedisUrlError, match=why):
+        read_redis_url(url)
 
 
 def test_a_socket_and_its_password_are_read() -> None:

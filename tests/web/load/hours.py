@@ -1,5 +1,8 @@
 """Pages that stay open for hours: what they hold after a collection, from the first steady point to the end.
 
+The browser interprets the scripts and compiles none: compiled code is on the heap as well, and grows for half an hour until every
+function that is in use has been compiled. What a page keeps would not be seen beside it.
+
 The hours are compressed: as many signals, changes of the state and new connections as in that time, one after another at once.
 """
 
@@ -20,6 +23,7 @@ PATHS: Final = ("/", "/tape", "/users/user0001", "/price/BTC/USD?venue=kraken&us
 WARM: Final = 1_000
 """Signals until every list is full, the fills of the price page included."""
 _READINGS: Final = 10
+_NO_COMPILER: Final = "--js-flags=--jitless"
 _WITH_LINES: Final = frozenset({"/", "/tape"})
 
 
@@ -54,7 +58,7 @@ async def measure(
 ) -> Hours:
     """Measure so many hours with a rate of signals, `hurry` times as fast, after `warm` signals. Fails if a page stands still."""
     total, seconds = int(hours * 60 * per_minute), hours * 3600 / hurry
-    async with running_system(USERS, hurry) as system, chromium() as browser:
+    async with running_system(USERS, hurry) as system, chromium(_NO_COMPILER) as browser:
         upkeep = asyncio.create_task(system.crowd.live(every=0.1))
         try:
             pages = {path: await OpenPage.open(browser, system.url + path) for path in paths}

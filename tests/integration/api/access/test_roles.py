@@ -49,6 +49,7 @@ DECISIONS: Final = {
     "GET /operations": Reach.STAFF,
     "GET /operations/orders/{user}/{order}": Reach.OPERATORS,
     "GET /price/{base}/{quote}": Reach.STAFF,
+    "GET /price/{base}/{quote}/events": Reach.STAFF,
     "GET /price/{base}/{quote}/series": Reach.STAFF,
     "GET /prices": Reach.STAFF,
     "GET /readyz": Reach.ALL,

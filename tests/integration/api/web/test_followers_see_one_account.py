@@ -69,6 +69,7 @@ async def pages_for(bus: Bus, who: Identity) -> AsyncIterator[aiohttp.ClientSess
         "/tape/events",
         "/tape/1-1",
         "/price/BTC/USD/series?venue=kraken&user=bob",
+        "/price/BTC/USD/events?venue=kraken&user=bob",
         "/users/bob/confirm/pause",
         "/users/alice/confirm/halt",
         "/users/alice/settings",
