@@ -21,6 +21,7 @@ from tests.day.market import MarketTime, Prices, Watcher
 from tests.day.masters.accounts import CASH, TREND, UNIVERSE, Masters
 from tests.day.masters.book_sums import Rest
 from tests.day.masters.bot import Bot
+from tests.day.masters.jumps import Jumps
 from tests.day.masters.trend import TrendCase
 from tests.day.operator import Operator
 from tests.day.people import PEOPLE, Person
@@ -64,6 +65,7 @@ class Day:
         self.operator = Operator(stack, self.note)
         self.watcher = Watcher(stack.paper_port)
         self.bot = Bot(stack, self.masters.bot_venue, self.watcher.prices, self.note)
+        self.jumps = Jumps(stack, self.masters.trend_venue, self.watcher.prices, self.note)
 
     @staticmethod
     def stack_for(folder: Path, *, speed: float, seed: int, regime: str, shipped: bool) -> Stack:
@@ -104,9 +106,11 @@ class Day:
         """Let the day pass."""
         self.operator.start(seconds, self.seed)
         self.bot.start(seconds, self.seed)
+        self.jumps.start(seconds)
         time.sleep(seconds)  # the day is this long: nothing is waited for
         self.operator.wait()
         self.bot.wait()
+        self.jumps.wait()
 
     def settle(self, patience: float) -> bool:
         """End the masters, wait for rest, close everything, and wait for rest again."""

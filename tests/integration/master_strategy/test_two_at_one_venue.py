@@ -224,6 +224,9 @@ async def test_a_strategy_trades_the_further_account_with_its_own_records_and_no
     async with master.process():
         (signal,) = await emitted(bus, 1)
         await wait(lambda: master.accounts[SWING].orders)
+        async with asyncio.timeout(30):  # the signal goes out before the order is settled
+            while await bus.do("XLEN", keys.reports(SWING)) == 0:  # noqa: ASYNC110  # another process writes it
+                await asyncio.sleep(0.01)
     assert (signal.owner, signal.source) == (SWING, "strategy")
     assert master.accounts[MASTER].orders == []
     for pattern, count in ((keys.order(SWING, "*"), 1), (keys.order(MASTER, "*"), 0), (keys.nonce(SWING, "*"), 1)):
