@@ -126,6 +126,7 @@ class Account:
             self._states.append(state)
         self._looks: list[int] = []
         self._equities: list[Decimal] = []
+        self._counted_at: list[int] = []
         self._dearest: list[Decimal] = []
 
     def at(self, instant: int) -> State:
@@ -137,12 +138,17 @@ class Account:
         return self._states[max(bisect.bisect_left(self._at, instant) - 1, 0)]
 
     def value(self, prices: Prices, price_ms: int) -> None:
-        """Work out the equity whenever a price was seen, also as whoever knows prices of that age may count it."""
+        """Work out the equity whenever the market was looked at, and the most that a reader of prices of that age may count.
+
+        The latter also at each trade: while the machine is busy, seconds pass between two looks.
+        """
         for at in prices.instants():
-            state = self.at(at)
-            dearest = {symbol: prices.highest(symbol, at - price_ms, at) for symbol in state.held}
             self._looks.append(at)
             self._equities.append(self.equity(prices, at))
+        for at in prices.all_instants():
+            state = self.at(at)
+            dearest = {symbol: prices.highest(symbol, at - price_ms, at) for symbol in state.held}
+            self._counted_at.append(at)
             self._dearest.append(state.cash + state.worth(dearest))
 
     def equity(self, prices: Prices, at: int) -> Decimal:
@@ -152,8 +158,8 @@ class Account:
 
     def most(self, since: int, until: int) -> Decimal:
         """Return the highest equity of a span that anybody may have counted."""
-        first = max(bisect.bisect_right(self._looks, since) - 1, 0)
-        return max(self._dearest[first : max(bisect.bisect_right(self._looks, until), first + 1)])
+        first = max(bisect.bisect_right(self._counted_at, since) - 1, 0)
+        return max(self._dearest[first : max(bisect.bisect_right(self._counted_at, until), first + 1)])
 
     def looks(self) -> Sequence[tuple[int, Decimal]]:
         """Return every (instant, equity)."""
