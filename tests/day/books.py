@@ -101,6 +101,7 @@ class Account:
         """Sales that took more than was held for their master."""
         self.shared_sales = 0
         """Sales of a symbol that was held for another master as well."""
+        self._flows = tuple(flows)
         events: list[tuple[int, int, Any]] = [(at, 0, amount) for at, amount in flows]
         events += [
             (
@@ -157,9 +158,18 @@ class Account:
         return state.cash + state.worth({symbol: prices.at(symbol, at) for symbol in state.held})
 
     def most(self, since: int, until: int) -> Decimal:
-        """Return the highest equity of a span that anybody may have counted."""
+        """Return the highest equity of a span that a reader of the balance at its beginning may have counted.
+
+        Such a reader does not know of a withdrawal since then, and counts that money at later prices of what is held.
+        """
         first = max(bisect.bisect_right(self._counted_at, since) - 1, 0)
-        return max(self._dearest[first : max(bisect.bisect_right(self._counted_at, until), first + 1)])
+        last = max(bisect.bisect_right(self._counted_at, until), first + 1)
+        return max(
+            self._dearest[place] + self._withdrawn(since, self._counted_at[place]) for place in range(first, last)
+        )
+
+    def _withdrawn(self, since: int, until: int) -> Decimal:
+        return sum((-amount for at, amount in self._flows if amount < 0 and since < at <= until), ZERO)
 
     def looks(self) -> Sequence[tuple[int, Decimal]]:
         """Return every (instant, equity)."""
