@@ -4,7 +4,7 @@ The price goes from the open to the low, then to the high. So a stop counts befo
 that the high has raised (a trailing one, or one moved to the entry by a target) counts as reached by the same low: the price may
 have fallen again after the high. A trigger fills at its own price, or at the open if the candle opens beyond it.
 
-Whoever's trigger comes first on the way acts first, so that a user's own stop above the master's sells before the master does.
+The trigger that comes first on the way acts first, so that a user's own stop above the master's sells before the master does.
 """
 
 from __future__ import annotations

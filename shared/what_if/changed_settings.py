@@ -96,7 +96,7 @@ class SettingsChange:
         return with_context_of(changed, policy)
 
     def _drop_what_has_no_effect(self, content: dict[str, Any]) -> None:
-        """Remove settings of before that a file must not contain without what was changed."""
+        """Remove former settings that a file must not contain without what was changed."""
         limits, sizing = content.get("limits", {}), content.get("sizing", {})
         if "daily_loss_pct" not in limits and "max_drawdown_pct" not in limits:
             for name in ("on_stop_out", "stop_out_lasts"):

@@ -101,6 +101,7 @@ class Account:
         """Sales that took more than was held for their master."""
         self.shared_sales = 0
         """Sales of a symbol that was held for another master as well."""
+        self._flows = tuple(flows)
         events: list[tuple[int, int, Any]] = [(at, 0, amount) for at, amount in flows]
         events += [
             (
@@ -126,6 +127,7 @@ class Account:
             self._states.append(state)
         self._looks: list[int] = []
         self._equities: list[Decimal] = []
+        self._counted_at: list[int] = []
         self._dearest: list[Decimal] = []
 
     def at(self, instant: int) -> State:
@@ -137,12 +139,17 @@ class Account:
         return self._states[max(bisect.bisect_left(self._at, instant) - 1, 0)]
 
     def value(self, prices: Prices, price_ms: int) -> None:
-        """Work out the equity whenever a price was seen, also as whoever knows prices of that age may count it."""
+        """Work out the equity whenever the market was looked at, and the most that a reader of prices of that age may count.
+
+        The latter also at each trade: while the machine is busy, seconds pass between two looks.
+        """
         for at in prices.instants():
-            state = self.at(at)
-            dearest = {symbol: prices.highest(symbol, at - price_ms, at) for symbol in state.held}
             self._looks.append(at)
             self._equities.append(self.equity(prices, at))
+        for at in prices.all_instants():
+            state = self.at(at)
+            dearest = {symbol: prices.highest(symbol, at - price_ms, at) for symbol in state.held}
+            self._counted_at.append(at)
             self._dearest.append(state.cash + state.worth(dearest))
 
     def equity(self, prices: Prices, at: int) -> Decimal:
@@ -151,9 +158,18 @@ class Account:
         return state.cash + state.worth({symbol: prices.at(symbol, at) for symbol in state.held})
 
     def most(self, since: int, until: int) -> Decimal:
-        """Return the highest equity of a span that anybody may have counted."""
-        first = max(bisect.bisect_right(self._looks, since) - 1, 0)
-        return max(self._dearest[first : max(bisect.bisect_right(self._looks, until), first + 1)])
+        """Return the highest equity of a span that a reader of the balance at its beginning may have counted.
+
+        Such a reader does not know of a withdrawal since then, and counts that money at later prices of what is held.
+        """
+        first = max(bisect.bisect_right(self._counted_at, since) - 1, 0)
+        last = max(bisect.bisect_right(self._counted_at, until), first + 1)
+        return max(
+            self._dearest[place] + self._withdrawn(since, self._counted_at[place]) for place in range(first, last)
+        )
+
+    def _withdrawn(self, since: int, until: int) -> Decimal:
+        return sum((-amount for at, amount in self._flows if amount < 0 and since < at <= until), ZERO)
 
     def looks(self) -> Sequence[tuple[int, Decimal]]:
         """Return every (instant, equity)."""

@@ -72,6 +72,10 @@ class Prices:
         """Return the instants at which the first symbol was seen."""
         return self._at[SYMBOLS[0]]
 
+    def all_instants(self) -> Sequence[int]:
+        """Return the instants at which any symbol was seen, trades included."""
+        return sorted({at for seen in self._at.values() for at in seen})
+
     def _span(self, symbol: str, since: int, until: int) -> Sequence[Decimal]:
         first = max(bisect.bisect_right(self._at[symbol], since) - 1, 0)
         last = max(bisect.bisect_right(self._at[symbol], until), first + 1)

@@ -266,3 +266,14 @@ def test_the_twenty_have_every_mode_and_every_limit() -> None:
     assert limits >= {*caps, "daily_loss_pct", "max_drawdown_pct", "max_trades_per_day"}
     exits = {key for person in PEOPLE for key in person.settings.get("exits", {})}
     assert exits == {"stop_loss_pct", "take_profit_pct", "trailing_pct", "max_hold"}
+
+
+def test_money_that_was_withdrawn_since_the_balance_was_read_counts_at_later_prices() -> None:
+    prices = flat_market()
+    account = Account(Decimal(1_000), [order(1, 500)], [(START + 5_000, Decimal(-400))])
+    before, after = START + 3_000, START + 8_000
+    for symbol in ("BTC/USD", "ETH/USD"):
+        prices.add(symbol, START + 6_000, prices.at(symbol, START) * 2)
+    account.value(prices, PRICE_MS)
+    assert account.most(before, after) - account.most(before, before) == 500, "the price of what is held has doubled"
+    assert account.most(START + 5_500, after) == account.most(before, after) - 400, "a later reading has seen it"

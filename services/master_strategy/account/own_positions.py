@@ -23,7 +23,7 @@ from shared.venues.port import VenueOrder
 
 
 class OwnPositions:
-    """The strategies' own positions. Whoever changes a record holds `changing` from reading a position until it is put."""
+    """The strategies' own positions. What changes a record holds `changing` from reading a position until it is put."""
 
     def __init__(self, recorded: Iterable[OwnPosition] = ()) -> None:
         self._positions = {(each.strategy, each.symbol): each for each in recorded}

@@ -23,7 +23,7 @@ class EquityCurve:
         """The equity of each account, in the order of the ledgers."""
 
     def reach(self, at: int) -> None:
-        """Record the days that ended before or at an instant, at the prices of before it."""
+        """Record the days that ended before or at an instant, at the last prices before it."""
         while at >= self._next:
             self._record(self._next)
             self._next += DAY_MS

@@ -80,7 +80,7 @@ class BookSums:
     """What a user's reports say of each named master's book, entry by entry, oldest first."""
 
     def __init__(self, since: Mapping[str, int]) -> None:
-        """`since` by venue: reports of before are of books that were begun again."""
+        """`since` by venue: earlier reports are of books that were begun again."""
         self._since = since
         self._sums: dict[BookKey, list[Decimal]] = {}
         self._corrected: dict[BookKey, Decimal] = {}

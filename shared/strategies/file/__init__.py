@@ -1,1 +1,1 @@
-"""Parts of `config/strategy.toml`: kinds of values, the table of caps, and the keys of before."""
+"""Parts of `config/strategy.toml`: kinds of values, the table of caps, and the former keys."""

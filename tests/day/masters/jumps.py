@@ -20,7 +20,7 @@ from shared.strategies.exit_plan import ExitPlan
 from tests.day.market import Prices
 from tests.support.stack import Stack
 
-_TIMES: Final = (0.14, 0.24, 0.36, 0.48, 0.62, 0.70, 0.78, 0.92)
+_TIMES: Final = tuple(0.10 + 0.05 * number for number in range(17))
 """Shares of the day."""
 _FARTHEST: Final = Decimal("0.12")
 """How far from the present price a stop or a target may be."""
