@@ -227,7 +227,7 @@ def read_signal_facts(
 ) -> dict[str, SignalFacts]:
     """Join a user's decisions with the signals they answer, by the id that the order bears at the exchange.
 
-    Whose signal it is is told by the account that it comes from, not by what the product calls it.
+    The account that a signal comes from says whose it is, not what the product calls it.
     """
     found = {}
     for decision in decisions:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final, TypeVar
 
 import structlog
 
 from shared.contracts.exit_plan_record import read_due_exit, read_exit_plan, write_due_exit, write_exit_plan
-from shared.domain.account import MASTER
 from shared.domain.order import Kind, Side
 from shared.domain.values.money import Price, Quantity, plain
 from shared.domain.values.symbol import Symbol
@@ -67,7 +66,7 @@ class OwnOrder:
     stop_price: Price | None = None
     """Of a stop that rests at the venue: it sells once the price has fallen to this."""
     venue_order_id: str = ""
-    owner: str = MASTER
+    owner: str = field(kw_only=True)
     """The user name in the keys of the account: `master.<name>` for a further one at its venue."""
     record_lost: bool = False
     """Whether Redis has lost the record, and only the venue knows the order."""
@@ -97,7 +96,7 @@ class OwnOrder:
         return Leg(self.tracked(), 1, self.size, self.limit_price, self.size, rests=stop is not None, stop_price=stop)
 
     @staticmethod
-    def lost(order: VenueOrder, venue: str, strategy: str, owner: str = MASTER) -> OwnOrder:
+    def lost(order: VenueOrder, venue: str, strategy: str, owner: str) -> OwnOrder:
         """Return the order for a venue's record that has our prefix and no record in Redis."""
         return OwnOrder(
             id=order.client_order_id,
@@ -114,7 +113,7 @@ class OwnOrder:
         )
 
     @staticmethod
-    def read(order_id: str, fields: Mapping[str, str], owner: str = MASTER) -> OwnOrder:
+    def read(order_id: str, fields: Mapping[str, str], owner: str) -> OwnOrder:
         """Parse its record. Raises KeyError, ValueError or ArithmeticError for what is none."""
         symbol = Symbol.parse(fields["symbol"])
         limit, stop = fields.get("limit_price", ""), fields.get("stop_price", "")

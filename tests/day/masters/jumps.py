@@ -53,12 +53,11 @@ class Jumps:
     def _run(self, seconds: float) -> None:
         began = time.monotonic()
         for number, share in enumerate(_TIMES):
-            time.sleep(
-                max(began + share * seconds - time.monotonic(), 0)
-            )  # the market's own pace: nothing is waited for
+            left = began + share * seconds - time.monotonic()
+            time.sleep(max(left, 0))  # the market's own pace: nothing is waited for
             end = time.monotonic() + _PATIENCE * seconds
             while not self._jump(up=bool(number % 2)) and time.monotonic() < end:
-                time.sleep(_LOOK)
+                time.sleep(_LOOK)  # until the strategy holds something near its plan
 
     def _jump(self, *, up: bool) -> bool:
         """Move one price; return whether there was a position to do it for."""

@@ -62,7 +62,7 @@ class TrendCase:
 
     account: Account
     orders: Sequence[Order]
-    """All of them are the strategy's: nobody else trades on its account."""
+    """All of them are the strategy's: no one else trades on its account."""
     records: Mapping[str, Mapping[str, str]]
     """The master's records by client order id."""
     clock: MarketTime

@@ -121,6 +121,7 @@ class Run:
             limit_price=None,
             begun_at=self.time.now,
             strategy="sma-cross",
+            owner=MASTER,
         )
 
     async def write_ahead(self, own: OwnOrder, outgoing: Outgoing) -> int:

@@ -10,6 +10,7 @@ import pytest
 from services.master_strategy.account.own_positions import OwnPositions, from_reports
 from services.master_strategy.trading.own_order import OwnOrder
 from shared.contracts.messages import ReportMessage
+from shared.domain.account import MASTER
 from shared.domain.order import Kind, OrderState, Side
 from shared.domain.position import Position
 from shared.execution.booking import position_after
@@ -20,7 +21,7 @@ SMALLEST = Decimal("0.00005")
 
 
 def own_order(side: Side = Side.BUY, size: str = "0.1") -> OwnOrder:
-    return OwnOrder("id", "kraken", BTC, side, btc(size), None, NOW, "trend")
+    return OwnOrder("id", "kraken", BTC, side, btc(size), None, NOW, "trend", owner=MASTER)
 
 
 @pytest.mark.parametrize(

@@ -92,9 +92,11 @@ def test_an_own_order_reads_back_from_its_record_as_it_was_written() -> None:
         begun_at=NOW,
         strategy="sma-cross",
         reason="above",
+        owner="master.swing",
     )
     leg = own.leg()
+    assert leg.order.user == "master.swing"
     request = OrderRequest(leg.client_order_id, BTC, Side.BUY, leg.size, leg.limit_price, NOW + 8_000)
     fields = OrderRecord.intent(leg, request, Outgoing(NOW + 5_000), sent_at=NOW)
-    assert (leg.client_order_id, OwnOrder.read(own.id, {**fields, "state": "sending"})) == (own.id, own)
-    assert OwnOrder.read(own.id, {**fields, "venue_order_id": "O1"}) == replace(own, venue_order_id="O1")
+    assert (leg.client_order_id, OwnOrder.read(own.id, {**fields, "state": "sending"}, own.owner)) == (own.id, own)
+    assert OwnOrder.read(own.id, {**fields, "venue_order_id": "O1"}, own.owner) == replace(own, venue_order_id="O1")
