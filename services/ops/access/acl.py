@@ -2,7 +2,9 @@
 
 Without an option it prints the rules, without passwords. `--write FOLDER` writes what `ops redis-users` writes. `--apply` gives
 the Redis users that exist at REDIS_URL their present rights and keeps their passwords: after a user was added to a group, or to
-another one. It must never change a Redis user whose name is not Shoal's, nor print a password.
+another one. In a cluster it does so at every primary. Replicas have Redis users of their own: give them the written file.
+
+It must never change a Redis user whose name is not Shoal's, nor print a password.
 """
 
 from __future__ import annotations
@@ -69,13 +71,13 @@ def _redis_users(groups: Mapping[str, list[str]]) -> list[tuple[str, str, list[s
 
 
 async def _apply(settings: Settings, bus: Bus) -> tuple[list[str], list[str]]:
-    known = set(await bus.do("ACL", "USERS"))
+    known = set.intersection(*map(set, (await bus.do_everywhere("ACL", "USERS")).values()))
     last = await LastSettings(bus).read(await holders(bus))
     former = {user: policy.group for user, policy in last.items() if policy.group}
     changed, missing = [], []
     for name, service, users in _redis_users(find_groups(settings.shoal_config, former)):
         if name in known:
-            await bus.do("ACL", "SETUSER", name, *rights(service, users).split())
+            await bus.do_everywhere("ACL", "SETUSER", name, *rights(service, users).split())
             changed.append(name)
         else:
             missing.append(name)
