@@ -58,8 +58,8 @@ IN_THE_WAY: Final = {keys.own_exits, keys.mirrored}
 """While one of these is there, no user is renamed (`UserRenaming.unfinished`)."""
 OF_THE_MASTER: Final = {keys.fill_cursor, keys.uncopied, keys.holdings, keys.strategy, keys.strategy_entries}
 """Keys that only the master's account has, which is not renamed."""
-NOT_OF_A_USER: Final = {keys.lease}
-"""Held by the command itself while it renames."""
+NOT_OF_A_USER: Final = {keys.lease, keys.of_user}
+"""Held by the command itself while it renames; the pattern of all keys of a user."""
 
 
 def of_users() -> set[Key]:
