@@ -36,8 +36,8 @@ class Plan:
     cut_trades: int = 300
     ceiling_orders: int = 20_000
     ceiling_runs: int = 5
-    nodes: Mapping[int, int] = field(default_factory=lambda: {10_000: 5})
-    """Rounds in which one server and a cluster take turns."""
+    nodes: Mapping[int, int] = field(default_factory=lambda: {10_000: 3})
+    """Rounds in which one server and a cluster are started in turn."""
     node_executors: int = 4
     parts: tuple[str, ...] = tuple(part for part in PARTS if part not in _HEAVY)
     executors: int = 1

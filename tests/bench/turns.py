@@ -120,7 +120,7 @@ class Carrier(Protocol):
 def measure_turns(folder: Path, users: int, plan: Plan, verdict: Verification, say: Say) -> Turns:
     """Play the rounds of one number of users."""
     with ExitStack() as stack:
-        return play_in_turn(_carriers(folder, users, plan, stack), users, plan.turns[users], verdict, say)
+        return _play(_carriers(folder, users, plan, stack), users, plan.turns[users], verdict, say)
 
 
 def measure_venues(folder: Path, users: int, plan: Plan, verdict: Verification, say: Say) -> Turns:
@@ -134,11 +134,11 @@ def measure_venues(folder: Path, users: int, plan: Plan, verdict: Verification, 
             PATH: _Peer(BARE, new_folder(folder, "path"), users, stack),
             PATH_AT_COINBASE: _Peer(BARE_COINBASE, new_folder(folder, "path-coinbase"), users, stack),
         }
-        found = play_in_turn(carriers, users, plan.venues[users], verdict, say)
+        found = _play(carriers, users, plan.venues[users], verdict, say)
     return replace(found, what="In turn at both venues")
 
 
-def play_in_turn(carriers: Mapping[str, Carrier], users: int, rounds: int, verdict: Verification, say: Say) -> Turns:
+def _play(carriers: Mapping[str, Carrier], users: int, rounds: int, verdict: Verification, say: Say) -> Turns:
     """Play the rounds of all carriers and verify them."""
     say(f"in turn: {users} users of {len(carriers)} carriers are ready")
     for carrier in carriers.values():

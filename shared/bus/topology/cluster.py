@@ -20,7 +20,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError, ResponseEr
 from shared.bus.client.refusals import LOST
 from shared.bus.client.wire import Command, Wire
 from shared.bus.topology.cluster_view import ClusterView
-from shared.bus.topology.command_slot import slot_of, slot_of_key
+from shared.bus.topology.command_slot import OF_ONE_KEY, slot_of, slot_of_key
 from shared.bus.topology.slot_map import Address, read_redirect
 from shared.bus.topology.split_reads import SPLIT, SplitRead, split
 
@@ -84,20 +84,27 @@ class ClusterWire:
         return answers
 
     def _node_of_all(self, commands: Sequence[Command]) -> Address | None:
-        """Return the node of these commands if it is the same for all, and none has to be split: most calls are of this kind."""
-        owner, found = self._view.owner, None
+        """Return the node of these commands if it is the same for all, and none has to be split: most calls are of this kind.
+
+        Every command of Shoal passes here, so the most frequent ones are looked at without another call.
+        """
+        owners, found = self._view.slots.owners, None
         try:
             for command in commands:
-                if command[0] in SPLIT:
+                name = command[0]
+                if name in OF_ONE_KEY and (key := command[1]).__class__ is str:
+                    node = owners[slot_of_key(key)]
+                elif name in SPLIT:
                     return None
-                node = owner(slot_of(command))
-                if found is None:
+                else:
+                    node = self._view.owner(slot_of(command))
+                if node is not found:
+                    if found is not None and node != found:
+                        return None
                     found = node
-                elif node is not found and node != found:
-                    return None
         except ResponseError:  # the answer to this one alone
             return None
-        return found
+        return found if found is not None and found.host else None
 
     async def _run(self, commands: Sequence[Command]) -> list[Any]:
         """Run commands of one slot each."""

@@ -93,21 +93,19 @@ class ManyStreams:
     def _is_read(self, group: str, stream: str) -> bool:
         """Return whether a stream has nothing new."""
         mark = self._read.get((group, stream))
-        return mark is not None and mark == self._mark(stream)
+        return mark is not None and self._changes.holds(stream, mark)
 
     def _has_changed(self, group: str, stream: str) -> bool:
         """Return whether a stream has changed since it was read, which was reported."""
         mark = self._read.get((group, stream))
-        return mark is not None and mark != self._mark(stream)
-
-    def _mark(self, stream: str) -> Mark | None:
-        return self._changes.mark(stream, self._view.owner(slot_of_key(stream)))
+        return mark is not None and not self._changes.holds(stream, mark)
 
     async def _poll(self, read: GroupRead, due: Sequence[str]) -> Any:
         """Read streams once. Return their entries; an error reply if there are none but that; None if there is nothing."""
-        by_node: dict[Address, list[str]] = {}
+        by_node: dict[Address, list[tuple[str, int]]] = {}
         for stream in due:
-            by_node.setdefault(self._view.owner(slot_of_key(stream)), []).append(stream)
+            slot = slot_of_key(stream)
+            by_node.setdefault(self._view.owner(slot), []).append((stream, slot))
         polls = [self._poll_node(node, read, streams) for node, streams in by_node.items()]
         entries: list[Any] = []
         for found in await asyncio.gather(*polls, return_exceptions=True):
@@ -119,13 +117,13 @@ class ManyStreams:
         refused = [key for key in ((read.group, stream) for stream in due) if key in self._refused]
         return self._refused.pop(refused[0]) if refused else None
 
-    async def _poll_node(self, node: Address, read: GroupRead, streams: Sequence[str]) -> list[Any]:
-        """Read streams of one node once, and note which have nothing left to be read."""
-        marks = [self._changes.mark(stream, node) for stream in streams]  # before: what comes meanwhile is new
-        commands = [_command(read.group, read.consumer, read.count, stream) for stream in streams]
+    async def _poll_node(self, node: Address, read: GroupRead, streams: Sequence[tuple[str, int]]) -> list[Any]:
+        """Read streams of one node, each given with its slot, once; note which have nothing left to be read."""
+        marks = [self._changes.mark(stream, slot) for stream, slot in streams]  # before: what comes meanwhile is new
+        commands = [_command(read.group, read.consumer, read.count, stream) for stream, _ in streams]
         entries: list[Any] = []
         answers = await self._commands.ask_node(node, commands)
-        for stream, mark, command, answer in zip(streams, marks, commands, answers, strict=True):
+        for (stream, _), mark, command, answer in zip(streams, marks, commands, answers, strict=True):
             told = mark
             if has_not_run(answer):  # its slot moves
                 ((answer,), told) = (await self._commands.ask([command]), None)  # noqa: PLW2901

@@ -39,8 +39,9 @@ log = structlog.get_logger()
 
 
 class Mark(NamedTuple):
-    """A state of a stream: it has not changed for as long as its mark is the same."""
+    """A state of a stream; `StreamChanges.holds` tells whether it is still the present one."""
 
+    slot: int
     node: Address
     term: int
     changes: int
@@ -69,15 +70,27 @@ class StreamChanges:
         self._waiting: dict[str, set[asyncio.Future[None]]] = {}
         self._refused = False
 
-    def mark(self, stream: str, node: Address) -> Mark | None:
-        """Return the present state of a stream at its node; None while changes there are not reported."""
+    def mark(self, stream: str, slot: int) -> Mark | None:
+        """Return the present state of a stream, whose slot this is; None while changes at its node are not reported."""
+        node = self._view.owner(slot)
         found = self._nodes.get(node)
         if found is None:
             self._begin(node)
             return None
         if not found.reports or not stream.startswith(keys.OF_ORDERS):
             return None
-        return Mark(node, found.term, self._changes.setdefault(stream, 0))
+        return Mark(slot, node, found.term, self._changes.setdefault(stream, 0))
+
+    def holds(self, stream: str, mark: Mark) -> bool:
+        """Return whether a stream is at the same node and has certainly not changed."""
+        found = self._nodes.get(mark.node)
+        return (
+            found is not None
+            and found.reports
+            and found.term == mark.term
+            and self._changes[stream] == mark.changes
+            and self._view.slots.owners[mark.slot] == mark.node
+        )
 
     async def wait(self, streams: Iterable[str], seconds: float) -> None:
         """Wait until one of these streams has changed, or might have; for so many seconds at most."""
