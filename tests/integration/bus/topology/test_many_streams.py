@@ -73,9 +73,20 @@ async def test_many_streams_are_read_when_they_change_over_one_connection_to_eac
     await asyncio.gather(reading, return_exceptions=True)
 
 
-async def test_more_entries_than_one_read_takes_are_read_by_the_next_ones(cluster_bus: Bus) -> None:
+async def until_reported(cluster: RedisCluster, group: Group) -> None:
+    """Read until every node reports changes and nothing is left to be read."""
+    reading = asyncio.create_task(group.read_new(STREAMS, 10, LONG_MS))
+    await until_quiet(cluster, reading)
+    reading.cancel()
+    await asyncio.gather(reading, return_exceptions=True)
+
+
+async def test_more_entries_than_one_read_takes_are_read_by_the_next_ones(
+    cluster: RedisCluster, cluster_bus: Bus
+) -> None:
     group = Group(cluster_bus, keys.EXECUTOR)
     await group.ensure(STREAMS)
+    await until_reported(cluster, group)
     await cluster_bus.do_all([("XADD", STREAMS[0], "*", "n", number) for number in range(5)])
     async with asyncio.timeout(PATIENCE):
         found = [[entry.fields["n"] for entry in await group.read_new(STREAMS, 2, LONG_MS)] for _ in range(3)]
@@ -98,6 +109,36 @@ async def test_a_stream_of_another_type_is_an_error_that_costs_the_others_no_ent
     await bus.do("XADD", STREAMS[0], "*", "n", "2")
     async with asyncio.timeout(PATIENCE):
         assert [entry.fields["n"] for entry in await group.read_new(STREAMS, 10, LONG_MS)] == ["2"]
+
+
+async def test_what_came_while_no_node_could_report_it_is_read_afterwards(
+    cluster: RedisCluster, cluster_bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.bus.topology.stream_changes._DOUBT_AFTER", 1_000_000)
+    group = Group(cluster_bus, keys.EXECUTOR)
+    await group.ensure(STREAMS)
+    await until_reported(cluster, group)
+
+    def reporting() -> set[str]:
+        return {
+            each["id"]
+            for node in cluster.primaries()
+            for each in cluster.ask(node, "CLIENT LIST")
+            if each["name"] == "test:changes" and "t" in each["flags"]
+        }
+
+    for node in cluster.primaries():
+        for each in cluster.ask(node, "CLIENT LIST"):
+            if each["name"] == "test:changes":
+                cluster.ask(node, "CLIENT", "KILL", "ID", each["id"])
+        for stream in STREAMS:
+            if cluster.owner_of(stream) is node:
+                cluster.ask(node, "XADD", stream, "1-1", "n", "1")
+    async with asyncio.timeout(PATIENCE):
+        while len(await asyncio.to_thread(reporting)) < 3:  # noqa: ASYNC110  # another process reports nothing
+            await asyncio.sleep(0.05)
+        found = [entry.stream for _ in range(3) for entry in await group.read_new(STREAMS, 10, 500)]
+    assert sorted(found) == sorted(STREAMS)
 
 
 class Reader:
