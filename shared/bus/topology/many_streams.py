@@ -1,7 +1,8 @@
 """Reads new entries of many users' streams in a cluster, as one XREADGROUP with BLOCK does on one server.
 
 A blocking read cannot name streams of two slots, not even at one node, and a connection for each user would be thousands. So each
-stream is read on its own, without blocking, with all others of its node in one round trip; and only when it has changed.
+stream is read on its own, without blocking, with all others of its node in one round trip; and only when it has changed. So is a
+single stream of decisions: the first user of a reader would leave a connection behind.
 
 Entries that Redis has delivered must never be lost here: what one stream answers is returned whatever another one answers.
 """
@@ -22,6 +23,7 @@ from shared.bus.topology.cluster_view import ClusterView
 from shared.bus.topology.command_slot import slot_of_key
 from shared.bus.topology.slot_map import Address
 from shared.bus.topology.stream_changes import Mark, StreamChanges
+from shared.contracts import keys
 
 _NEW: Final = ">"
 _POLL_EVERY: Final = 0.25
@@ -30,7 +32,7 @@ _POLL_EVERY: Final = 0.25
 
 @dataclass(frozen=True, slots=True)
 class GroupRead:
-    """A read of new entries of streams in several slots."""
+    """A read of new entries, without a connection of its own."""
 
     group: str
     consumer: str
@@ -41,16 +43,18 @@ class GroupRead:
 
 
 def read_of_many(command: Command) -> GroupRead | None:
-    """Return the parts of a read of new entries whose streams are in several slots; None for any other command.
+    """Return the parts of a read of users' decisions, or of new entries in several slots; None for any other command.
 
     It has the form `XREADGROUP GROUP g c COUNT n BLOCK ms STREAMS s1 s2 > >`.
     """
-    if isinstance(command, bytes) or len(command) < 13 or command[0] != "XREADGROUP" or command[6] != "BLOCK":
+    if isinstance(command, bytes) or len(command) < 11 or command[0] != "XREADGROUP" or command[6] != "BLOCK":
         return None
     rest = command[9:]
     streams = [str(word) for word in rest[: len(rest) // 2]]
-    if any(word != _NEW for word in rest[len(streams) :]) or len({slot_of_key(stream) for stream in streams}) < 2:
+    if any(word != _NEW for word in rest[len(streams) :]):
         return None
+    if not streams[0].startswith(keys.OF_ORDERS) and len({slot_of_key(stream) for stream in streams}) < 2:
+        return None  # it can block
     return GroupRead(str(command[2]), str(command[3]), int(command[5]), int(command[7]) / 1000, streams)
 
 
