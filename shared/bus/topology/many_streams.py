@@ -75,9 +75,8 @@ class ManyStreams:
         loop = asyncio.get_running_loop()
         end = loop.time() + read.block
         while True:
-            for stream in read.streams:
-                if (refusal := self._refused.pop((read.group, stream), None)) is not None:
-                    return refusal
+            if (refusal := self._take_refusal(read)) is not None:
+                return refusal
             if self._view.stale:
                 await self._view.look_again()
             if due := [stream for stream in read.streams if not self._is_read(read.group, stream)]:
@@ -118,8 +117,14 @@ class ManyStreams:
             entries += found
         if entries:
             return entries
-        refused = [key for key in ((read.group, stream) for stream in due) if key in self._refused]
-        return self._refused.pop(refused[0]) if refused else None
+        return self._take_refusal(read)
+
+    def _take_refusal(self, read: GroupRead) -> ResponseError | None:
+        """Return an error of one of these streams, if there is any, and forget those of all: they are read again."""
+        if not self._refused:
+            return None
+        found = [self._refused.pop((read.group, stream), None) for stream in read.streams]
+        return next((refusal for refusal in found if refusal is not None), None)
 
     async def _poll_node(self, node: Address, read: GroupRead, streams: Sequence[tuple[str, int]]) -> list[Any]:
         """Read streams of one node, each given with its slot, once; note which have nothing left to be read."""

@@ -64,7 +64,7 @@ class RunningApi(threading.Thread):
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
         async with open_bus(self._redis, "test") as bus:
-            await bus.do("FLUSHALL")
+            await bus.do_everywhere("FLUSHALL")
             await hold(bus, "alice", "BTC/USD", "0.02", "1000")
             found = await AccessTokens(bus).create(AccessToken("robot", Role.OPERATOR, "test", 1))
             settings = Settings(shoal_config=self._config)

@@ -50,7 +50,7 @@ _APART: Final = QUANTUM * 10**9 + 100 * LAST_DIGIT
 async def test_a_day_ends_as_the_exchange_says(bus: Bus, part: int, seed: int) -> None:
     del part  # hypothesis draws other days for each
     note(f"the day of the seed {seed}")
-    await bus.do("FLUSHALL")
+    await bus.do_everywhere("FLUSHALL")
     day = Day(bus, seed)
     await day.run()
     expected = books_of(day.books[USER], day.sent, day.renamed)
@@ -151,7 +151,7 @@ async def test_such_days_have_everything_that_can_happen(bus: Bus) -> None:
     while missing := [what for what in EVERYTHING if not seen[what]]:
         seed = next(seeds, None)
         assert seed is not None, missing
-        await bus.do("FLUSHALL")
+        await bus.do_everywhere("FLUSHALL")
         day = Day(bus, seed)
         await day.run()
         seen += day.happened()

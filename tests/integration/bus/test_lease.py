@@ -48,7 +48,7 @@ async def test_tokens_rise_with_every_take_over(bus: Bus, lease: Lease) -> None:
 
 async def test_tokens_rise_after_redis_has_lost_everything(bus: Bus, lease: Lease) -> None:
     newer = await take_over(bus)
-    await bus.do("FLUSHALL")
+    await bus.do_everywhere("FLUSHALL")
     newest = await acquire(bus, "alice", "third")
     assert newest is not None
     assert int(lease.token) < int(newer.token) < int(newest.token)
@@ -57,7 +57,7 @@ async def test_tokens_rise_after_redis_has_lost_everything(bus: Bus, lease: Leas
 async def test_a_first_owner_and_the_first_after_a_flush_know_that_they_are(bus: Bus, lease: Lease) -> None:
     assert lease.fresh
     assert not (await take_over(bus)).fresh
-    await bus.do("FLUSHALL")
+    await bus.do_everywhere("FLUSHALL")
     again = await acquire(bus, "alice", "third")
     assert again is not None
     assert again.fresh

@@ -89,7 +89,7 @@ async def test_a_successor_starts_above_its_predecessor(bus: Bus, lease: Lease) 
 async def test_a_flush_fences_the_owner_and_its_successor_starts_above(bus: Bus, lease: Lease) -> None:
     nonces = counter(bus, lease, micros())
     highest = await nonces.next()
-    await bus.do("FLUSHALL")
+    await bus.do_everywhere("FLUSHALL")
     with pytest.raises(LeaseLost):
         await nonces.next()
     newer = await acquire(bus, "alice", "second")

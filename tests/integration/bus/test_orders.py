@@ -219,7 +219,7 @@ async def test_who_has_lost_the_lease_changes_nothing(account: Account) -> None:
 
 
 async def test_who_holds_a_lease_of_before_a_flush_changes_nothing(account: Account) -> None:
-    await account.bus.do("FLUSHALL")
+    await account.bus.do_everywhere("FLUSHALL")
     with pytest.raises(LeaseLost):
         await account.store.begin(an_id("order"), account.nonces, {})
     assert await account.bus.do("DBSIZE") == 0

@@ -65,7 +65,7 @@ async def test_a_read_that_waits_is_woken_by_an_entry(bus: Bus, group: Group) ->
 
 
 async def test_after_a_flush_the_reader_makes_its_groups_anew_and_misses_nothing(bus: Bus, group: Group) -> None:
-    await bus.do("FLUSHALL")
+    await bus.do_everywhere("FLUSHALL")
     entry_id = await add(bus)
     assert await group.read_new([STREAM, OTHER], 10, 1) == []  # NOGROUP: the groups are made
     assert [entry.id for entry in await group.read_new([STREAM, OTHER], 10, 1)] == [entry_id]

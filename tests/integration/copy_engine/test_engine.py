@@ -147,7 +147,7 @@ async def test_a_flush_ends_the_turn_before_anything_is_decided_by_what_is_gone(
     turn = asyncio.create_task(engine.serve(lease))
     await emit(an_entry("1"))
     await carried(bus, 1)
-    await bus.do("FLUSHALL")
+    await bus.do_everywhere("FLUSHALL")
     await emit(an_exit("2"))
     with pytest.raises(GroupLost):
         async with asyncio.timeout(20):

@@ -79,7 +79,7 @@ async def test_whatever_step_an_engine_dies_at_there_is_one_join_and_none_after_
 ) -> None:
     joins, steps, died = [], 0, True
     while died:
-        await bus.do("FLUSHALL")
+        await bus.do_everywhere("FLUSHALL")
         for policy in users:
             await Records(bus).write_account(an_account(policy.user))
         await opened(bus, emit, users)

@@ -42,7 +42,7 @@ async def sold_by_executors(bus: Bus) -> tuple[int, Decimal]:
 
 async def arrange(bus: Bus, dice: random.Random) -> None:
     """Write random holdings, prices and other people's switches (none of which flattens)."""
-    await bus.do("FLUSHALL")
+    await bus.do_everywhere("FLUSHALL")
     for symbol, price in PRICES.items():
         await quote(bus, symbol, price)
     for user in USERS:

@@ -57,7 +57,7 @@ def _nothing_kept(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @asynccontextmanager
 async def _site(bus: Bus, folder: Path, users: int) -> AsyncIterator[OpenApi]:
-    await bus.do("FLUSHALL")
+    await bus.do_everywhere("FLUSHALL")
     world = World.of(users, 3)
     world.write_files(folder)
     await world.write_redis(bus)

@@ -105,7 +105,7 @@ async def test_a_new_account_is_let_in_and_not_doubted_again(rig: Rig, owner: Ow
 
 async def test_orders_of_a_person_do_not_look_like_ours(rig: Rig, owner: Owner) -> None:
     await rig.carry(owner, rig.entry("0.05"))
-    await rig.bus.do("FLUSHALL")
+    await rig.bus.do_everywhere("FLUSHALL")
     rig.account.orders = [replace(order, client_order_id=str(uuid4())) for order in rig.account.orders]
     await gate_of(rig, await rig.start()).check()
 
@@ -114,7 +114,7 @@ async def test_books_that_redis_lost_park_the_account_until_they_are_rebuilt(rig
     """Case S6."""
     await rig.carry(owner, rig.entry("0.05"))
     before = await rig.position()
-    await rig.bus.do("FLUSHALL")
+    await rig.bus.do_everywhere("FLUSHALL")
     later = await rig.start()
     gate = gate_of(rig, later)
     for _ in range(2):
@@ -135,7 +135,7 @@ async def test_books_that_redis_lost_park_the_account_until_they_are_rebuilt(rig
 async def test_a_balance_that_cannot_be_read_begins_no_new_books(rig: Rig, owner: Owner) -> None:
     """Case S6 with V3: taken for zero it made a new account of one that holds coins, and their exits found nothing."""
     await rig.carry(owner, rig.entry("0.05"))
-    await rig.bus.do("FLUSHALL")
+    await rig.bus.do_everywhere("FLUSHALL")
     later = await rig.start()
     gate = gate_of(rig, later)
     rig.account.unreadable_balances.add("BTC")
@@ -150,7 +150,7 @@ async def test_a_balance_that_cannot_be_read_begins_no_new_books(rig: Rig, owner
 async def test_a_rebuilding_that_was_interrupted_is_repeated_with_the_same_end(rig: Rig, owner: Owner) -> None:
     await rig.carry(owner, rig.entry("0.05"))
     await rig.carry(owner, rig.close("0.5"))
-    await rig.bus.do("FLUSHALL")
+    await rig.bus.do_everywhere("FLUSHALL")
     later = await rig.start()
     later.context.account.books_lost = True
     rebuilding = rebuilder(rig.bus, later.context)
@@ -170,7 +170,7 @@ async def test_a_rebuilding_that_was_interrupted_is_repeated_with_the_same_end(r
 async def test_what_is_told_anew_after_a_rebuilding_is_not_booked_twice(rig: Rig, owner: Owner) -> None:
     decision = rig.entry("0.05")
     await rig.carry(owner, decision)
-    await rig.bus.do("FLUSHALL")
+    await rig.bus.do_everywhere("FLUSHALL")
     later = await rig.start()
     later.context.account.books_lost = True
     await _ask(rig, RebuildMode.WRITE)
@@ -184,7 +184,7 @@ async def test_what_is_told_anew_after_a_rebuilding_is_not_booked_twice(rig: Rig
 
 async def test_an_exit_waits_for_lost_books_and_is_not_taken_for_one_of_nothing(rig: Rig, owner: Owner) -> None:
     await rig.carry(owner, rig.entry("0.05"))
-    await rig.bus.do("FLUSHALL")
+    await rig.bus.do_everywhere("FLUSHALL")
     later = await rig.start()
     await later.context.account.park("lost")
     later.context.account.books_lost = True

@@ -16,7 +16,7 @@ from tests.support.examples import BTC_USD, btc, btc_price, usd
 async def test_redis_flushed(rig: Rig, owner: Owner, bus: Bus) -> None:
     decision = rig.entry("0.05")
     await rig.carry(owner, decision)
-    await bus.do("FLUSHALL")
+    await bus.do_everywhere("FLUSHALL")
     rig.clock.now += 5_000
     later = await rig.start()
     report = await rig.carry(later, decision, redelivered=True)

@@ -19,7 +19,7 @@ async def test_redis_flushed_between_the_sale_and_its_settlement(rig: Rig, owner
     decision = rig.close()
     await rig.carry(owner, decision)
     held = rig.account.balances["BTC"]
-    await rig.bus.do("FLUSHALL")
+    await rig.bus.do_everywhere("FLUSHALL")
     rig.clock.now += 5_000
     later = await rig.start()
     report = await rig.carry(later, decision, redelivered=True)
