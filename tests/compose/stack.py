@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import time
+import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -54,9 +55,17 @@ class Stack:
         self.docker("run", "--rm", "--volume", f"{volume}:/data", image, "sh", "-c", f"{script}; redis-cli shutdown")
 
     def up(self, *options: str) -> None:
-        """Build the image and start everything; returns once the start conditions of all containers held."""
+        """Build the image and start everything; returns once the start conditions of all containers held and the api answers."""
         self.compose("build", timeout=900)
         self.compose("up", "--detach", *options, timeout=300)
+        wait_for("the api", self._answers, 120)
+
+    def _answers(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.api_port}/healthz", timeout=10) as answer:
+                return bool(answer.status == 200)
+        except OSError:  # not yet
+            return False
 
     def down(self) -> None:
         """Take it down with its volume, and keep what it said in var/compose-test.log."""
