@@ -44,7 +44,7 @@ log = structlog.get_logger()
 def build(bus: Bus, settings: Settings) -> tuple[FastAPI, OutcomeCounter]:
     """Build the application, and the task that feeds its counters. Raises ConfigurationError if there is no folder of users."""
     models = ReadModels(bus, settings.shoal_config, load_users(settings.shoal_config))
-    metrics = Metrics()
+    metrics = Metrics(per_user=settings.api_metrics_per_user == "on")
     app = FastAPI(title="Shoal", description=_DESCRIPTION, docs_url=None, redoc_url=None)
     add_access(app, bus, settings)
     add_error_handlers(app)
