@@ -20,6 +20,7 @@ from services.api.timed_cache import TimedCache
 from shared.bus.connection import Bus
 from shared.bus.memory import read_memory
 from shared.bus.streams import Entry
+from shared.bus.switched_symbols import find_switched_symbols
 from shared.bus.users.user_index import user_of
 from shared.config.errors import ConfigurationError
 from shared.config.users.user_files import UserFiles
@@ -27,7 +28,7 @@ from shared.contracts import keys
 from shared.domain.limits.policy import UserPolicy
 from shared.ledger.backlog import Backlog, read_streams
 from shared.ledger.reading import known_users
-from shared.ledger.status import SystemStatus, UserStatus, find_switched_symbols, read_switches_of, read_system
+from shared.ledger.status import SystemStatus, UserStatus, read_switches_of, read_system
 from shared.ledger.users import read_users
 from shared.ledger.why import SignalTrace, find_signal, recent_signals, trace_signal
 from shared.operations.control_log import read_changes
@@ -53,7 +54,7 @@ class ReadModels:
         self._users = TimedCache(self._read_users, _USERS)
         self._memory = TimedCache(lambda: read_memory(bus), _USERS)
         self._symbols: frozenset[str] | None = None
-        """Symbols that ever had a kill switch: found by one scan at the start, then by the log of changes."""
+        """Symbols that ever had a kill switch: looked for once at the start, then by the log of changes."""
         self._files = UserFiles(config)
         self._statuses = UserStatuses(bus)
         self._streams = RollingTable(self._read_streams)

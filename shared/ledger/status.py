@@ -16,6 +16,7 @@ from shared.bus.connection import Bus
 from shared.bus.master_places import place_label, read_master_places
 from shared.bus.memory import MemoryUse
 from shared.bus.records import Records, pairs, read_account, read_key_check
+from shared.bus.switched_symbols import find_switched_symbols
 from shared.bus.users.routes import routed_users
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
@@ -284,14 +285,8 @@ def _engine(status: SystemStatus) -> tuple[bool, str]:
 
 
 async def read_symbol_switches(bus: Bus) -> Mapping[str, Control]:
-    """Read the kill switches of symbols that are set. It scans the keyspace: not for every second. Raises BusUnavailable."""
+    """Read the kill switches of symbols that are set; a few commands for all symbols that are traded. Raises BusUnavailable."""
     return await read_switches_of(bus, await find_switched_symbols(bus))
-
-
-async def find_switched_symbols(bus: Bus) -> frozenset[str]:
-    """Find the symbols that ever had a kill switch, by a scan of the keyspace. Raises BusUnavailable."""
-    prefix = keys.control_of_symbol("")
-    return frozenset(name.removeprefix(prefix) for name in await bus.scan(f"{prefix}*"))
 
 
 async def read_switches_of(bus: Bus, symbols: Iterable[str]) -> Mapping[str, Control]:

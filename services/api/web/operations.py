@@ -28,7 +28,7 @@ from shared.ledger.open_issues import PositionDifference, UnresolvedOrder, read_
 
 _EVERY: Final = 2.0
 _MASTERS_EVERY: Final = 60.0
-"""The master's orders are found by a scan of the keyspace."""
+"""The master's open orders are found by a scan of the keyspace where no master has listed them yet."""
 _ROWS: Final = 50
 _DEAD: Final = 20
 T = TypeVar("T", UnresolvedOrder, PositionDifference, "KeyRow")
