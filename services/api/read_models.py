@@ -15,6 +15,7 @@ from typing import Final
 import structlog
 
 from services.api.reading.rolling_table import MOST, RollingTable
+from services.api.reading.state_store import StateStore
 from services.api.reading.user_statuses import UserStatuses
 from services.api.timed_cache import TimedCache
 from shared.bus.connection import Bus
@@ -28,7 +29,8 @@ from shared.contracts import keys
 from shared.domain.limits.policy import UserPolicy
 from shared.ledger.backlog import Backlog, read_streams
 from shared.ledger.reading import known_users
-from shared.ledger.status import SystemStatus, UserStatus, read_switches_of, read_system
+from shared.ledger.status import SystemStatus, read_switches_of, read_system
+from shared.ledger.user_states.user_status import UserStatus
 from shared.ledger.users import read_users
 from shared.ledger.why import SignalTrace, find_signal, recent_signals, trace_signal
 from shared.operations.control_log import read_changes
@@ -56,7 +58,8 @@ class ReadModels:
         self._symbols: frozenset[str] | None = None
         """Symbols that ever had a kill switch: looked for once at the start, then by the log of changes."""
         self._files = UserFiles(config)
-        self._statuses = UserStatuses(bus)
+        self.states = StateStore(bus)
+        self._statuses = UserStatuses(bus, self.states)
         self._streams = RollingTable(self._read_streams)
         self._status = TimedCache(self._read_status, _STATE)
         self._backlog = TimedCache(self._read_backlog, _STATE)
@@ -82,6 +85,10 @@ class ReadModels:
         """Read the state of some users now; those without settings are left out."""
         await self.status()
         return await self._statuses.read_again(users)
+
+    async def store_states(self) -> None:
+        """Store the states of all users for commands."""
+        await self.states.write(self._policies.keys())
 
     @property
     def many(self) -> bool:

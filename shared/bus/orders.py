@@ -106,7 +106,9 @@ class OrderStore:
         names = set(await self._bus.scan(keys.order(self._user, "*")))
         prefix = keys.order(self._user, "")
         found = {name.removeprefix(prefix): await self.load(name.removeprefix(prefix)) for name in sorted(names)}
-        open_ = {order_id: fields for order_id, fields in found.items() if fields and fields.get("state") not in TERMINAL}
+        open_ = {
+            order_id: fields for order_id, fields in found.items() if fields and fields.get("state") not in TERMINAL
+        }
         if self._open is not None and self._lease.remaining > 0:
             await self._open.replace(open_)
         return open_

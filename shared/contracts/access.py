@@ -125,7 +125,13 @@ ACCESS: Final[dict[str, tuple[WriteRule, ...]]] = {
     "api": (
         WriteRule(
             _HASHES,
-            (*_process("api"), keys.order(_ANY, _ANY), keys.dropped(_ANY), keys.LAST_RELOADED_SETTINGS),
+            (
+                *_process("api"),
+                keys.order(_ANY, _ANY),
+                keys.dropped(_ANY),
+                keys.LAST_RELOADED_SETTINGS,
+                keys.USER_STATES,
+            ),
         ),
         WriteRule("hget hset hdel del", (keys.CONTROL, keys.control(_ANY), keys.control_of_symbol(_ANY))),
         WriteRule("hset", (keys.SWITCHED_SYMBOLS,)),

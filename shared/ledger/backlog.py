@@ -63,7 +63,7 @@ async def read_streams(bus: Bus, streams: Sequence[str]) -> list[Backlog]:
 async def read_nonces(bus: Bus, users: Collection[str] | None = None) -> list[Nonce]:
     """Read the nonce counters of these users, by default of everybody with one, by user. Raises BusUnavailable.
 
-    The keys with which accounts were served are listed. Where that list is empty (of before this version) the keyspace is scanned.
+    The keys with which accounts were served are listed. Without a list (of an older version) the keyspace is scanned.
     """
     listed = [str(field).partition(" ") for field in await bus.do("HKEYS", keys.SERVED_KEYS)]
     counters = [keys.nonce(user, fingerprint) for user, _, fingerprint in listed]

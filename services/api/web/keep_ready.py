@@ -48,3 +48,4 @@ class KeepReady:
             await self._tape.current()
             await self._panel.sums.get()
             await self._operations.step()
+            await self._models.store_states()

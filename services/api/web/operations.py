@@ -136,6 +136,7 @@ class OperationsReader:
         unresolved = _by_user(users, await read_unresolved(self._bus, users))
         differences = _by_user(users, await read_differences(self._bus, places))
         checked = _by_user(users, await self._checks(places))
+        self._models.states.note_issues({user: bool(unresolved[user] or differences[user]) for user in users})
         return {user: UserIssues(unresolved[user], differences[user], checked[user]) for user in users}
 
     async def _checks(self, places: Sequence[tuple[str, str]]) -> list[KeyRow]:

@@ -21,8 +21,9 @@ from shared.contracts import keys
 from shared.domain.control import ControlMode
 from shared.domain.values.money import ZERO
 from shared.ledger.backlog import Backlog
-from shared.ledger.status import SystemStatus, UserStatus, name_master
+from shared.ledger.status import SystemStatus, name_master
 from shared.ledger.user_state import UserState, describe
+from shared.ledger.user_states.user_status import UserStatus
 
 _SUMS_EVERY: Final = 5.0
 _WARNINGS: Final = 10

@@ -62,7 +62,7 @@ def _measured(
     if only in {"", "pages"}:
         parts.append(measure_pages(world, environment, folder, meter))
     if only in {"", "commands"}:
-        parts.append(measure_commands(world, environment, meter))
+        parts.append(measure_commands(world, environment, folder, meter))
     for part in parts:
         for each in part:
             console.print(f"[dim]{each.wall:8.2f} s  {each.name}[/]")

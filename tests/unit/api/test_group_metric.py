@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from services.api.metrics import Metrics
 from shared.domain.control import Control
-from shared.ledger.status import SystemStatus, UserStatus
+from shared.ledger.status import SystemStatus
+from shared.ledger.user_states.user_status import UserStatus
 from tests.support.examples import a_policy
 
 

@@ -22,7 +22,7 @@ from shared.ledger.drift import Drift
 from shared.ledger.holdings import read_drifts
 from shared.ledger.performance.read_results import read_results
 from shared.ledger.performance.results import AccountResult, sum_results
-from shared.ledger.status import UserStatus
+from shared.ledger.user_states.user_status import UserStatus
 
 LENGTH: Final = 50
 

@@ -22,8 +22,9 @@ from shared.domain.position import Position
 from shared.domain.values.money import Money, Quantity
 from shared.ledger.performance.read_results import read_results
 from shared.ledger.performance.results import sum_results
-from shared.ledger.status import SystemStatus, UserStatus
+from shared.ledger.status import SystemStatus
 from shared.ledger.user_state import UserState
+from shared.ledger.user_states.user_status import UserStatus
 from shared.operations.switches import Scope, set_switch
 from tests.bench.scale.history import PRICE, SYMBOLS
 from tests.bench.scale.world import World
