@@ -14,7 +14,7 @@ from typing import Final
 
 import structlog
 
-from services.api.reading.rolling_table import MOST, RollingTable
+from services.api.reading.rolling_table import MOST, MOST_NEW, RollingTable
 from services.api.reading.state_store import StateStore
 from services.api.reading.user_statuses import UserStatuses
 from services.api.timed_cache import TimedCache
@@ -49,18 +49,19 @@ log = structlog.get_logger()
 class ReadModels:
     """The ledger's read models, shared by all requests. Every method raises BusUnavailable."""
 
-    def __init__(self, bus: Bus, config: Path, policies: Mapping[str, UserPolicy]) -> None:
+    def __init__(self, bus: Bus, config: Path) -> None:
+        """Raises ConfigurationError if there is no folder of users."""
         self._bus = bus
         self._config = config
-        self._policies = policies
+        self._files = UserFiles(config)
+        self._policies: Mapping[str, UserPolicy] = self._files.load()
         self._users = TimedCache(self._read_users, _USERS)
         self._memory = TimedCache(lambda: read_memory(bus), _USERS)
         self._symbols: frozenset[str] | None = None
         """Symbols that ever had a kill switch: looked for once at the start, then by the log of changes."""
-        self._files = UserFiles(config)
         self.states = StateStore(bus)
         self._statuses = UserStatuses(bus, self.states)
-        self._streams = RollingTable(self._read_streams)
+        self._streams = RollingTable(self._read_streams, most_new=MOST_NEW)
         self._status = TimedCache(self._read_status, _STATE)
         self._backlog = TimedCache(self._read_backlog, _STATE)
         self._last_change = ""
@@ -96,8 +97,26 @@ class ReadModels:
         return len(self._policies) > MOST
 
     async def backlog(self) -> list[Backlog]:
-        """Read how far the streams have been processed."""
+        """Read how far the streams have been processed; after the start at first of some users, see `backlog_unread`."""
         return await self._backlog.get()
+
+    async def whole_backlog(self) -> list[Backlog]:
+        """Read how far the streams of all users have been processed."""
+        while True:
+            found = await self.backlog()
+            if not self.backlog_unread:
+                return found
+            self._backlog.forget()
+
+    @property
+    def backlog_unread(self) -> int:
+        """Return of how many users no stream has been read yet, because the api has just started."""
+        return self._streams.unread
+
+    def hurry_backlog(self) -> None:
+        """Read more at the next request if not all streams have been read."""
+        if self.backlog_unread:
+            self._backlog.forget()
 
     async def signals(self, count: int) -> list[Entry]:
         """Read the newest signals, newest first."""

@@ -53,7 +53,7 @@ def build_routes(models: ReadModels, metrics: Metrics) -> APIRouter:
     @router.get("/status")
     async def status() -> StatusView:
         """Show services, accounts, switches and streams."""
-        return StatusView.of(await models.status(), await models.backlog())
+        return StatusView.of(await models.status(), await models.whole_backlog())
 
     @router.get("/signals")
     async def signals(count: Count = 50) -> list[SignalView]:
@@ -71,7 +71,9 @@ def build_routes(models: ReadModels, metrics: Metrics) -> APIRouter:
     @router.get("/metrics")
     async def show_metrics() -> Response:
         """Show the metrics for Prometheus."""
-        return Response(metrics.render(await models.status(), await models.backlog()), media_type=CONTENT_TYPE_LATEST)
+        return Response(
+            metrics.render(await models.status(), await models.whole_backlog()), media_type=CONTENT_TYPE_LATEST
+        )
 
     return router
 

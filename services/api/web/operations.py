@@ -104,7 +104,7 @@ class OperationsReader:
     async def _read(self) -> Issues:
         await self.step()
         status, users = await self._models.status(), await self._models.users()
-        backlog = await self._models.backlog()
+        backlog = await self._models.whole_backlog()
         rows = [self._table.rows[user] for user in users if user in self._table.rows]
         checked = [*await self._checks([(account.user, venue) for venue, account in status.master])]
         checked += [each for row in rows for each in row.checked]

@@ -94,7 +94,19 @@ class StatePanel:
         self._pages = pages
         self._lock = asyncio.Lock()
         self._rendered: tuple[SystemStatus, Sequence[Backlog], str] | None = None
-        self.sums = TimedCache(HoldingSums(bus, models.users).read, _SUMS_EVERY)
+        self._holdings = HoldingSums(bus, models.users)
+        self.sums = TimedCache(self._holdings.read, _SUMS_EVERY)
+
+    @property
+    def unread(self) -> int:
+        """Return how many users are not in all sums yet."""
+        return max(self._holdings.unread, self._models.backlog_unread)
+
+    def hurry(self) -> None:
+        """Read more of the sums at the next request if not all users are in them."""
+        if self._holdings.unread:
+            self.sums.forget()
+        self._models.hurry_backlog()
 
     async def render(self) -> str:
         """Return the part of the page. Raises BusUnavailable."""
@@ -107,6 +119,7 @@ class StatePanel:
 
     async def _render(self, status: SystemStatus, backlog: Sequence[Backlog]) -> str:
         rows, hidden = account_rows(status)
+        results = await self.sums.get()
         return self._pages.fragment(
             "parts/state.html",
             ready=status.readiness,
@@ -115,8 +128,10 @@ class StatePanel:
             switch=_switch_words(status),
             switched=status.control.mode is not ControlMode.RUN,
             warnings=warnings_of(status),
+            unread=self.unread,
+            users=len(status.users),
             equities=equities(status.users),
-            results=await self.sums.get(),
+            results=results,
             backlog=add_up(backlog),
             rows=rows,
             hidden=hidden,

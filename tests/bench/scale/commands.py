@@ -29,8 +29,8 @@ def measure_commands(
 
     What the api does in the background meanwhile is in Redis' part of each.
     """
-    for arguments in (("status",), ("status", "--json")):
-        yield replace(_measure(arguments, environment, meter), name=f"ops {' '.join(arguments)} (no api runs)")
+    for alone in (("status",), ("status", "--json")):
+        yield replace(_measure(alone, environment, meter), name=f"ops {' '.join(alone)} (no api runs)")
     settings = {**environment, "API_PORT": str(free_port()), "API_SIGN_IN": "off"}
     api = Service("api", "services.api", settings, folder / "api-beside.log")
     api.start()

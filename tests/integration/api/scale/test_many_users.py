@@ -14,7 +14,6 @@ from services.api.read_models import ReadModels
 from services.api.reading.holding_sums import HoldingSums
 from services.api.timed_cache import TimedCache
 from shared.bus.connection import Bus
-from shared.config.users.loader import load_users
 from shared.contracts import keys
 from shared.contracts.position_record import write_position
 from shared.domain.control import ControlMode
@@ -115,7 +114,7 @@ async def watched(bus: Bus, tmp_path: Path) -> Watched:
     world = World.of(MANY, 3)
     world.write_files(tmp_path)
     await world.write_redis(bus)
-    found = Watched(bus, ReadModels(bus, tmp_path, load_users(tmp_path)))
+    found = Watched(bus, ReadModels(bus, tmp_path))
     await found.status()
     return found
 
