@@ -1,5 +1,6 @@
-"""Counts outcomes: reads the report streams in small pages, and rests between them, so that catching up with a long history holds up
-no request.
+"""Counts outcomes: reads the report streams in small pages and rests between them.
+
+Catching up with a long history must hold up no request.
 """
 
 from __future__ import annotations

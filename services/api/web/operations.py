@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from services.api.access.identity import Role, at_least
 from services.api.read_models import ReadModels
-from services.api.reading.rolling_table import RollingTable
+from services.api.reading.rolling_table import MOST_NEW, RollingTable
 from services.api.timed_cache import TimedCache
 from services.api.web import words
 from services.api.web.rendering import Pages
@@ -82,7 +82,7 @@ class OperationsReader:
         self._bus = bus
         self._models = models
         self._issues = TimedCache(self._read, _EVERY)
-        self._table = RollingTable(self._read_users)
+        self._table = RollingTable(self._read_users, most_new=MOST_NEW)
         self._users_step = TimedCache(self._step, _EVERY)
         self._places: Mapping[str, Sequence[tuple[str, str]]] = {}
         self._masters = TimedCache(self._read_masters, _MASTERS_EVERY)
@@ -99,10 +99,14 @@ class OperationsReader:
 
     async def step(self) -> None:
         """Read what concerns some of the users. Raises BusUnavailable."""
+        if self._table.unread:
+            self._users_step.forget()
         await self._users_step.get()
 
     async def _read(self) -> Issues:
         await self.step()
+        while self._table.unread:  # an order without a proven end must not be missing because the api has just started
+            await self.step()
         status, users = await self._models.status(), await self._models.users()
         backlog = await self._models.whole_backlog()
         rows = [self._table.rows[user] for user in users if user in self._table.rows]
