@@ -10,12 +10,13 @@ from rich.console import Console
 from services.ops.orders.unknown import show_unknown
 from services.ops.output import AsJson, clock, console, money, print_json, table
 from services.ops.runner import run_with_bus
-from services.ops.system.status_page import Chosen, read_all, read_page
+from services.ops.system.status_page import read_all, read_page
 from services.ops.tabular import PER_PAGE, PerPage
 from shared.domain.account import NO_STREAM_RIGHT, master_owner
 from shared.ledger.account_views import AccountView, UserView
 from shared.ledger.status import name_master
 from shared.ledger.user_state import UserState
+from shared.ledger.user_states.chosen_users import ChosenUsers
 from shared.ledger.user_states.user_status import NO_EXECUTOR
 from shared.ledger.views import StatusView
 
@@ -46,11 +47,11 @@ def status(
 
     Everybody is counted, whichever users are shown. With --json, --user, --state, --group and --page choose users too.
     """
-    chosen = Chosen(user, state, group, number or 1, per_page)
+    chosen = ChosenUsers(user, state, group)
     if as_json and number is None and chosen.everybody:
         print_json(run_with_bus(read_all).model_dump(mode="json"))
         return
-    view, said = run_with_bus(lambda settings, bus: read_page(settings, bus, chosen))
+    view, said = run_with_bus(lambda settings, bus: read_page(settings, bus, chosen, number or 1, per_page))
     if as_json:
         print_json(view.model_dump(mode="json"))
         return

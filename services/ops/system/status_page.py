@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 from services.ops.tabular import PER_PAGE, page_of
@@ -26,7 +26,7 @@ from shared.ledger.backlog import read_backlog, read_nonces
 from shared.ledger.open_issues import PositionDifference, UnresolvedOrder, read_differences, read_unresolved
 from shared.ledger.reading import known_users
 from shared.ledger.status import SystemStatus, read_status, read_symbol_switches, read_system
-from shared.ledger.user_state import UserState
+from shared.ledger.user_states.chosen_users import ChosenUsers
 from shared.ledger.user_states.stored_state import StoredState
 from shared.ledger.user_states.user_status import read_owners, read_user_statuses
 from shared.ledger.user_states.user_summary import UserSummary
@@ -36,31 +36,6 @@ _FRESH_MS: Final = 15_000
 """Stored states that were kept up to date longer ago than this are not used: the api writes each second."""
 _MOST_UNSTORED: Final = 250
 """With more users of whom no state is stored, all are read."""
-_UNWORRYING: Final = frozenset({UserState.READY, UserState.OFF})
-
-
-@dataclass(frozen=True, slots=True)
-class Chosen:
-    """Which users are shown: by default all, page by page."""
-
-    user: str = ""
-    state: UserState | None = None
-    group: str | None = None
-    number: int = 1
-    per_page: int = PER_PAGE
-
-    @property
-    def everybody(self) -> bool:
-        """Whether no user is left out."""
-        return not self.user and self.state is None and self.group is None
-
-    def has(self, user: UserSummary) -> bool:
-        """Return whether a user is to be shown."""
-        return (
-            self.user in {"", user.user}
-            and self.state in {None, user.state}
-            and (self.group is None or self.group == user.group)
-        )
 
 
 class _Needs(NamedTuple):
@@ -94,7 +69,9 @@ async def read_all(settings: Settings, bus: Bus) -> StatusView:
     return StatusView.of(found, backlog, nonces, needs.unresolved, needs.differences)
 
 
-async def read_page(settings: Settings, bus: Bus, chosen: Chosen) -> tuple[StatusView, str]:
+async def read_page(
+    settings: Settings, bus: Bus, chosen: ChosenUsers, number: int, per_page: int
+) -> tuple[StatusView, str]:
     """Read the status with accounts, streams and nonces of a page of the chosen users only, and what to say about the others.
 
     Users who do not trade come first. Raises ConfigurationError, BusUnavailable.
@@ -107,8 +84,7 @@ async def read_page(settings: Settings, bus: Bus, chosen: Chosen) -> tuple[Statu
     by_name = {each.user: each for each in everyone.summaries}
     if chosen.user:
         require_known(chosen.user, by_name)
-    listed = sorted(filter(chosen.has, everyone.summaries), key=lambda each: (each.state in _UNWORRYING, each.user))
-    page, said = page_of([each.user for each in listed], chosen.number, chosen.per_page)
+    page, said = page_of(chosen.of(everyone.summaries), number, per_page)
     if missing := [user for user in page if user not in everyone.policies]:
         everyone = everyone._replace(
             policies=Users({**everyone.policies, **await read_some_policies(settings, bus, missing)})
