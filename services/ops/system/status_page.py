@@ -34,6 +34,7 @@ from shared.ledger.views import StatusView
 
 _FRESH_MS: Final = 15_000
 """Stored states that were kept up to date longer ago than this are not used: the api writes each second."""
+_AS_STORED: Final = "\nusers of other pages are counted as the api read them last"
 _MOST_UNSTORED: Final = 250
 """With more users of whom no state is stored, all are read."""
 
@@ -52,6 +53,8 @@ class _Everyone(NamedTuple):
     summaries: Sequence[UserSummary]
     with_issues: Collection[str]
     policies: Users
+    words: str = ""
+    """How old this may be."""
 
 
 async def read_all(settings: Settings, bus: Bus) -> StatusView:
@@ -106,7 +109,7 @@ async def read_page(
         everyone=tuple(by_name[user] for user in sorted(by_name)),
     )
     view = StatusView.of(found, backlog, nonces, needs.unresolved, needs.differences)
-    return view, f"accounts, streams and nonces: {said}" if said else ""
+    return view, f"accounts, streams and nonces: {said}{everyone.words}" if said else ""
 
 
 async def _stored(
@@ -135,7 +138,7 @@ async def _stored(
     more = await read_user_statuses(bus, [policies[user] for user in unstored if user in policies], system.control, now)
     with_issues = {user for user, state in states.items() if state.open_issues}
     with_issues |= unstored | (_named_in_faults(system) & states.keys())
-    return _Everyone([*found, *(each.summary for each in more)], with_issues, policies)
+    return _Everyone([*found, *(each.summary for each in more)], with_issues, policies, _AS_STORED)
 
 
 async def _read_everyone(settings: Settings, bus: Bus, system: SystemStatus, now: int) -> _Everyone:
