@@ -57,6 +57,12 @@ def test_it_gives_the_summary_of_the_user_as_read_at_that_time(
     assert StoredState.read(text).summary("bob", everybody, now, served=bool(owner)) == as_read.summary
 
 
+def test_a_stop_out_that_has_passed_stops_nothing() -> None:
+    stored = StoredState(UserState.READY, stopped_until=NOW, stopped_reason="5.1 % lost")
+    states = [stored.summary("bob", RUNNING, now, served=True).state for now in (NOW - 1, NOW)]
+    assert states == [UserState.STOPPED_OUT, UserState.READY]
+
+
 def test_what_is_stored_is_short_and_read_back() -> None:
     assert StoredState.of(READY, open_issues=False).text() == '{"state":"ready"}'
     whole = StoredState(UserState.PARKED, "eu-1", LUNCH, 7, "5 %", ("a", "b"), bad_file=True, open_issues=True)
