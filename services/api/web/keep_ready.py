@@ -46,7 +46,6 @@ class KeepReady:
         """Ask once, if there are many users. Raises BusUnavailable."""
         if self._models.many:
             self._panel.hurry()
-            self._tape.hurry()
             await self._models.status()
             await self._models.backlog()
             await self._tape.current()

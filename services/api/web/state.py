@@ -103,13 +103,14 @@ class StatePanel:
         return max(self._holdings.unread, self._models.backlog_unread)
 
     def hurry(self) -> None:
-        """Read more of the sums at the next request if not all users are in them."""
+        """Have the next reading add more users to the sums if not all are in them."""
         if self._holdings.unread:
             self.sums.forget()
         self._models.hurry_backlog()
 
     async def render(self) -> str:
         """Return the part of the page. Raises BusUnavailable."""
+        self.hurry()
         status, backlog = await self._models.status(), await self._models.backlog()
         async with self._lock:
             known = self._rendered

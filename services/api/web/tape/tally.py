@@ -85,13 +85,10 @@ class Tape:
         self.unread = 0
         """Of how many users not everything is counted yet, because the api has just started."""
 
-    def hurry(self) -> None:
-        """Count more users at the next request if not all are counted."""
+    async def current(self) -> Sequence[Tally]:
+        """Return the newest signals, oldest first. Until all users are counted, each call counts more. Raises BusUnavailable."""
         if self.unread:
             self._cache.forget()
-
-    async def current(self) -> Sequence[Tally]:
-        """Return the newest signals, oldest first. Raises BusUnavailable."""
         return await self._cache.get()
 
     async def refresh(self) -> Sequence[Tally]:
