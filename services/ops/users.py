@@ -7,7 +7,7 @@ warning on stderr, one line per file, and stops no command.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Final
 
 from services.ops.user.names import names_with_file
@@ -18,7 +18,7 @@ from shared.config.settings import Settings
 from shared.config.users.loader import SUFFIX, Users, find_key_clashes, read_user, users_folder
 from shared.domain.limits.policy import FileState, UserPolicy
 from shared.ledger.reading import known_users
-from shared.ledger.users import held_without_file, read_users
+from shared.ledger.users import held_without_file, read_some_users, read_users
 
 _MAX_NAMES: Final = 20
 """Users that an error message names."""
@@ -32,11 +32,26 @@ _warned: set[str] = set()
 async def read_policies(settings: Settings, bus: Bus) -> Users:
     """Read the users, and warn of files that are bad or gone. Raises ConfigurationError for a missing folder, BusUnavailable."""
     users = await read_users(bus, settings.shoal_config)
+    await _warn_of_problems(bus, users)
+    return users
+
+
+async def read_some_policies(settings: Settings, bus: Bus, wanted: Collection[str]) -> Users:
+    """Read some users, and warn of their files; those who have nothing left are left out.
+
+    Raises ConfigurationError for a missing folder, BusUnavailable.
+    """
+    without_file = {*wanted} - {*names_with_file(settings)}
+    users = await read_some_users(bus, settings.shoal_config, wanted, without_file)
+    await _warn_of_problems(bus, users)
+    return users
+
+
+async def _warn_of_problems(bus: Bus, users: Users) -> None:
     held = await held_without_file(bus, users)
     for problem in users.problems:
         gone = problem.state is FileState.GONE
         warn(f"{problem.user} is {held[problem.user]}; {problem}" if gone else str(problem))
-    return users
 
 
 async def read_policies_if_possible(settings: Settings, bus: Bus) -> Users:

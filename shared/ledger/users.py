@@ -5,7 +5,7 @@ hold something from copying.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Set as AbstractSet
+from collections.abc import Collection, Mapping, Set as AbstractSet
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -13,7 +13,7 @@ from typing import Final
 from shared.bus.connection import Bus
 from shared.bus.records import Records
 from shared.bus.users.last_settings import LastSettings, holders_outside
-from shared.config.users.loader import SUFFIX, FileProblem, Users, complete_users, users_folder
+from shared.config.users.loader import SUFFIX, FileProblem, Users, complete_users, load_users, users_folder
 from shared.config.users.user_files import UserFiles
 from shared.contracts.fields import MalformedMessageError
 from shared.domain.limits.policy import FileState, UserPolicy
@@ -29,7 +29,20 @@ async def read_users(bus: Bus, config: Path, files: UserFiles | None = None) -> 
     Raises ConfigurationError if the folder cannot be read, BusUnavailable.
     """
     users = await asyncio.to_thread((files or UserFiles(config)).load)
-    without_file = await holders_outside(bus, users.keys())
+    return await _completed(bus, config, users, await holders_outside(bus, users.keys()))
+
+
+async def read_some_users(bus: Bus, config: Path, wanted: Collection[str], without_file: Collection[str]) -> Users:
+    """Read the files of these users only, as `read_users` does of all; `without_file` are those of them who have none.
+
+    Raises ConfigurationError if the folder cannot be read, BusUnavailable.
+    """
+    users = await asyncio.to_thread(load_users, config, None, wanted)
+    return await _completed(bus, config, users, set(without_file))
+
+
+async def _completed(bus: Bus, config: Path, users: Users, without_file: AbstractSet[str]) -> Users:
+    """Return users with the last settings of those whose file is bad or missing."""
     bad = {problem.user for problem in users.problems if problem.user}
     last = await LastSettings(bus).read(bad | without_file)
     folder = users_folder(config)

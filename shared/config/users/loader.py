@@ -87,8 +87,12 @@ def is_users_file(name: str) -> bool:
     return name.endswith(SUFFIX) and not name.startswith(".")
 
 
-def load_users(config: Path, read: Callable[[Path], UserPolicy | FileProblem] | None = None) -> Users:
-    """Read all users of a configuration folder, each file by `read` (default: `read_user`).
+def load_users(
+    config: Path,
+    read: Callable[[Path], UserPolicy | FileProblem] | None = None,
+    only: Collection[str] | None = None,
+) -> Users:
+    """Read all users of a configuration folder, or `only` some, each file by `read` (default: `read_user`).
 
     Raises ConfigurationError only if the folder cannot be read.
     """
@@ -100,14 +104,18 @@ def load_users(config: Path, read: Callable[[Path], UserPolicy | FileProblem] | 
     good: dict[str, UserPolicy] = {}
     problems: list[FileProblem] = []
     for name in names:
+        if only is not None and name.removesuffix(SUFFIX) not in only:
+            continue
         found = (read or read_user)(folder / name)
         if isinstance(found, FileProblem):
             problems.append(found)
         else:
             good[found.user] = found
     problems += _unknown_masters(config, good)
-    shared = find_key_clashes(folder, {*good, *(problem.user for problem in problems if problem.user)})
-    problems += shared
+    every = {problem.user for problem in problems if problem.user} | good.keys()
+    if only is not None:
+        every |= {name.removesuffix(SUFFIX) for name in names}
+    problems += [each for each in find_key_clashes(folder, every) if only is None or each.user in only]
     policies = good | {each.user: substitute_policy(each) for each in problems if each.user}
     return Users(policies, problems)
 
