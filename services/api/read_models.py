@@ -22,6 +22,7 @@ from shared.bus.memory import read_memory
 from shared.bus.streams import Entry
 from shared.bus.users.user_index import user_of
 from shared.config.errors import ConfigurationError
+from shared.config.users.source import UserSource
 from shared.config.users.user_files import UserFiles
 from shared.contracts import keys
 from shared.domain.limits.policy import UserPolicy
@@ -46,7 +47,10 @@ log = structlog.get_logger()
 class ReadModels:
     """The ledger's read models, shared by all requests. Every method raises BusUnavailable."""
 
-    def __init__(self, bus: Bus, config: Path, policies: Mapping[str, UserPolicy]) -> None:
+    def __init__(
+        self, bus: Bus, config: Path, policies: Mapping[str, UserPolicy], source: UserSource | None = None
+    ) -> None:
+        """`source` is where the settings of users are; by default the files of the folder."""
         self._bus = bus
         self._config = config
         self._policies = policies
@@ -54,7 +58,7 @@ class ReadModels:
         self._memory = TimedCache(lambda: read_memory(bus), _USERS)
         self._symbols: frozenset[str] | None = None
         """Symbols that ever had a kill switch: found by one scan at the start, then by the log of changes."""
-        self._files = UserFiles(config)
+        self._files = UserFiles(config, source)
         self._statuses = UserStatuses(bus)
         self._streams = RollingTable(self._read_streams)
         self._status = TimedCache(self._read_status, _STATE)

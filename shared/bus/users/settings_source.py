@@ -1,0 +1,225 @@
+"""The users' settings in Redis as every process reads them, behind the same port as files.
+
+A look costs one round trip: the token of the last change, and the records of a few users in turn. Only a new token has the index
+read, and then only the records that it says are new are read. So a change that was announced is in force within seconds, and one
+that was not (somebody wrote with redis-cli, or died in between) once its user's turn has come. No keyspace is ever scanned here.
+An index that is suddenly missing is an outage, not the end of all users.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+
+from shared.bus.connection import Bus
+from shared.bus.errors import BusError, BusForbidden
+from shared.bus.records import pairs
+from shared.bus.users.user_settings import LAST_CHANGE, READ_ALL
+from shared.config.errors import ConfigurationError
+from shared.config.settings import ConfigSource, Settings
+from shared.config.text_file import MOST_BYTES, UnreadableFileError
+from shared.config.users.file import UserFile
+from shared.config.users.loader import GONE, SUFFIX, USERS, FileProblem, read_user
+from shared.config.users.source import FileSource, Stamp, UserSource, name_of
+from shared.contracts import keys
+from shared.domain.limits.policy import FileState, UserPolicy
+
+_PAGE: Final = 256
+"""Records in one round trip."""
+_IN_TURN: Final = 10
+"""Records that each look reads although nothing was announced: ten thousand users in 17 minutes, a few in a second."""
+_HIDDEN: Final = "this process's Redis user may not read it: `ops acl --apply` after a change of groups"
+_WORDS: Final = {GONE: "the record is gone"}
+
+log = structlog.get_logger()
+
+
+def user_source(settings: Settings, bus: Bus, groups: Collection[str] | None = None) -> UserSource:
+    """Return where the settings of users are kept. `groups`: only theirs are read (None: everybody's)."""
+    if settings.shoal_config_source is ConfigSource.REDIS:
+        return RedisUserSource(bus, settings.shoal_config, groups)
+    return FileSource(settings.shoal_config)
+
+
+@dataclass(frozen=True, slots=True)
+class _Record:
+    """A record as it was read: its text, or why it has none."""
+
+    version: str = ""
+    text: str = ""
+    why: str = ""
+
+
+class RedisUserSource:
+    """The records `shoal:user_settings:{<user>}`. Names are those that files would have: `alice.toml`."""
+
+    def __init__(self, bus: Bus, config: Path, groups: Collection[str] | None = None) -> None:
+        """`config` is the folder with the groups' files. `groups`: of other users only the group is known here."""
+        self._bus = bus
+        self._config = config
+        self._mine = None if groups is None else frozenset(groups or [""])
+        self._mark: tuple[str | None, str | None] | None = None
+        self._index: dict[str, str] = {}
+        self._records: dict[str, _Record] = {}
+        self._policies: dict[str, UserPolicy] = {}
+        self._hidden: set[str] = set()
+        """Users whose records this process's Redis user may not read yet."""
+        self._turn = 0
+
+    async def refresh(self) -> None:
+        """Read what has changed. Raises ConfigurationError if Redis does not answer, or has lost the settings."""
+        try:
+            await self._refresh()
+        except BusError as error:
+            raise ConfigurationError(f"the users' settings in Redis cannot be read: {error}") from None
+
+    async def load(self) -> None:
+        """Read everything for the first time. Raises BusError, also for what `refresh` would report."""
+        await self._refresh()
+        if not self._index:
+            log.warning("Redis has no users' settings: import them with `ops user import FOLDER`, or add users")
+
+    def stamps(self) -> dict[str, Stamp]:
+        """Return what stands for each user's text."""
+        found = {user: self._stamp(user) for user in self._index}
+        return {name_of(user): stamp for user, stamp in found.items() if stamp is not None}
+
+    def read(self, name: str) -> UserPolicy | FileProblem:
+        """Read one user's settings."""
+        user = name.removesuffix(SUFFIX)
+        group = self._group(user)
+        if not self._is_mine(user):
+            return replace(self._policies.get(user) or UserFile().policy(user), group=group, user=user)
+        place, record = keys.user_settings(user), self._records.get(user, _Record(why=GONE))
+        found = read_user(self._path(user), partial(_text, record), place)
+        if isinstance(found, FileProblem):
+            return replace(
+                found, group=group
+            )  # whatever the text says: the executors of this group go on with the exits
+        if found.group != group:
+            why = f"group is {found.group or 'none'}, but the index says {group or 'none'}: `ops reload` corrects the index"
+            return FileProblem(user, self._path(user), why, group=group, record=place)
+        self._policies[user] = found
+        return found
+
+    def problem(self, user: str, why: str, state: FileState) -> FileProblem:
+        """Return a problem of a user's record."""
+        return FileProblem(user, self._path(user), _WORDS.get(why, why), state, record=keys.user_settings(user))
+
+    async def _refresh(self) -> None:
+        mark = await self._look(self._next())
+        if isinstance(mark, Exception):
+            raise ConfigurationError(f"{keys.USER_SETTINGS} cannot be read: {mark}")
+        if tuple(mark) != self._mark:
+            await self._follow()
+
+    async def _look(self, users: Sequence[str]) -> Any:
+        """Read the tokens of the last change, and the records of these users."""
+        look = ("HMGET", keys.USER_SETTINGS, LAST_CHANGE, READ_ALL)
+        hidden = [user for user in users if user in self._hidden]
+        shown = [user for user in users if user not in self._hidden]
+        try:
+            mark, *rows = await self._bus.do_all([look, *map(_read_command, shown)])
+            self._take(shown, rows)
+        except BusForbidden:
+            (mark,) = await self._bus.do_all([look])
+            hidden = list(users)
+        for user in hidden:
+            await self._read_hidden(user)
+        return mark
+
+    async def _follow(self) -> None:
+        """Read the index, and the records that it says are new."""
+        index = pairs(await self._bus.do("HGETALL", keys.USER_SETTINGS))
+        if not index and self._index:
+            raise ConfigurationError(
+                f"{keys.USER_SETTINGS} is gone, so all users keep their settings: `ops reload` makes it again from the records"
+            )
+        mark = index.pop(LAST_CHANGE, None), index.pop(READ_ALL, None)
+        again = self._mark is None or mark[1] != self._mark[1]
+        before, self._index = self._index, index
+        new = [user for user, said in index.items() if again or before.get(user) != said]
+        await self._read([user for user in new if self._is_mine(user)])
+        for user in self._records.keys() - index.keys():
+            del self._records[user]
+        self._mark = mark  # last: what failed is tried again at the next look
+
+    async def _read(self, users: Sequence[str]) -> None:
+        for first in range(0, len(users), _PAGE):
+            page = users[first : first + _PAGE]
+            try:
+                self._take(page, await self._bus.do_all(list(map(_read_command, page))))
+            except BusForbidden:
+                for user in page:
+                    await self._read_hidden(user)
+
+    async def _read_hidden(self, user: str) -> None:
+        """Read the record of one user, who may be of a group that this process's Redis user was not extended to yet."""
+        try:
+            self._take([user], await self._bus.do_all([_read_command(user)]))
+            self._hidden.discard(user)
+        except BusForbidden:
+            self._hidden.add(user)
+            self._records[user] = _Record(why=_HIDDEN)
+
+    def _take(self, users: Sequence[str], rows: Sequence[Any]) -> None:
+        for user, row in zip(users, rows, strict=True):
+            if not isinstance(row, list):
+                self._records[user] = _Record(why=f"is not a hash with settings: {row}")
+            elif row == [None, None]:
+                self._records.pop(user, None)
+            else:
+                version, text = row
+                self._records[user] = _Record(version or "", text or "", "" if text is not None else "has no text")
+
+    def _next(self) -> list[str]:
+        """Return the users whose records are read in turn at this look."""
+        mine = [user for user in self._index if self._is_mine(user)]
+        if not mine:
+            return []
+        first = self._turn % len(mine)
+        self._turn = first + _IN_TURN
+        return list(islice([*mine[first:], *mine[:first]], _IN_TURN))
+
+    def _stamp(self, user: str) -> Stamp | None:
+        """Return what stands for a user's record; None if there is none."""
+        group = zlib.crc32(self._group(user).encode())
+        if not self._is_mine(user):
+            return 0, 1, group
+        record = self._records.get(user)
+        if record is None:
+            return None
+        text = f"{record.version} {record.why} {record.text}".encode()
+        return zlib.crc32(text), len(text) + 2, group
+
+    def _group(self, user: str) -> str:
+        """Return a user's group as the index has it."""
+        return self._index.get(user, "").partition(" ")[2].partition(" ")[2]
+
+    def _is_mine(self, user: str) -> bool:
+        return self._mine is None or self._group(user) in self._mine
+
+    def _path(self, user: str) -> Path:
+        return self._config / USERS / name_of(user)
+
+
+def _read_command(user: str) -> tuple[str, ...]:
+    return "HMGET", keys.user_settings(user), "version", "text"
+
+
+def _text(record: _Record) -> str:
+    """Return a record's text. Raises what reading a file would raise."""
+    if record.why == _HIDDEN:
+        raise UnreadableFileError(record.why)
+    if record.why:
+        raise ConfigurationError(record.why)
+    if len(record.text.encode()) > MOST_BYTES:
+        raise ConfigurationError(f"has more than {MOST_BYTES // 1024} KiB, too much for settings")
+    return record.text.removeprefix("\ufeff")
