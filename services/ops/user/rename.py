@@ -49,11 +49,12 @@ def rename(old: Old, new: New, yes: Yes = False, as_json: AsJson = False) -> Non
 
     async def work(settings: Settings, bus: Bus) -> _RenameResult:
         check_new_name(old, ())
-        with store_of(settings, bus).alone():
-            return await locked(settings, bus)
+        store = store_of(settings, bus)
+        with store.alone():
+            return await locked(settings, store, bus)
 
-    async def locked(settings: Settings, bus: Bus) -> _RenameResult:
-        await _check_names(settings, store_of(settings, bus), old, new)
+    async def locked(settings: Settings, store: UserStore, bus: Bus) -> _RenameResult:
+        await _check_names(settings, store, old, new)
         await _refuse_while_running(bus, old, new)
         owner = f"ops-user-rename-{os.getpid()}"
         leases: list[Lease] = []
@@ -63,7 +64,7 @@ def rename(old: Old, new: New, yes: Yes = False, as_json: AsJson = False) -> Non
                 if lease is None:
                     raise ConfigurationError(f"an executor serves {name}: stop it first")
                 leases.append(lease)
-            return await _rename(settings, bus, leases[0], leases[1])
+            return await _rename(settings, store, bus, leases[0], leases[1])
         finally:
             for lease in leases:
                 await lease.release()
@@ -133,8 +134,7 @@ async def _refuse_while_running(bus: Bus, old: str, new: str) -> None:
             )
 
 
-async def _rename(settings: Settings, bus: Bus, old: Lease, new: Lease) -> _RenameResult:
-    store = store_of(settings, bus)
+async def _rename(settings: Settings, store: UserStore, bus: Bus, old: Lease, new: Lease) -> _RenameResult:
     before, after = await store.read(old.holder), await store.read(new.holder)
     renaming = UserRenaming(bus, old, new, VENUES)
     resumed = await renaming.committed() and not (before and after)

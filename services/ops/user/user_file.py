@@ -10,13 +10,15 @@ import os
 import re
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from shared.bus.users.user_settings import Author
 from shared.config.errors import ConfigurationError
+from shared.config.users.loader import FileProblem
 from shared.operations.errors import ActionRefused
-from shared.operations.settings.user_store import UserStore, usable
+from shared.operations.settings.user_store import UserStore, judge
 
 _TABLE: Final = re.compile(r"^\s*\[", re.MULTILINE)
 
@@ -52,7 +54,9 @@ async def change_settings(store: UserStore, config: Path, user: str, author: Aut
             text = _with(text, key, json.dumps(value))  # of these values JSON's spelling is TOML's
         if text == present.text:
             return
-        usable(config, user, text)
+        found = judge(config, replace(present, text=text))
+        if isinstance(found, FileProblem):
+            raise ActionRefused(f"{store.place(user)} is not changed, since services would not accept it: {found.why}")
         await store.write(user, text, author, over=present)
 
 

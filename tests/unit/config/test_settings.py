@@ -42,7 +42,8 @@ def test_an_unknown_shoal_variable_is_named_with_those_that_are_known(env: pytes
     env.setenv(name, "live")
     assert (
         refusal()
-        == f"unknown environment variable {name} (known: SHOAL_CONFIG, SHOAL_MODE, SHOAL_SECRETS, SHOAL_STRATEGY)"
+        == f"unknown environment variable {name} (known: SHOAL_CONFIG, SHOAL_CONFIG_SOURCE, "
+        "SHOAL_IDENTITY_FILE, SHOAL_MODE, SHOAL_SECRETS, SHOAL_STRATEGY)"
     )
 
 
