@@ -152,7 +152,7 @@ def _account(account: Account | None, *, served: bool) -> str:
 
 def _key(venue: str, user: str) -> str:
     """Return where this command sees a key; services may have others, in their own environment."""
-    places = ("variable", "folder")
+    places = ("variable", "folder", "folder (sealed)")
     return (
         " and ".join(place for place, source in zip(places, key_sources(venue, user), strict=False) if source.given())
         or "no"

@@ -25,7 +25,6 @@ from shared.bus.connection import Bus
 from shared.bus.users.last_settings import LastSettings, still_holding
 from shared.config.errors import ConfigurationError
 from shared.config.secrets import read_api_key
-from shared.config.secrets_folder import Part
 from shared.config.settings import Mode, Settings
 from shared.contracts import keys
 from shared.domain.limits.policy import OnLeave
@@ -167,7 +166,7 @@ def _remove_keys(settings: Settings, user: str, *, holds: bool) -> list[str]:
         if not holds and _is_paper(venue, user):
             remove_key(folder, venue, user)
         else:
-            left.append(str(folder.path(venue, user, Part.KEY)))
+            left += folder.places(venue, user)
     if not holds:
         forget_balances(settings.shoal_config, user)
     return left
