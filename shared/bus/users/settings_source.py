@@ -12,7 +12,6 @@ import zlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -69,8 +68,13 @@ class RedisUserSource:
         self._index: dict[str, str] = {}
         self._records: dict[str, _Record] = {}
         self._policies: dict[str, UserPolicy] = {}
+        self._stamps: dict[str, Stamp] = {}
+        """By name; kept up to date, since thousands of texts are not compared at each look."""
+        self._due: set[str] = set()
+        """Users whose records have changed and were not read yet: reading may fail half way."""
         self._hidden: set[str] = set()
         """Users whose records this process's Redis user may not read yet."""
+        self._mine_now: list[str] = []
         self._turn = 0
 
     async def refresh(self) -> None:
@@ -88,8 +92,7 @@ class RedisUserSource:
 
     def stamps(self) -> dict[str, Stamp]:
         """Return what stands for each user's text."""
-        found = {user: self._stamp(user) for user in self._index}
-        return {name_of(user): stamp for user, stamp in found.items() if stamp is not None}
+        return dict(self._stamps)
 
     def read(self, name: str) -> UserPolicy | FileProblem:
         """Read one user's settings."""
@@ -100,9 +103,7 @@ class RedisUserSource:
         place, record = keys.user_settings(user), self._records.get(user, _Record(why=GONE))
         found = read_user(self._path(user), partial(_text, record), place)
         if isinstance(found, FileProblem):
-            return replace(
-                found, group=group
-            )  # whatever the text says: the executors of this group go on with the exits
+            return replace(found, group=group)  # whatever the text says: executors of this group go on with the exits
         if found.group != group:
             why = f"group is {found.group or 'none'}, but the index says {group or 'none'}: `ops reload` corrects the index"
             return FileProblem(user, self._path(user), why, group=group, record=place)
@@ -145,20 +146,27 @@ class RedisUserSource:
         mark = index.pop(LAST_CHANGE, None), index.pop(READ_ALL, None)
         again = self._mark is None or mark[1] != self._mark[1]
         before, self._index = self._index, index
-        new = [user for user, said in index.items() if again or before.get(user) != said]
-        await self._read([user for user in new if self._is_mine(user)])
-        for user in self._records.keys() - index.keys():
-            del self._records[user]
+        self._due |= {user for user, said in index.items() if again or before.get(user) != said}
+        self._due &= index.keys()
+        for user in before.keys() - index.keys():
+            self._note(user, None)
+        self._mine_now = [user for user in index if self._is_mine(user)]
+        await self._read_due()
         self._mark = mark  # last: what failed is tried again at the next look
 
-    async def _read(self, users: Sequence[str]) -> None:
-        for first in range(0, len(users), _PAGE):
-            page = users[first : first + _PAGE]
+    async def _read_due(self) -> None:
+        due = sorted(self._due)
+        for first in range(0, len(due), _PAGE):
+            page = due[first : first + _PAGE]
+            mine = [user for user in page if self._is_mine(user)]
+            for user in set(page).difference(mine):
+                self._note(user, None)
             try:
-                self._take(page, await self._bus.do_all(list(map(_read_command, page))))
+                self._take(mine, await self._bus.do_all(list(map(_read_command, mine))))
             except BusForbidden:
-                for user in page:
+                for user in mine:
                     await self._read_hidden(user)
+            self._due.difference_update(page)
 
     async def _read_hidden(self, user: str) -> None:
         """Read the record of one user, who may be of a group that this process's Redis user was not extended to yet."""
@@ -167,26 +175,35 @@ class RedisUserSource:
             self._hidden.discard(user)
         except BusForbidden:
             self._hidden.add(user)
-            self._records[user] = _Record(why=_HIDDEN)
+            self._note(user, _Record(why=_HIDDEN))
 
     def _take(self, users: Sequence[str], rows: Sequence[Any]) -> None:
         for user, row in zip(users, rows, strict=True):
             if not isinstance(row, list):
-                self._records[user] = _Record(why=f"is not a hash with settings: {row}")
+                self._note(user, _Record(why=f"is not a hash with settings: {row}"))
             elif row == [None, None]:
-                self._records.pop(user, None)
+                self._note(user, None)
             else:
                 version, text = row
-                self._records[user] = _Record(version or "", text or "", "" if text is not None else "has no text")
+                self._note(user, _Record(version or "", text or "", "" if text is not None else "has no text"))
+
+    def _note(self, user: str, record: _Record | None) -> None:
+        """Keep a record as it was read (None: there is none), and what stands for it."""
+        if record is None:
+            self._records.pop(user, None)
+        else:
+            self._records[user] = record
+        stamp = self._stamp(user) if user in self._index else None
+        if stamp is None:
+            self._stamps.pop(name_of(user), None)
+        else:
+            self._stamps[name_of(user)] = stamp
 
     def _next(self) -> list[str]:
         """Return the users whose records are read in turn at this look."""
-        mine = [user for user in self._index if self._is_mine(user)]
-        if not mine:
-            return []
-        first = self._turn % len(mine)
-        self._turn = first + _IN_TURN
-        return list(islice([*mine[first:], *mine[:first]], _IN_TURN))
+        mine, count = self._mine_now, min(_IN_TURN, len(self._mine_now))
+        first, self._turn = self._turn, self._turn + count
+        return [mine[(first + number) % len(mine)] for number in range(count)]
 
     def _stamp(self, user: str) -> Stamp | None:
         """Return what stands for a user's record; None if there is none."""

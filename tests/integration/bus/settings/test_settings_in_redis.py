@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from shared.bus.client.wire import Command
 from shared.bus.connection import Bus, open_bus
-from shared.bus.errors import BusForbidden
+from shared.bus.errors import BusForbidden, BusUnavailable
 from shared.bus.users import settings_source
 from shared.bus.users.gone_users import open_watch
 from shared.bus.users.settings_source import RedisUserSource
@@ -244,6 +246,33 @@ class TestLosses:
         await UserSettings(bus).repair_index(group_of)
         assert await settled(watch, source) == []
         assert list(watch.users) == ["bob"]
+
+    async def test_a_reading_that_fails_half_way_goes_on_at_the_next_look(
+        self, bus: Bus, place: Records, config: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(settings_source, "_PAGE", 2)
+        monkeypatch.setattr(settings_source, "_IN_TURN", 0)
+        for number in range(5):
+            await place.put(f"u{number}", ONE)
+        source = RedisUserSource(bus, config)
+        await source.refresh()
+        watch = UsersWatch(config, source=source)
+        for number in range(5):
+            await place.put(f"u{number}", TWO)
+        whole, calls = Bus.do_all, [0]
+
+        async def fail(self: Bus, commands: Sequence[Command]) -> list[Any]:
+            calls[0] += 1
+            if calls[0] == 3:  # the second page of records
+                raise BusUnavailable("Redis: the connection was lost")
+            return await whole(self, commands)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(Bus, "do_all", fail)
+            with pytest.raises(ConfigurationError, match="the connection was lost"):
+                await source.refresh()
+        await settled(watch, source)
+        assert {str(each.sizing.multiplier) for each in watch.users.values()} == {"2"}
 
     async def test_the_last_user_can_be_removed(self, bus: Bus, place: Records, config: Path) -> None:
         await place.put("bob", ONE)
