@@ -382,10 +382,15 @@ class TestOneGroup:
                 source = RedisUserSource(bus, config)
                 await source.refresh()
                 assert str(UsersWatch(config, source=source).users["bob"].sizing.multiplier) == "2"
-                seen = await UserSettings(bus).read("bob")
-                assert seen is not None
-                with pytest.raises(BusForbidden):
-                    await UserSettings(bus).write("bob", ONE, "", OLGA, over=seen.mark)
+                for command in (
+                    ("HSET", keys.user_settings("bob"), "text", ONE),
+                    ("DEL", keys.user_settings("bob")),
+                    ("HSET", keys.USER_SETTINGS, "bob", "9 x us"),
+                    ("HDEL", keys.USER_SETTINGS, "bob"),
+                    ("XADD", keys.user_settings_history("bob"), "*", "text", ONE),
+                ):
+                    with pytest.raises(BusForbidden):
+                        await bus.do(*command)
         assert await own_bus.do("HGET", keys.user_settings("bob"), "text") == TWO
         async with open_bus(url.format("api"), "test") as bus:
             now = await UserSettings(bus).read("bob")
