@@ -3,7 +3,7 @@
 A look costs one round trip: the token of the last change, and the records of a few users in turn. Only a new token has the index
 read, and then only the records that it says are new are read. So a change that was announced is in force within seconds, and one
 that was not (somebody wrote with redis-cli, or died in between) once its user's turn has come. No keyspace is ever scanned here.
-An index that is suddenly missing is an outage, not the end of all users.
+An index that is suddenly missing is an outage, not the end of all users; nor is a record taken that is older than the index says.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from shared.config.users.loader import GONE, SUFFIX, USERS, FileProblem, read_us
 from shared.config.users.source import FileSource, Stamp, UserSource, name_of
 from shared.contracts import keys
 from shared.domain.limits.policy import FileState, UserPolicy
+from shared.domain.values.numerals import whole
 
 _PAGE: Final = 256
 """Records in one round trip."""
@@ -104,6 +105,8 @@ class RedisUserSource:
         found = read_user(self._path(user), partial(_text, record), place)
         if isinstance(found, FileProblem):
             return replace(found, group=group)  # whatever the text says: executors of this group go on with the exits
+        if lost := self._lost(user, record):
+            return FileProblem(user, self._path(user), lost, group=group, record=place)
         if found.group != group:
             why = f"group is {found.group or 'none'}, but the index says {group or 'none'}: `ops reload` corrects the index"
             return FileProblem(user, self._path(user), why, group=group, record=place)
@@ -213,8 +216,21 @@ class RedisUserSource:
         record = self._records.get(user)
         if record is None:
             return None
-        text = f"{record.version} {record.why} {record.text}".encode()
+        text = f"{record.version} {record.why} {self._lost(user, record)} {record.text}".encode()
         return zlib.crc32(text), len(text) + 2, group
+
+    def _lost(self, user: str, record: _Record) -> str:
+        """Return why an older version than the index names cannot be used; an empty string if the record has that one.
+
+        The record is written first: if it is behind, its server has lost its last writes, such as a limit that somebody set.
+        """
+        noted = self._index.get(user, "").partition(" ")[0]
+        if (whole(noted) or 0) <= (whole(record.version) or 0):
+            return ""
+        return (
+            f"Redis has lost version {noted} of these settings (version {record.version[:20] or 'none'} is left): write them "
+            "again, then `ops reload`; or only that, to go on with what is left"
+        )
 
     def _group(self, user: str) -> str:
         """Return a user's group as the index has it."""

@@ -247,6 +247,31 @@ class TestLosses:
         assert await settled(watch, source) == []
         assert list(watch.users) == ["bob"]
 
+    async def test_an_older_version_than_the_index_names_is_not_taken(
+        self, bus: Bus, place: Records, config: Path
+    ) -> None:
+        """A server of a cluster failed over and lost its last write: somebody's limit would be gone without a word."""
+        await place.put("alice", ONE)
+        await place.put("bob", "[limits]\nmax_positions = 9\n")
+        former = await bus.do("HGETALL", keys.user_settings("bob"))
+        await place.put("bob", "[limits]\nmax_positions = 1\n")
+        source = RedisUserSource(bus, config)
+        await source.refresh()
+        watch = UsersWatch(config, source=source)
+        await bus.do("DEL", keys.user_settings("bob"))
+        await bus.do("HSET", keys.user_settings("bob"), *former)
+        (problem,) = await settled(watch, source)
+        assert "Redis has lost version 2 of these settings (version 1 is left)" in problem
+        assert watch.users["bob"].limits.max_positions == 1, "who has the lost version goes on with it"
+        again = RedisUserSource(bus, config)
+        await again.refresh()
+        begun = UsersWatch(config, source=again)
+        assert begun.users["bob"].fault.startswith("shoal:user_settings:{bob}: Redis has lost version 2")
+        assert begun.users["alice"].fault == ""
+        await UserSettings(bus).repair_index(group_of)
+        await settled(watch, source)
+        assert (watch.users["bob"].limits.max_positions, watch.users["bob"].fault) == (9, "")
+
     async def test_a_reading_that_fails_half_way_goes_on_at_the_next_look(
         self, bus: Bus, place: Records, config: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
