@@ -24,6 +24,7 @@ from shared.bus.streams import Entry
 from shared.bus.switched_symbols import find_switched_symbols
 from shared.bus.users.user_index import user_of
 from shared.config.errors import ConfigurationError
+from shared.config.users.source import UserSource
 from shared.config.users.user_files import UserFiles
 from shared.contracts import keys
 from shared.domain.limits.policy import UserPolicy
@@ -49,11 +50,14 @@ log = structlog.get_logger()
 class ReadModels:
     """The ledger's read models, shared by all requests. Every method raises BusUnavailable."""
 
-    def __init__(self, bus: Bus, config: Path) -> None:
-        """Raises ConfigurationError if there is no folder of users."""
+    def __init__(self, bus: Bus, config: Path, source: UserSource | None = None) -> None:
+        """`source` is where the settings of users are; by default the files of the folder.
+
+        Settings in Redis are read at the first request. Raises ConfigurationError if there is no folder of users.
+        """
         self._bus = bus
         self._config = config
-        self._files = UserFiles(config)
+        self._files = UserFiles(config, source)
         self._policies: Mapping[str, UserPolicy] = self._files.load()
         self._users = TimedCache(self._read_users, _USERS)
         self._memory = TimedCache(lambda: read_memory(bus), _USERS)

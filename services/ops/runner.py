@@ -14,6 +14,7 @@ from shared.bus.connection import Bus, open_bus
 from shared.bus.errors import BusError, BusRefused
 from shared.config.errors import ConfigurationError
 from shared.config.settings import Settings, load_settings
+from shared.operations.errors import ActionRefused
 from shared.runtime.gc_tuning import tune_gc_for
 
 _USERS: Final = 10_000
@@ -43,7 +44,7 @@ def run_command(command: Callable[[], object]) -> None:
     """Run a command; exit with one line and code 2 on a failure that the operator has to fix."""
     try:
         command()
-    except (ConfigurationError, BusError) as error:
+    except (ConfigurationError, BusError, ActionRefused) as error:
         refuse(f"Redis refuses it: {error}" if isinstance(error, BusRefused) else str(error))
 
 

@@ -52,6 +52,13 @@ class Mode(StrEnum):
     LIVE = "live"
 
 
+class ConfigSource(StrEnum):
+    """Where the settings of users are kept."""
+
+    FILES = "files"
+    REDIS = "redis"
+
+
 class Settings(BaseSettings):
     """The environment of one Shoal process; each field is the variable of the same name in capitals."""
 
@@ -60,10 +67,14 @@ class Settings(BaseSettings):
 
     shoal_mode: Mode = Mode.PAPER
     shoal_config: Path = Path("config")
+    shoal_config_source: ConfigSource = ConfigSource.FILES
+    """Whether the settings of users are files of `shoal_config` or records in Redis; everything else there stays files."""
     shoal_strategy: str = ""
     """The file of the master's strategy, if it is not `strategy.toml` in `shoal_config`; the demo has its own."""
     shoal_secrets: str = ""
     """The folder of the keys; `secrets_folder.py` reads it, for the services that sign requests."""
+    shoal_identity_file: str = ""
+    """A file with the identities that open sealed keys; `sealed_file.py` reads it, for the same services."""
     redis_url: str = Field(default="redis://127.0.0.1:6379/0", repr=False)
     redis_url_file: str = ""
     """A file that contains REDIS_URL, so that the password is not in the environment."""

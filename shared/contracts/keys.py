@@ -31,6 +31,9 @@ LAST_RELOADED_SETTINGS: Final = "shoal:settings"
 """Users' settings as `ops reload` last reported them, JSON by user; informational only."""
 SETTINGS_VERSIONS: Final = "shoal:settings_versions"
 """Hash: every version of settings by which was decided, JSON without a user's name by its fingerprint; by the engine."""
+USER_SETTINGS: Final = "shoal:user_settings"
+"""Hash, where users' settings are kept in Redis: version, token of the change and group by user; `.` is the token of the last
+change, `*` that of the last request to read everything again. By ops and the api."""
 HEARTBEATS: Final = "shoal:heartbeat:*"
 PROCESSES: Final = "shoal:processes"
 """Hash: every process that has written a heartbeat, as `<service>:<instance>`, and when it last did (epoch ms); by all."""
@@ -206,6 +209,16 @@ def stage_moves(user: str) -> str:
 def last_settings(user: str) -> str:
     """The last usable settings of a user, as JSON; by the executor that serves the user."""
     return f"shoal:settings:{{{user}}}"
+
+
+def user_settings(user: str) -> str:
+    """Hash: a user's settings where they are kept in Redis: `text` as in a file, `version`, by whom, when, why; by ops, api."""
+    return f"{USER_SETTINGS}:{{{user}}}"
+
+
+def user_settings_history(user: str) -> str:
+    """Stream of the last versions of a user's settings in Redis, the present one among them; by ops and the api."""
+    return f"shoal:user_settings_history:{{{user}}}"
 
 
 def following(user: str) -> str:

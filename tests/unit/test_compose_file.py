@@ -38,7 +38,7 @@ def test_every_service_sees_the_strategies_of_the_configuration_folder() -> None
     ]
     assert {"master-strategy", "executor", "copy-engine", "ops"} <= set(services)
     assert without == ["redis-users"]
-    assert "SHOAL_CONFIG" not in compose
+    assert "SHOAL_CONFIG:" not in compose
     assert "WORKDIR /app" in (ROOT / "Dockerfile").read_text("utf-8")
 
 

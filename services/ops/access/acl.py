@@ -18,10 +18,11 @@ from services.ops.access.redis_groups import find_groups
 from services.ops.access.redis_users import MOUNTED, PLACE, RedisPlace, write_and_report
 from services.ops.output import AsJson, print_json
 from services.ops.runner import refuse, run_with_bus
+from services.ops.user.settings.opening import load_all
 from shared.bus.connection import Bus
 from shared.bus.users.last_settings import LastSettings, holders
 from shared.config.redis_url import RedisKind, read_redis_url
-from shared.config.settings import Settings, load_settings
+from shared.config.settings import ConfigSource, Settings, load_settings
 from shared.contracts.access import ACCESS, EXECUTOR, redis_user, rights, rules
 
 
@@ -55,9 +56,7 @@ def acl(
                 f"there is no Redis user {', '.join(missing)}: `ops acl` prints their rules, `ops acl --write` makes them"
             )
         return
-    found = {
-        name: rules(service, users) for name, service, users in _redis_users(find_groups(load_settings().shoal_config))
-    }
+    found = {name: rules(service, users) for name, service, users in _redis_users(_groups())}
     if as_json:
         print_json(found)
         return
@@ -73,6 +72,12 @@ def _require_one_server(url: str) -> None:
         )
 
 
+def _groups() -> dict[str, list[str]]:
+    settings = load_settings()
+    users = run_with_bus(load_all) if settings.shoal_config_source is ConfigSource.REDIS else None
+    return find_groups(settings.shoal_config, users=users)
+
+
 def _redis_users(groups: Mapping[str, list[str]]) -> list[tuple[str, str, list[str] | None]]:
     """Return name, service and users of each Redis user."""
     found: list[tuple[str, str, list[str] | None]] = [(service, service, None) for service in ACCESS]
@@ -84,7 +89,7 @@ async def _apply(settings: Settings, bus: Bus) -> tuple[list[str], list[str]]:
     last = await LastSettings(bus).read(await holders(bus))
     former = {user: policy.group for user, policy in last.items() if policy.group}
     changed, missing = [], []
-    for name, service, users in _redis_users(find_groups(settings.shoal_config, former)):
+    for name, service, users in _redis_users(find_groups(settings.shoal_config, former, await load_all(settings, bus))):
         if name in known:
             await bus.do("ACL", "SETUSER", name, *rights(service, users).split())
             changed.append(name)

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Final, NamedTuple
 
 from services.ops.tabular import PER_PAGE, page_of
-from services.ops.user.names import names_with_file
+from services.ops.user.settings.opening import store_of
 from services.ops.users import read_policies, read_some_policies, require_known
 from shared.bus.connection import Bus
 from shared.bus.master_places import read_master_owners
@@ -79,7 +79,7 @@ async def read_page(
 
     Users who do not trade come first. Raises ConfigurationError, BusUnavailable.
     """
-    names = names_with_file(settings)
+    names = await store_of(settings, bus).names()
     if chosen.everybody and len({*names, *await known_users(bus)}) <= PER_PAGE:
         return await read_all(settings, bus), ""
     now, system = time.time_ns() // 1_000_000, await read_system(bus)

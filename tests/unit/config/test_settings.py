@@ -41,8 +41,8 @@ def test_a_blank_variable_is_one_that_is_not_set(env: pytest.MonkeyPatch) -> Non
 def test_an_unknown_shoal_variable_is_named_with_those_that_are_known(env: pytest.MonkeyPatch, name: str) -> None:
     env.setenv(name, "live")
     assert (
-        refusal()
-        == f"unknown environment variable {name} (known: SHOAL_CONFIG, SHOAL_MODE, SHOAL_SECRETS, SHOAL_STRATEGY)"
+        refusal() == f"unknown environment variable {name} (known: SHOAL_CONFIG, SHOAL_CONFIG_SOURCE, "
+        "SHOAL_IDENTITY_FILE, SHOAL_MODE, SHOAL_SECRETS, SHOAL_STRATEGY)"
     )
 
 
