@@ -114,7 +114,7 @@ def problems_of(folder: Path) -> ProblemOf:
 def collect_users(
     config: Path, read: Iterable[UserPolicy | FileProblem], problem: ProblemOf, others: Iterable[str] = ()
 ) -> Users:
-    """Return the users of whom this was read, with the problems that show only among all, also the `others`, who were not read."""
+    """Return the users of whom this was read, with the problems that show only among all, also the `others` who were not read."""
     good: dict[str, UserPolicy] = {}
     problems: list[FileProblem] = []
     for found in read:
