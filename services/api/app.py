@@ -25,8 +25,7 @@ from shared.bus.connection import Bus, open_bus
 from shared.bus.heartbeat import Heartbeat, instance_name
 from shared.bus.records import Records
 from shared.bus.users.settings_source import user_source
-from shared.config.settings import ConfigSource, Settings
-from shared.config.users.loader import Users, load_users
+from shared.config.settings import Settings
 from shared.domain.fault import Faults
 from shared.operations.actions.port import Ground
 from shared.operations.desk import ActionDesk
@@ -44,11 +43,8 @@ log = structlog.get_logger()
 
 def build(bus: Bus, settings: Settings) -> tuple[FastAPI, OutcomeCounter]:
     """Build the application, and the task that feeds its counters. Raises ConfigurationError if there is no folder of users."""
-    source = user_source(settings, bus)
-    in_redis = settings.shoal_config_source is ConfigSource.REDIS
-    users = Users({}) if in_redis else load_users(settings.shoal_config)  # those in Redis are read at the first request
-    models = ReadModels(bus, settings.shoal_config, users, source)
-    metrics = Metrics()
+    models = ReadModels(bus, settings.shoal_config, user_source(settings, bus))
+    metrics = Metrics(per_user=settings.api_metrics_per_user == "on")
     app = FastAPI(title="Shoal", description=_DESCRIPTION, docs_url=None, redoc_url=None)
     add_access(app, bus, settings)
     add_error_handlers(app)

@@ -7,7 +7,7 @@ warning on stderr, one line per file, and stops no command.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Final
 
 from services.ops.user.settings.opening import store_of
@@ -20,7 +20,7 @@ from shared.config.users.loader import Users, find_key_clashes
 from shared.config.users.user_files import UserFiles
 from shared.domain.limits.policy import FileState, UserPolicy
 from shared.ledger.reading import known_users
-from shared.ledger.users import held_without_file, read_users
+from shared.ledger.users import held_without_file, read_some_users, read_users
 from shared.operations.errors import ActionRefused
 from shared.operations.settings.user_store import judge
 
@@ -36,11 +36,27 @@ _warned: set[str] = set()
 async def read_policies(settings: Settings, bus: Bus) -> Users:
     """Read the users, and warn of files that are bad or gone. Raises ConfigurationError for a missing folder, BusUnavailable."""
     users = await read_users(bus, settings.shoal_config, UserFiles(settings.shoal_config, user_source(settings, bus)))
+    await _warn_of_problems(bus, users)
+    return users
+
+
+async def read_some_policies(settings: Settings, bus: Bus, wanted: Collection[str]) -> Users:
+    """Read some users, and warn of their files; those who have nothing left are left out.
+
+    Raises ConfigurationError for a missing folder, BusUnavailable.
+    """
+    without_file = {*wanted} - {*await store_of(settings, bus).names()}
+    files = UserFiles(settings.shoal_config, user_source(settings, bus, only=wanted))
+    users = await read_some_users(bus, settings.shoal_config, wanted, without_file, files)
+    await _warn_of_problems(bus, users)
+    return users
+
+
+async def _warn_of_problems(bus: Bus, users: Users) -> None:
     held = await held_without_file(bus, users)
     for problem in users.problems:
         gone = problem.state is FileState.GONE
         warn(f"{problem.user} is {held[problem.user]}; {problem}" if gone else str(problem))
-    return users
 
 
 async def read_policies_if_possible(settings: Settings, bus: Bus) -> Users:

@@ -112,6 +112,8 @@ class Settings(BaseSettings):
     """Host names of the api, beside those of loopback and API_HOST; requests under other names are refused."""
     api_sign_in: Literal["on", "off"] = "on"
     """`off`: the api is open to this machine, as in `make demo`. Refused in live mode and where others could reach it."""
+    api_metrics_per_user: Literal["on", "off"] = "off"
+    """`on`: `/metrics` has series for each user instead of sums; with thousands of users that is megabytes."""
     api_url: str = ""
     """The address under which people open the page, for links; its host is one of the api's names."""
     api_port: int = Field(default=8000, ge=1, le=65535)

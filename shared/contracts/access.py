@@ -79,10 +79,7 @@ ACCESS: Final[dict[str, tuple[WriteRule, ...]]] = {
             _HASHES,
             (keys.prices(_ANY), keys.instruments(_ANY), keys.clock(_ANY), *_process("master-strategy")),
         ),
-        WriteRule(
-            "hset hdel",
-            (keys.api_key(_ANY),),
-        ),
+        WriteRule("hset hdel", (keys.api_key(_ANY), keys.SERVED_KEYS)),
         WriteRule(_CONNECTING, (keys.connects(_ANY),)),
     ),
     "executor": (
@@ -95,6 +92,7 @@ ACCESS: Final[dict[str, tuple[WriteRule, ...]]] = {
                 keys.instruments(_ANY),
                 keys.clock(_ANY),
                 keys.api_key(_ANY),
+                keys.SERVED_KEYS,
                 *_process("executor"),
             ),
         ),
@@ -127,9 +125,16 @@ ACCESS: Final[dict[str, tuple[WriteRule, ...]]] = {
     "api": (
         WriteRule(
             _HASHES,
-            (*_process("api"), keys.order(_ANY, _ANY), keys.dropped(_ANY), keys.LAST_RELOADED_SETTINGS),
+            (
+                *_process("api"),
+                keys.order(_ANY, _ANY),
+                keys.dropped(_ANY),
+                keys.LAST_RELOADED_SETTINGS,
+                keys.USER_STATES,
+            ),
         ),
         WriteRule("hget hset hdel del", (keys.CONTROL, keys.control(_ANY), keys.control_of_symbol(_ANY))),
+        WriteRule("hset", (keys.SWITCHED_SYMBOLS,)),
         WriteRule("xadd", (keys.CONTROL_LOG,)),
         WriteRule("hget hset hdel del", (keys.USER_SETTINGS, keys.user_settings(_ANY))),
         WriteRule("xadd", (keys.user_settings_history(_ANY),)),

@@ -18,7 +18,12 @@ MIRRORING: Final = "shoal:mirroring"
 """Hash: how many users mirror the master's orders, and when that was last stated (epoch ms, Redis); by the engine."""
 KNOWN_USERS: Final = "shoal:users"
 """Hash: every user who has records from copying, and when they were added (epoch ms); by the engine."""
+USER_STATES: Final = "shoal:user_states"
+"""Hash: the state of every user as the api read it last, JSON by user, and under `:read` when that was last kept up to date
+(epoch ms). Only while there are many users, and for showing only; by the api."""
 CONTROL: Final = "shoal:control"
+SWITCHED_SYMBOLS: Final = "shoal:switched_symbols"
+"""Hash: every symbol that ever had a kill switch, and when it was set last (epoch ms); by the process that sets it."""
 CONTROL_LOG: Final = "shoal:control:log"
 """Stream of every change by a person (kill switches first): who, when, what, why; by the process that changes it."""
 CONFIRMATIONS: Final = "shoal:confirmation:*"
@@ -32,6 +37,9 @@ change, `*` that of the last request to read everything again. By ops and the ap
 HEARTBEATS: Final = "shoal:heartbeat:*"
 PROCESSES: Final = "shoal:processes"
 """Hash: every process that has written a heartbeat, as `<service>:<instance>`, and when it last did (epoch ms); by all."""
+SERVED_KEYS: Final = "shoal:served_keys"
+"""Hash: every API key that an account was served with, as `<user> <fingerprint>`, and when it was claimed last (epoch ms); by
+the executors and the master."""
 OF_THE_MASTER: Final = "shoal:*:{master}*"
 """Pattern of every key of the master account's."""
 OF_FURTHER_MASTERS: Final = "shoal:*:{master.*}*"
@@ -123,6 +131,14 @@ def api_key(key_fingerprint: str) -> str:
 def order(user: str, order_id: str) -> str:
     """Write-ahead record and state of one order."""
     return f"shoal:order:{{{user}}}:{order_id}"
+
+
+def open_orders(user: str, venue: str) -> str:
+    """Hash of own orders of a master's account that may not have ended, by id, and when each began (epoch ms); by the master.
+
+    The field `whole` is when it was last compared with all records: without it the hash does not say that nothing is open.
+    """
+    return f"shoal:open_orders:{{{user}}}:{venue}"
 
 
 def account(user: str, venue: str) -> str:

@@ -5,7 +5,7 @@ hold something from copying.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Set as AbstractSet
+from collections.abc import Collection, Mapping, Set as AbstractSet
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -31,7 +31,24 @@ async def read_users(bus: Bus, config: Path, files: UserFiles | None = None) -> 
     files = files or UserFiles(config)
     await files.source.refresh()
     users = await asyncio.to_thread(files.load)
-    without_file = await holders_outside(bus, users.keys())
+    return await _completed(bus, files, users, await holders_outside(bus, users.keys()))
+
+
+async def read_some_users(
+    bus: Bus, config: Path, wanted: Collection[str], without_file: Collection[str], files: UserFiles | None = None
+) -> Users:
+    """Read the settings of these users only, as `read_users` does of all; `without_file` are those of them who have none.
+
+    Raises ConfigurationError if the settings cannot be read, BusUnavailable.
+    """
+    files = files or UserFiles(config)
+    await files.source.refresh()
+    users = await asyncio.to_thread(files.load, wanted)
+    return await _completed(bus, files, users, set(without_file))
+
+
+async def _completed(bus: Bus, files: UserFiles, users: Users, without_file: AbstractSet[str]) -> Users:
+    """Return users with the last settings of those whose file is bad or missing."""
     bad = {problem.user for problem in users.problems if problem.user}
     last = await LastSettings(bus).read(bad | without_file)
     served = complete_users(users, last, without_file, files.source.problem)

@@ -2,7 +2,8 @@
 
 Without an option it prints the rules, without passwords. `--write FOLDER` writes what `ops redis-users` writes. `--apply` gives
 the Redis users that exist at REDIS_URL their present rights and keeps their passwords: after a user was added to a group, or to
-another one. It must never change a Redis user whose name is not Shoal's, nor print a password.
+another one. Servers do not pass rights on to one another, so it refuses a URL of several. It must never change a Redis user whose
+name is not Shoal's, nor print a password.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from services.ops.runner import refuse, run_with_bus
 from services.ops.user.settings.opening import load_all
 from shared.bus.connection import Bus
 from shared.bus.users.last_settings import LastSettings, holders
+from shared.config.redis_url import RedisKind, read_redis_url
 from shared.config.settings import ConfigSource, Settings, load_settings
 from shared.contracts.access import ACCESS, EXECUTOR, redis_user, rights, rules
 
@@ -43,6 +45,7 @@ def acl(
         write_and_report(write, RedisPlace(place, tls, mounted))
         return
     if apply:
+        _require_one_server(load_settings().redis_url)
         changed, missing = run_with_bus(_apply)
         if as_json:
             print_json({"changed": changed, "missing": missing})
@@ -65,6 +68,14 @@ def _groups() -> dict[str, list[str]]:
     settings = load_settings()
     users = run_with_bus(load_all) if settings.shoal_config_source is ConfigSource.REDIS else None
     return find_groups(settings.shoal_config, users=users)
+
+
+def _require_one_server(url: str) -> None:
+    if read_redis_url(url).kind is not RedisKind.SINGLE:
+        refuse(
+            "--apply sets the rights at one server, and Sentinel or a cluster has several, which do not pass them on: put the "
+            "users.acl of `ops acl --write` on each of them, then `ACL LOAD` there"
+        )
 
 
 def _redis_users(groups: Mapping[str, list[str]]) -> list[tuple[str, str, list[str] | None]]:

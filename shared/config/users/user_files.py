@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 from shared.config.users.groups import group_file
-from shared.config.users.loader import FileProblem, Users, collect_users
+from shared.config.users.loader import SUFFIX, FileProblem, Users, collect_users
 from shared.config.users.source import NO_STAMP, FileSource, Stamp, UserSource
 from shared.domain.limits.policy import UserPolicy
 
@@ -21,8 +22,17 @@ class UserFiles:
         self._groups: dict[str, Stamp] = {}
         """The stamps of the groups' files, read at most once in each reading."""
 
-    def load(self) -> Users:
-        """Return all users, as `load_users` does. Raises ConfigurationError if they cannot be listed."""
+    def load(self, only: Collection[str] | None = None) -> Users:
+        """Return all users, as `load_users` does, or `only` some, who are read each time.
+
+        Raises ConfigurationError if they cannot be listed.
+        """
+        if only is not None:
+            names = self.source.names()
+            found = [self.source.read(name) for name in names if name.removesuffix(SUFFIX) in only]
+            return collect_users(
+                self._config, found, self.source.problem, [name.removesuffix(SUFFIX) for name in names]
+            )
         stamps = self.source.stamps()  # before any text is read: what is written meanwhile is seen by the next reading
         before, self._read, self._groups = self._read, {}, {}
         found = [self._one(name, stamp, before.get(name)) for name, stamp in sorted(stamps.items())]

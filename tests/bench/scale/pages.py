@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from tests.bench.scale.measured import Measured, cpu_seconds
+from tests.bench.scale.measured import Measured, cpu_seconds, settle
 from tests.bench.scale.redis_meter import RedisMeter
 from tests.bench.scale.world import World, some
 from tests.support.ports import free_port
@@ -32,7 +32,7 @@ def measure_pages(world: World, environment: Mapping[str, str], folder: Path, me
         wait_for(lambda: _answers(port), 60, "the API answers")
         yield Measured("(start of the API)", time.monotonic() - began, cpu_seconds(api.pid), 0.0, 0, 0, 0)
         yield _measure("/ (the first after the start)", "/", port, api.pid, meter)
-        _settle(api.pid)
+        settle(api.pid)
         for path in _paths(world):
             time.sleep(_STALE)  # otherwise it would be answered from what the request before has read
             yield _measure(path, path, port, api.pid, meter)
@@ -81,17 +81,6 @@ def _idle(pid: int, meter: RedisMeter, seconds: float = 20.0) -> Measured:
     time.sleep(seconds)
     work = meter.read() - before
     return Measured(f"(idle for {seconds:.0f} s)", seconds, cpu_seconds(pid) - cpu, work.cpu, work.calls, 0, 0)
-
-
-def _settle(pid: int) -> None:
-    """Wait until the counter of outcomes has read what there was at the start."""
-
-    def busy() -> bool:
-        before = cpu_seconds(pid)
-        time.sleep(2)
-        return cpu_seconds(pid) - before > 1.0
-
-    wait_for(lambda: not busy(), 600, "the API has caught up")
 
 
 def _get(port: int, path: str) -> tuple[int, int]:
