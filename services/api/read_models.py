@@ -53,7 +53,7 @@ class ReadModels:
     def __init__(self, bus: Bus, config: Path, source: UserSource | None = None) -> None:
         """`source` is where the settings of users are; by default the files of the folder.
 
-        Settings in Redis are read at the first request. Raises ConfigurationError if there is no folder of users.
+        Raises ConfigurationError if there is no folder of users; those in Redis are read at the first request.
         """
         self._bus = bus
         self._config = config

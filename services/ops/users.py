@@ -43,10 +43,11 @@ async def read_policies(settings: Settings, bus: Bus) -> Users:
 async def read_some_policies(settings: Settings, bus: Bus, wanted: Collection[str]) -> Users:
     """Read some users, and warn of their files; those who have nothing left are left out.
 
-    Raises ConfigurationError if the settings cannot be read, BusUnavailable.
+    Raises ConfigurationError for a missing folder, BusUnavailable.
     """
+    without_file = {*wanted} - {*await store_of(settings, bus).names()}
     files = UserFiles(settings.shoal_config, user_source(settings, bus, only=wanted))
-    users = await read_some_users(bus, files, wanted)
+    users = await read_some_users(bus, settings.shoal_config, wanted, without_file, files)
     await _warn_of_problems(bus, users)
     return users
 

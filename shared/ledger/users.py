@@ -31,25 +31,28 @@ async def read_users(bus: Bus, config: Path, files: UserFiles | None = None) -> 
     files = files or UserFiles(config)
     await files.source.refresh()
     users = await asyncio.to_thread(files.load)
-    return await _completed(bus, users, await holders_outside(bus, users.keys()), files.source.problem)
+    return await _completed(bus, files, users, await holders_outside(bus, users.keys()))
 
 
-async def read_some_users(bus: Bus, files: UserFiles, wanted: Collection[str]) -> Users:
-    """Read the settings of these users only, as `read_users` does of all.
+async def read_some_users(
+    bus: Bus, config: Path, wanted: Collection[str], without_file: Collection[str], files: UserFiles | None = None
+) -> Users:
+    """Read the settings of these users only, as `read_users` does of all; `without_file` are those of them who have none.
 
     Raises ConfigurationError if the settings cannot be read, BusUnavailable.
     """
+    files = files or UserFiles(config)
     await files.source.refresh()
     users = await asyncio.to_thread(files.load, wanted)
-    return await _completed(bus, users, {*wanted} - users.keys(), files.source.problem)
+    return await _completed(bus, files, users, set(without_file))
 
 
-async def _completed(bus: Bus, users: Users, without_file: AbstractSet[str], problem_of: ProblemOf) -> Users:
+async def _completed(bus: Bus, files: UserFiles, users: Users, without_file: AbstractSet[str]) -> Users:
     """Return users with the last settings of those whose file is bad or missing."""
     bad = {problem.user for problem in users.problems if problem.user}
     last = await LastSettings(bus).read(bad | without_file)
-    served = complete_users(users, last, without_file, problem_of)
-    return _with_left(served, last, without_file - served.keys(), problem_of)
+    served = complete_users(users, last, without_file, files.source.problem)
+    return _with_left(served, last, without_file - served.keys(), files.source.problem)
 
 
 def _with_left(users: Users, last: Mapping[str, UserPolicy], left: AbstractSet[str], problem_of: ProblemOf) -> Users:

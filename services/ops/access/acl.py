@@ -64,18 +64,18 @@ def acl(
         print(f"user {name} {text}")
 
 
+def _groups() -> dict[str, list[str]]:
+    settings = load_settings()
+    users = run_with_bus(load_all) if settings.shoal_config_source is ConfigSource.REDIS else None
+    return find_groups(settings.shoal_config, users=users)
+
+
 def _require_one_server(url: str) -> None:
     if read_redis_url(url).kind is not RedisKind.SINGLE:
         refuse(
             "--apply sets the rights at one server, and Sentinel or a cluster has several, which do not pass them on: put the "
             "users.acl of `ops acl --write` on each of them, then `ACL LOAD` there"
         )
-
-
-def _groups() -> dict[str, list[str]]:
-    settings = load_settings()
-    users = run_with_bus(load_all) if settings.shoal_config_source is ConfigSource.REDIS else None
-    return find_groups(settings.shoal_config, users=users)
 
 
 def _redis_users(groups: Mapping[str, list[str]]) -> list[tuple[str, str, list[str] | None]]:

@@ -44,7 +44,7 @@ log = structlog.get_logger()
 def user_source(
     settings: Settings, bus: Bus, groups: Collection[str] | None = None, only: Collection[str] | None = None
 ) -> UserSource:
-    """Return where the settings of users are kept. `groups`: only theirs are read; `only`: of these users (None: everybody's)."""
+    """Return where the settings of users are kept. `groups`, `only`: others are not read where reading costs (None: all are)."""
     if settings.shoal_config_source is ConfigSource.REDIS:
         return RedisUserSource(bus, settings.shoal_config, groups, only)
     return FileSource(settings.shoal_config)
@@ -65,11 +65,14 @@ class RedisUserSource:
     def __init__(
         self, bus: Bus, config: Path, groups: Collection[str] | None = None, only: Collection[str] | None = None
     ) -> None:
-        """`config` is the folder with the groups' files. `groups`, `only`: of other users only the group is known here."""
+        """`config` is the folder with the groups' files. `groups`: of other users only the group is known here.
+
+        `only`: the records of other users are not read; they have a name and no stamp here.
+        """
+        self._only = only
         self._bus = bus
         self._config = config
         self._mine = None if groups is None else frozenset(groups or [""])
-        self._only = None if only is None else frozenset(only)
         self._mark: tuple[str | None, str | None] | None = None
         self._index: dict[str, str] = {}
         self._records: dict[str, _Record] = {}
@@ -95,6 +98,10 @@ class RedisUserSource:
         await self._refresh()
         if not self._index:
             log.warning("Redis has no users' settings: import them with `ops user import FOLDER`, or add users")
+
+    def names(self) -> list[str]:
+        """Return the name of every user of the index."""
+        return sorted(map(name_of, self._index))
 
     def stamps(self) -> dict[str, Stamp]:
         """Return what stands for each user's text."""
@@ -155,7 +162,7 @@ class RedisUserSource:
         again = self._mark is None or mark[1] != self._mark[1]
         before, self._index = self._index, index
         self._due |= {user for user, said in index.items() if again or before.get(user) != said}
-        self._due &= index.keys()
+        self._due &= index.keys() if self._only is None else index.keys() & {*self._only}
         for user in before.keys() - index.keys():
             self._note(user, None)
         self._mine_now = [user for user in index if self._is_mine(user)]
@@ -242,8 +249,6 @@ class RedisUserSource:
         return self._index.get(user, "").partition(" ")[2].partition(" ")[2]
 
     def _is_mine(self, user: str) -> bool:
-        if self._only is not None and user not in self._only:
-            return False
         return self._mine is None or self._group(user) in self._mine
 
     def _path(self, user: str) -> Path:

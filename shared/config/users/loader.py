@@ -93,17 +93,14 @@ def is_users_file(name: str) -> bool:
     return name.endswith(SUFFIX) and not name.startswith(".")
 
 
-def load_users(config: Path, read: Callable[[Path], UserPolicy | FileProblem] | None = None) -> Users:
-    """Read all users of a configuration folder, each file by `read` (default: `read_user`).
-
-    Raises ConfigurationError only if the folder cannot be read.
-    """
+def load_users(config: Path) -> Users:
+    """Read all users of a configuration folder. Raises ConfigurationError only if the folder cannot be read."""
     folder = users_folder(config)
     try:
         names = sorted(name for name in (path.name for path in folder.iterdir()) if is_users_file(name))
     except OSError as error:
         raise ConfigurationError(f"{folder} cannot be read: {error.strerror}") from None
-    return collect_users(config, [(read or read_user)(folder / name) for name in names], problems_of(folder))
+    return collect_users(config, [read_user(folder / name) for name in names], problems_of(folder))
 
 
 def problems_of(folder: Path) -> ProblemOf:
@@ -112,9 +109,12 @@ def problems_of(folder: Path) -> ProblemOf:
 
 
 def collect_users(
-    config: Path, read: Iterable[UserPolicy | FileProblem], problem: ProblemOf, others: Iterable[str] = ()
+    config: Path, read: Iterable[UserPolicy | FileProblem], problem: ProblemOf, others: Collection[str] = ()
 ) -> Users:
-    """Return the users of whom this was read, with the problems that show only among all, also the `others` who were not read."""
+    """Return the users of whom this was read, with the problems that appear only among all of them.
+
+    `others` are users of whom nothing was read, and who may share a key variable with one of these.
+    """
     good: dict[str, UserPolicy] = {}
     problems: list[FileProblem] = []
     for found in read:
@@ -123,8 +123,8 @@ def collect_users(
         else:
             good[found.user] = found
     problems += _unknown_masters(config, good, problem)
-    read_of = {*good, *(each.user for each in problems if each.user)}
-    problems += [each for each in find_key_clashes(problem, {*read_of, *others}) if each.user in read_of]
+    these = {each.user for each in problems if each.user} | good.keys()
+    problems += [each for each in find_key_clashes(problem, these | {*others}) if each.user in these]
     policies = good | {each.user: substitute_policy(each) for each in problems if each.user}
     return Users(policies, problems)
 

@@ -7,7 +7,8 @@ of files (`alice.toml`), also where there are none. A source must never let one 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -34,8 +35,11 @@ class UserSource(Protocol):
     async def refresh(self) -> None:
         """Get what has changed since the last time, if that takes more than looking. Raises ConfigurationError if it fails."""
 
+    def names(self) -> list[str]:
+        """Return the name (`alice.toml`) of every user's text. Raises ConfigurationError if they cannot be listed."""
+
     def stamps(self) -> dict[str, Stamp]:
-        """Return the stamp of each user's text, by name (`alice.toml`). Raises ConfigurationError if they cannot be listed."""
+        """Return the stamp of each user's text, by name. Raises ConfigurationError if they cannot be listed."""
 
     def read(self, name: str) -> UserPolicy | FileProblem:
         """Read one user's settings; never raises for what is wrong with them."""
@@ -53,12 +57,22 @@ class FileSource:
     async def refresh(self) -> None:
         """Do nothing: looking at the files shows what has changed."""
 
+    def names(self) -> list[str]:
+        """Return the name of each file. Raises ConfigurationError if the folder cannot be read."""
+        with self._listed() as files:
+            return sorted(file.name for file in files)
+
     def stamps(self) -> dict[str, Stamp]:
         """Return the stamp of each file. Raises ConfigurationError if the folder cannot be read."""
+        with self._listed() as files:
+            return stamps_of(files)
+
+    @contextmanager
+    def _listed(self) -> Iterator[Iterable[os.DirEntry[str]]]:
         folder = users_folder(self._config)
         try:
             with os.scandir(folder) as files:
-                return stamps_of(file for file in files if is_users_file(file.name))
+                yield (file for file in files if is_users_file(file.name))
         except OSError as error:
             raise ConfigurationError(f"{folder} cannot be read: {error.strerror}") from None
 

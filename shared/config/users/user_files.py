@@ -23,16 +23,20 @@ class UserFiles:
         """The stamps of the groups' files, read at most once in each reading."""
 
     def load(self, only: Collection[str] | None = None) -> Users:
-        """Return all users, as `load_users` does, or `only` these. Raises ConfigurationError if they cannot be listed."""
+        """Return all users, as `load_users` does, or `only` some, who are read each time.
+
+        Raises ConfigurationError if they cannot be listed.
+        """
+        if only is not None:
+            names = self.source.names()
+            found = [self.source.read(name) for name in names if name.removesuffix(SUFFIX) in only]
+            return collect_users(
+                self._config, found, self.source.problem, [name.removesuffix(SUFFIX) for name in names]
+            )
         stamps = self.source.stamps()  # before any text is read: what is written meanwhile is seen by the next reading
         before, self._read, self._groups = self._read, {}, {}
-        users = {name: name.removesuffix(SUFFIX) for name in sorted(stamps)}
-        found = [
-            self._one(name, stamps[name], before.get(name))
-            for name, user in users.items()
-            if only is None or user in only
-        ]
-        return collect_users(self._config, found, self.source.problem, others=users.values() if only else ())
+        found = [self._one(name, stamp, before.get(name)) for name, stamp in sorted(stamps.items())]
+        return collect_users(self._config, found, self.source.problem)
 
     def _one(
         self, name: str, stamp: Stamp, known: tuple[Stamp, Stamp, UserPolicy | FileProblem] | None

@@ -98,7 +98,7 @@ def test_every_wrong_variable_is_named_at_once(env: pytest.MonkeyPatch) -> None:
 
 def test_a_redis_url_of_another_scheme_is_refused_without_repeating_its_password(env: pytest.MonkeyPatch) -> None:
     env.setenv("REDIS_URL", "http://:hunter22@redis:6379")
-    assert refusal() == "REDIS_URL: must start with redis://, rediss:// or unix://"
+    assert refusal() == "REDIS_URL: must start with redis://, rediss://, redis+sentinel://, redis+cluster:// or unix://"
 
 
 @pytest.mark.parametrize("name", ["KRAKEN_URL", "COINBASE_URL", "PAPER_URL", "PAPER_PRICES_URL"])
