@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Final
 
 from shared.contracts import keys
-from tests.bench.scale.measured import Measured, settle
+from tests.bench.scale.measured import Measured
+from tests.bench.scale.pages import settle
 from tests.bench.scale.redis_meter import RedisMeter
 from tests.bench.scale.world import World, some
 from tests.support.ports import free_port
@@ -29,14 +30,16 @@ def measure_commands(
 
     What the api does in the background meanwhile is in Redis' part of each.
     """
+    meter.remove(keys.USER_STATES)  # what an api has stored that ran before
     for alone in (("status",), ("status", "--json")):
         yield replace(_measure(alone, environment, meter), name=f"ops {' '.join(alone)} (no api runs)")
-    settings = {**environment, "API_PORT": str(free_port()), "API_SIGN_IN": "off"}
+    port = free_port()
+    settings = {**environment, "API_PORT": str(port), "API_SIGN_IN": "off"}
     api = Service("api", "services.api", settings, folder / "api-beside.log")
     api.start()
     try:
         wait_for(lambda: meter.field(keys.USER_STATES, ":read"), _TIMEOUT, "the api has read all users")
-        settle(api.pid)
+        settle(world, port)
         for arguments in _commands(world):
             yield _measure(arguments, environment, meter)
     finally:

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import os
-import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
-
-from tests.support.processes import wait_for
 
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 
@@ -34,14 +31,3 @@ def cpu_seconds(pid: int) -> float:
     """Return the CPU time that a running process has used, in user and system mode."""
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / _TICKS
-
-
-def settle(pid: int) -> None:
-    """Wait until the counter of outcomes has read what there was at the start."""
-
-    def busy() -> bool:
-        before = cpu_seconds(pid)
-        time.sleep(2)
-        return cpu_seconds(pid) - before > 1.0
-
-    wait_for(lambda: not busy(), 600, "the API has caught up")

@@ -40,6 +40,10 @@ class RedisMeter:
         """Return a field of a hash; empty if there is none."""
         return cast("str | None", self._client.hget(key, field)) or ""
 
+    def remove(self, key: str) -> None:
+        """Delete a key."""
+        self._client.delete(key)
+
     def __enter__(self) -> Self:
         """Return it."""
         return self
