@@ -7,7 +7,7 @@ from typing import Any
 import helm_python as helm
 import pytest
 
-from tests.unit.helm.chart import render
+from tests.unit.helm.chart import FULL, containers, render
 
 
 @pytest.mark.parametrize(
@@ -17,6 +17,7 @@ from tests.unit.helm.chart import render
         {"executors": [{"group": "eu-1", "name": "x"}]},
         {"executors": [{"groups": ["EU_1"], "name": "x"}]},
         {"mode": "real"},
+        {"configSource": "database"},
         {"config": {"files": {"../x": ""}}},
         {"master": {"key": "secret"}},
     ],
@@ -24,6 +25,17 @@ from tests.unit.helm.chart import render
 def test_a_misspelt_value_is_refused(values: dict[str, Any]) -> None:
     with pytest.raises(helm.HelmError):
         render(values)
+
+
+@pytest.mark.parametrize("source", ["files", "redis"])
+def test_every_service_reads_the_settings_of_users_from_one_source(source: str) -> None:
+    found = {
+        each["value"]
+        for _, _, container in containers(render({**FULL, "configSource": source}))
+        for each in container["env"]
+        if each["name"] == "SHOAL_CONFIG_SOURCE"
+    }
+    assert found == {source}
 
 
 def test_a_notifier_needs_its_secret() -> None:
