@@ -62,7 +62,10 @@ def _add_account(router: APIRouter, bus: Bus, pages: Pages, accounts: AccountRea
         found = await accounts.find(user)
         if found is None:
             return await pages.problem(
-                request, 404, "No such user", f"There is no user {user}. A user is a file in config/users, or a record in Redis (`ops user add`)."
+                request,
+                404,
+                "No such user",
+                f"There is no user {user}: no file in config/users and no record in Redis has that name.",
             )
         latest = await _latest_report(bus, user)
         rows, earlier = await read_decisions(bus, user, DECISIONS, start_after(request, before))
