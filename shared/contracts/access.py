@@ -204,6 +204,8 @@ def rights(service: str, users: Sequence[str] | None = None) -> str:
     """Return the rules that replace all rights of a Redis user and keep its passwords."""
     parts = ["resetchannels resetkeys clearselectors -@all", _allow(_CONNECTION)]
     parts.append(f"({_allow(_READING)} {_readable(users)})")
+    if service == EXECUTOR:  # in a cluster it learns which streams have changed: their names, not what is in them
+        parts.append(_allow("client|tracking"))
     parts.append(f"({_allow('eval evalsha')} ~shoal:*)")  # a script's commands are checked each by its own keys
     for each in ACCESS[service]:
         patterns = each.keys if users is None else [one for key in each.keys for one in _narrowed(key, users)]

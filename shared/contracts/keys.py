@@ -77,6 +77,10 @@ def of_user(user: str) -> str:
     return f"shoal:*{{{user}}}*"
 
 
+OF_ORDERS: Final = "shoal:orders:{"
+"""What the streams of decisions begin with, and no other key."""
+
+
 def orders(user: str) -> str:
     """Stream of decisions for a user."""
     return f"shoal:orders:{{{user}}}"

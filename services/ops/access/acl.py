@@ -2,8 +2,10 @@
 
 Without an option it prints the rules, without passwords. `--write FOLDER` writes what `ops redis-users` writes. `--apply` gives
 the Redis users that exist at REDIS_URL their present rights and keeps their passwords: after a user was added to a group, or to
-another one. Servers do not pass rights on to one another, so it refuses a URL of several. It must never change a Redis user whose
-name is not Shoal's, nor print a password.
+another one. In a cluster it does so at every primary; rights are not replicated, so replicas take the file of `--write`. With
+Sentinel, where any server may be the next primary, it refuses.
+
+It must never change a Redis user whose name is not Shoal's, nor print a password.
 """
 
 from __future__ import annotations
@@ -45,7 +47,7 @@ def acl(
         write_and_report(write, RedisPlace(place, tls, mounted))
         return
     if apply:
-        _require_one_server(load_settings().redis_url)
+        kind = _require_applicable(load_settings().redis_url)
         changed, missing = run_with_bus(_apply)
         if as_json:
             print_json({"changed": changed, "missing": missing})
@@ -54,6 +56,10 @@ def acl(
         if missing:
             print(
                 f"there is no Redis user {', '.join(missing)}: `ops acl` prints their rules, `ops acl --write` makes them"
+            )
+        if kind is RedisKind.CLUSTER:
+            print(
+                "replicas keep their own rights: put the users.acl of `ops acl --write` on each, then `ACL LOAD` there"
             )
         return
     found = {name: rules(service, users) for name, service, users in _redis_users(_groups())}
@@ -70,12 +76,14 @@ def _groups() -> dict[str, list[str]]:
     return find_groups(settings.shoal_config, users=users)
 
 
-def _require_one_server(url: str) -> None:
-    if read_redis_url(url).kind is not RedisKind.SINGLE:
+def _require_applicable(url: str) -> RedisKind:
+    kind = read_redis_url(url).kind
+    if kind is RedisKind.SENTINEL:
         refuse(
-            "--apply sets the rights at one server, and Sentinel or a cluster has several, which do not pass them on: put the "
-            "users.acl of `ops acl --write` on each of them, then `ACL LOAD` there"
+            "--apply sets the rights at one server, and with Sentinel another one may be the next primary: put the users.acl of "
+            "`ops acl --write` on each of them, then `ACL LOAD` there"
         )
+    return kind
 
 
 def _redis_users(groups: Mapping[str, list[str]]) -> list[tuple[str, str, list[str] | None]]:
@@ -85,13 +93,13 @@ def _redis_users(groups: Mapping[str, list[str]]) -> list[tuple[str, str, list[s
 
 
 async def _apply(settings: Settings, bus: Bus) -> tuple[list[str], list[str]]:
-    known = set(await bus.do("ACL", "USERS"))
+    known = set.intersection(*map(set, (await bus.do_everywhere("ACL", "USERS")).values()))
     last = await LastSettings(bus).read(await holders(bus))
     former = {user: policy.group for user, policy in last.items() if policy.group}
     changed, missing = [], []
     for name, service, users in _redis_users(find_groups(settings.shoal_config, former, await load_all(settings, bus))):
         if name in known:
-            await bus.do("ACL", "SETUSER", name, *rights(service, users).split())
+            await bus.do_everywhere("ACL", "SETUSER", name, *rights(service, users).split())
             changed.append(name)
         else:
             missing.append(name)

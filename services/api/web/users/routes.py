@@ -65,7 +65,7 @@ def _add_account(router: APIRouter, bus: Bus, pages: Pages, accounts: AccountRea
                 request,
                 404,
                 "No such user",
-                f"There is no user {user}: no file in config/users and no record in Redis has that name.",
+                f"There is no user {user}: no file in config/users has that name, and no record in Redis.",
             )
         latest = await _latest_report(bus, user)
         rows, earlier = await read_decisions(bus, user, DECISIONS, start_after(request, before))
