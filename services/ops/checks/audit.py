@@ -24,8 +24,8 @@ from shared.ledger.audit.findings import AuditReport, AuditTally
 _APART: Final = frozenset({"ok", "outcomes", "found", "findings", "followed", "books", "books_corrected"})
 """Figures that are not rows of the first table."""
 _GRACE: Final = 30.0
-"""Seconds in which a new owner of a user settles what waits: another process takes the user in (7.5; 12 until a dead owner's lease
-ends), and the venue's list proves what was not sent before (8). An audit in between must not cry wolf."""
+"""Seconds in which a new owner of a user settles what waits: another process takes the user in (7.5, or the 12 of a dead owner's
+lease), and the venue's list proves what was not sent before (8). An audit in between must not cry wolf."""
 Grace = Annotated[
     float, typer.Option(min=0, help="Seconds that a decision or outcome may take before it counts as missing.")
 ]
