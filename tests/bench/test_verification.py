@@ -169,3 +169,20 @@ def test_a_quick_run_of_the_real_services_is_verified(tmp_path: Path) -> None:
     [venues] = measured["turns"]
     assert venues["rounds"].keys() == {SHOAL, SHOAL_AT_COINBASE, BARE_PATH, PATH_AT_COINBASE}
     assert {len(taken) for taken in venues["rounds"].values()} == {4}
+
+
+@pytest.mark.timeout(240)
+def test_one_server_and_a_cluster_carry_the_same_signals(tmp_path: Path) -> None:
+    words = ["--quick", "--only", "nodes", "--users", "4", "--rounds", "1", "--folder", str(tmp_path)]
+    ran = subprocess.run(
+        [sys.executable, "-m", "tests.bench", *words],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=230,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    figures = json.loads(ran.stdout.splitlines()[-1])
+    assert (figures["ok"], figures["signals"], figures["orders"]) == (True, 16, 64)
+    assert any("a cluster / one server" in name and value for name, value in figures["goals"].items())
