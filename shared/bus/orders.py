@@ -32,8 +32,8 @@ from shared.domain.values.symbol import Symbol
 
 RETENTION_MS: Final = 70 * 24 * 3600 * 1000
 """How long the record of an ended order is kept: as long as its entry in the stream, which may be delivered again."""
-_QUESTIONS: Final = 1
-"""Nonces that are taken along with an order's: one, to ask what filled."""
+_QUESTIONS: Final = 2
+"""Nonces that are taken along with an order's: to ask what filled, and to read the balances after it."""
 _UNSUMMED: Final = "unsummed"
 _BEGIN, _REPLAY = load("begin_send"), load("begin_replay")
 _TRANSITION, _SETTLE = load("transition"), load("settle")
@@ -171,9 +171,7 @@ class OrderStore:
         With `note_price` the published price of the order's symbol is recorded too, if `fields` name that and there is one.
         Raises LeaseLost, and ValueError for a transition that is not legal.
         """
-        if note_price and self._clustered:  # no script can read the prices with the order
-            price = await published_price(self._bus, self._venue, fields.get("symbol", ""))
-            fields, note_price = {**fields, **price}, False
+        fields, note_price = await self._noted(fields, note_price=note_price)
         answer = await self._bus.run(
             _TRANSITION,
             [
@@ -200,6 +198,13 @@ class OrderStore:
         elif answer != "ok":
             raise ValueError(f"order {order_id} is {answer}; it cannot become {state}")
 
+    async def _noted(self, fields: Mapping[str, str], *, note_price: bool) -> tuple[Mapping[str, str], bool]:
+        """Read the published price beforehand in a cluster, where no script can read it with the order."""
+        if not note_price or not self._clustered:
+            return fields, note_price
+        price = await published_price(self._bus, self._venue, fields.get("symbol", ""))
+        return {**fields, **price}, False
+
     async def settle(
         self,
         report: ReportMessage,
@@ -209,12 +214,16 @@ class OrderStore:
         position: PositionChange | None = None,
         risk: Mapping[str, str] | None = None,
         totals: TotalsChange | None = None,
+        note_price: bool = False,
     ) -> bool:
         """Settle an order: write its report, the changed position, risk state and totals, and acknowledge its entry, in one step.
+
+        With `note_price` the published price of the order's symbol is recorded too, unless the order's record has one.
 
         `entry_id` is empty for an order that did not come from the stream. Return False if it had ended before; then only the
         acknowledgement happens. Raises LeaseLost, BusUnavailable (repeat it: the second time is harmless).
         """
+        fields, note_price = await self._noted(fields, note_price=note_price)
         answer = await self._bus.run(
             _SETTLE,
             [
@@ -225,6 +234,7 @@ class OrderStore:
                 self._positions,
                 keys.risk(self._user, self._venue),
                 keys.totals(self._user, self._venue),
+                *([keys.prices(self._venue)] if note_price else []),
             ],
             [
                 self._lease.token,

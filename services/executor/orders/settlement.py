@@ -22,6 +22,7 @@ from shared.domain.order import Decision, OrderState, Side, report_id
 from shared.domain.position import Position
 from shared.domain.values.money import ZERO, Quantity, plain
 from shared.domain.values.symbol import Symbol
+from shared.execution.acceptance import Acceptance
 from shared.execution.booking import position_after
 from shared.execution.totals import LegTotals, delivered_quantity
 from shared.runtime.crash_points import CrashPoint
@@ -30,11 +31,31 @@ from shared.venues.port import VenueOrder
 log = structlog.get_logger()
 
 
-async def book_leg(context: AccountContext, decision: Decision, order: VenueOrder, fields: Mapping[str, str]) -> None:
-    """Book a leg that is followed by another one: the order's record, the position and the realised profit."""
+async def book_leg(
+    context: AccountContext,
+    decision: Decision,
+    order: VenueOrder,
+    fields: Mapping[str, str],
+    acceptance: Acceptance | None = None,
+) -> None:
+    """Book a leg that is followed by another one: the order's record, the position and the realised profit.
+
+    `acceptance` is the leg's, if it is not recorded yet.
+    """
+    if acceptance is not None:
+        fields = {**acceptance.fields, **fields}
+    note_price = acceptance is not None and acceptance.note_price
     async with context.positions.booking:
         booked = await _fill_booking(context, decision.master, order)
-        await context.store.move(decision.id, OrderState.PLANNED, fields, booked.position, booked.risk, booked.totals)
+        await context.store.move(
+            decision.id,
+            OrderState.PLANNED,
+            fields,
+            booked.position,
+            booked.risk,
+            booked.totals,
+            note_price=note_price,
+        )
     context.account.traded(order)
     context.positions.changed.set()
 
@@ -148,11 +169,12 @@ async def settle(
     venue_order_id: str = "",
     sent_at: int | None = None,
     accepted_at: int | None = None,
+    acceptance: Acceptance | None = None,
 ) -> None:
     """End a decision, with its last leg as `traded`. Harmless to repeat: the first end stands.
 
     `position` is a correction of what is held, where nothing was traded; `written_off` the rounding difference that the venue
-    never credited.
+    never credited; `acceptance` is the leg's, if it is not recorded yet.
     """
     now = context.clock()
     if not decision.signal_id:
@@ -183,6 +205,8 @@ async def settle(
         settled_at=now,
     )
     fields = {"reason": reason, "settled_at": str(now), "venue_order_id": venue_order_id, **total.fields()}
+    if acceptance is not None:
+        fields = {**acceptance.fields, **fields}
     context.crash_points.hit(CrashPoint.EXECUTOR_BEFORE_ACK)
     async with context.positions.booking:
         booked = await (
@@ -196,7 +220,13 @@ async def settle(
         if booked.corrected:
             report = report.model_copy(update={"corrected": write_corrections(booked.corrected)})
         new = await context.store.settle(
-            report, entry_id=entry_id, fields=fields, position=booked.position, risk=booked.risk, totals=sums
+            report,
+            entry_id=entry_id,
+            fields=fields,
+            position=booked.position,
+            risk=booked.risk,
+            totals=sums,
+            note_price=acceptance is not None and acceptance.note_price,
         )
     if not new:
         return

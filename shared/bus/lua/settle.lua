@@ -1,13 +1,15 @@
--- uses: fence, kinds, rights
+-- uses: fence, kinds, rights, market
 -- Settle an order: write its terminal state, its report and the changed position and risk state, and acknowledge its entry, in
 -- one step.
--- KEYS: fence, order hash, report stream, order stream, positions hash, risk hash, totals hash.
+-- KEYS: fence, order hash, report stream, order stream, positions hash, risk hash, totals hash; and the prices hash, if the
+--       published price of the order's symbol is to be recorded with it (`market`) and was not before.
 -- ARGV: fencing token, terminal state, retention of the order hash in ms,
 --       group, entry id ('' if the order did not come from the stream),
 --       symbol, position record ('' symbol: no change; '' record: flat),
 --       symbol, totals record ('' symbol: no change),
 --       count n of strings, n strings of the order's field/value pairs, count m, m strings of the risk state's field/value pairs,
---       then the report's field/value pairs. The report gets the order's `market` as well, if it was recorded (transition.lua).
+--       then the report's field/value pairs. The report gets the order's `market` as well, if it was recorded,
+--       here or before (transition.lua).
 -- Returns 'ok', 'fenced', or 'already' if it was settled before (the entry is acknowledged nevertheless), or 'unsummed' if all is
 -- written but the totals: they can be summed up again from the reports, so no order's end may depend on them.
 -- An error, and nothing written, if the state is not terminal, a key is of another type or a command is forbidden.
@@ -46,6 +48,7 @@ local fields = {'state', ARGV[2]}
 for i = 11, 10 + count do
   fields[#fields + 1] = ARGV[i]
 end
+market = market or note_market(fields, KEYS[8])
 redis.call('HSET', KEYS[2], unpack(fields))
 redis.call('PEXPIRE', KEYS[2], ARGV[3])
 local after = 11 + count
