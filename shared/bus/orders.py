@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
@@ -14,7 +14,7 @@ from shared.bus.connection import Bus
 from shared.bus.errors import LeaseLost
 from shared.bus.lease import Lease
 from shared.bus.nonce import NonceCounter
-from shared.bus.scripts import load
+from shared.bus.scripts import Script, load
 from shared.bus.send_permit import ReplayPermit, SendPermit, SendRefusal, SwitchSet
 from shared.bus.streams import flatten
 from shared.bus.topology.keys_apart import is_set_elsewhere, published_price, switches_beside
@@ -58,6 +58,19 @@ class TotalsChange:
 
 
 @dataclass(frozen=True, slots=True)
+class BooksAsRead:
+    """What the changes of an order were computed from: records as Redis had them, empty where there was none."""
+
+    position: str
+    risk: Mapping[str, str]
+    totals: str
+
+
+class BooksChanged(Exception):  # noqa: N818  # the caller reads again; nothing has failed
+    """Nothing was written: the books are not as they were read."""
+
+
+@dataclass(frozen=True, slots=True)
 class OwnExits:
     """The user's own exits that have begun and not ended; `unreadable` is why a record cannot be read, by symbol."""
 
@@ -87,6 +100,8 @@ class OrderStore:
         self._user = user
         self._venue = venue
         self._retention_ms = retention_ms
+        self.writes = 0
+        """Grows with each write of this process to the account's books: what was read at another count may be outdated."""
 
     async def load(self, order_id: str) -> Mapping[str, str]:
         """Read the record of an order; empty if its first send never began."""
@@ -171,8 +186,12 @@ class OrderStore:
         With `note_price` the published price of the order's symbol is recorded too, if `fields` name that and there is one.
         Raises LeaseLost, and ValueError for a transition that is not legal.
         """
-        fields, note_price = await self._noted(fields, note_price=note_price)
-        answer = await self._bus.run(
+        if note_price and self._clustered:  # no script can read the prices with the order
+            price = await published_price(self._bus, self._venue, fields.get("symbol", ""))
+            fields, note_price = {**fields, **price}, False
+        books_change = position is not None or risk is not None or totals is not None
+        run = self._write if books_change else self._bus.run
+        answer = await run(
             _TRANSITION,
             [
                 self._fence,
@@ -198,13 +217,6 @@ class OrderStore:
         elif answer != "ok":
             raise ValueError(f"order {order_id} is {answer}; it cannot become {state}")
 
-    async def _noted(self, fields: Mapping[str, str], *, note_price: bool) -> tuple[Mapping[str, str], bool]:
-        """Read the published price beforehand in a cluster, where no script can read it with the order."""
-        if not note_price or not self._clustered:
-            return fields, note_price
-        price = await published_price(self._bus, self._venue, fields.get("symbol", ""))
-        return {**fields, **price}, False
-
     async def settle(
         self,
         report: ReportMessage,
@@ -214,17 +226,24 @@ class OrderStore:
         position: PositionChange | None = None,
         risk: Mapping[str, str] | None = None,
         totals: TotalsChange | None = None,
+        as_read: BooksAsRead | None = None,
+        begun: Mapping[str, str] | None = None,
         note_price: bool = False,
     ) -> bool:
         """Settle an order: write its report, the changed position, risk state and totals, and acknowledge its entry, in one step.
 
-        With `note_price` the published price of the order's symbol is recorded too, unless the order's record has one.
+        `begun` is what the order's record has had since its write-ahead, in case it was lost. With `note_price` the published
+        price of the order's symbol is recorded too, unless the order's record has one.
 
         `entry_id` is empty for an order that did not come from the stream. Return False if it had ended before; then only the
-        acknowledgement happens. Raises LeaseLost, BusUnavailable (repeat it: the second time is harmless).
+        acknowledgement happens. Raises BooksChanged if the books are not `as_read`, LeaseLost, BusUnavailable (repeat it: the second
+        time is harmless).
         """
-        fields, note_price = await self._noted(fields, note_price=note_price)
-        answer = await self._bus.run(
+        content = report.fields()
+        if note_price and self._clustered:  # no script can read the prices with the order
+            price = await published_price(self._bus, self._venue, str(report.symbol))
+            fields, content, note_price = {**fields, **price}, {**content, **price}, False
+        answer = await self._write(
             _SETTLE,
             [
                 self._fence,
@@ -244,13 +263,18 @@ class OrderStore:
                 entry_id,
                 *_position_args(position),
                 *_totals_args(totals),
+                *_as_read_args(as_read, risk),
+                str(report.symbol) if note_price else "",
+                *_counted(begun),
                 *_counted(fields),
                 *_counted(risk),
-                *flatten(report.fields()),
+                *flatten(content),
             ],
         )
         if answer == "fenced":
             raise LeaseLost(f"another process serves {self._lease.holder} now")
+        if answer == "changed":
+            raise BooksChanged
         if answer == _UNSUMMED:
             self._note_unsummed(report.order_id)
         return answer in {"ok", _UNSUMMED}
@@ -272,7 +296,7 @@ class OrderStore:
         user, venue = self._user, self._venue
         of_account = (keys.positions, keys.risk, keys.differences, keys.totals, keys.book_corrections)
         forgotten = [key(user, venue) for key in of_account] + [keys.equity(user, venue, step) for step in EQUITY_STEPS]
-        answer = await self._bus.run(
+        answer = await self._write(
             load("begin_books"),
             [self._fence, keys.books(user, venue), *([*forgotten, keys.account(user, venue)] if clear else [])],
             [self._lease.token, funds],
@@ -302,7 +326,7 @@ class OrderStore:
         Raises LeaseLost, BusUnavailable (repeat it: the second time returns False).
         """
         user, venue = self._user, self._venue
-        answer = await self._bus.run(
+        answer = await self._write(
             load("rebuild_books"),
             [self._fence, keys.books(user, venue), keys.positions(user, venue)],
             [self._lease.token, funds, *flatten(positions)],
@@ -324,7 +348,7 @@ class OrderStore:
         beside = keys.book_corrections(self._user, self._venue)
         sums = await corrected_sums(self._bus, beside, {Symbol.parse(change.symbol): corrected})
         triples = [part for name, value in sums.items() for part in ("2", name, value)]
-        answer = await self._bus.run(
+        answer = await self._write(
             load("put_fields"),
             [self._fence, key, beside],
             [self._lease.token, "1", *args, *triples],
@@ -349,7 +373,7 @@ class OrderStore:
         changes = {old: book_corrections(position, Position.flat(old, 0)), new: book_corrections(before, after)}
         beside = keys.book_corrections(self._user, self._venue)
         sums = await corrected_sums(self._bus, beside, changes)
-        answer = await self._bus.run(
+        answer = await self._write(
             load("move_position"),
             [self._fence, key, *([beside] if sums else [])],
             [self._lease.token, str(old), held[0], str(new), held[1], write_position(after), *flatten(sums)],
@@ -380,7 +404,7 @@ class OrderStore:
 
     async def write_risk(self, fields: Mapping[str, str], stop_out: Mapping[str, str] | None = None) -> None:
         """Record the risk state, with a stop-out that has just begun. Raises LeaseLost, BusUnavailable."""
-        answer = await self._bus.run(
+        answer = await self._write(
             load("write_state"),
             [self._fence, keys.risk(self._user, self._venue), keys.stopouts(self._user)],
             [self._lease.token, *_counted(fields), *flatten(stop_out or {})],
@@ -391,7 +415,7 @@ class OrderStore:
     async def write_totals(self, fields: Mapping[str, str]) -> None:
         """Write sums of trades by symbol, in one step. Raises LeaseLost, BusUnavailable."""
         triples = [part for name, value in fields.items() for part in (1, name, value)]
-        answer = await self._bus.run(
+        answer = await self._write(
             load("put_fields"),
             [self._fence, keys.totals(self._user, self._venue)],
             [self._lease.token, *triples],
@@ -399,8 +423,16 @@ class OrderStore:
         if answer == "fenced":
             raise LeaseLost(f"another process serves {self._lease.holder} now")
 
+    async def _write(self, script: Script, names: list[str], args: list[str | int]) -> Any:
+        """Run a script that writes to the account's books."""
+        self.writes += 1  # a read on its way may be answered before or after it
+        try:
+            return await self._bus.run(script, names, args)
+        finally:
+            self.writes += 1
+
     async def _put(self, key: str, field: str, value: str) -> None:
-        answer = await self._bus.run(load("put_field"), [self._fence, key], [self._lease.token, field, value])
+        answer = await self._write(load("put_field"), [self._fence, key], [self._lease.token, field, value])
         if answer == "fenced":
             raise LeaseLost(f"another process serves {self._lease.holder} now")
 
@@ -411,6 +443,13 @@ def _position_args(position: PositionChange | None) -> list[str]:
 
 def _totals_args(totals: TotalsChange | None) -> list[str]:
     return ["", ""] if totals is None else [totals.symbol, totals.record]
+
+
+def _as_read_args(books: BooksAsRead | None, risk: Mapping[str, str] | None) -> list[str]:
+    if books is None:
+        return ["", "", "", ""]
+    before = "\n".join([books.risk.get(name, "") for name in risk or ()])
+    return ["1", books.position, books.totals, before]
 
 
 def _counted(fields: Mapping[str, str] | None) -> list[str | int]:

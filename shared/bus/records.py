@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from shared.bus.client.refusals import meaning
-from shared.bus.client.wire import hgetall
+from shared.bus.client.wire import Command, hgetall
 from shared.bus.connection import Bus
 from shared.bus.errors import BusRefused
 from shared.bus.scripts import load
@@ -210,27 +210,14 @@ class Records:
         """Read which stop-out of an account an operator has ended, by its end; empty if none. Raises BusUnavailable."""
         return str(await self._bus.do("HGET", keys.control(user), lift_field(venue)) or "")
 
-    async def before_fill(self, user: str, venue: str, symbol: Symbol) -> tuple[Any, Any, Any]:
-        """Read what a fill changes, as the wire gives it: a position for `read_held`, the risk state for `risk_fields`, and the
-        sums of the symbol's trades."""
-        held, risk, totals = await self._bus.do_all(
-            [
-                ("HGET", keys.positions(user, venue), str(symbol)),
-                hgetall(keys.risk(user, venue)),
-                ("HGET", keys.totals(user, venue), str(symbol)),
-            ]
-        )
-        return held, risk, totals
-
-    async def trade_sums(self, user: str, venue: str, symbol: Symbol) -> Any:
-        """Read the sums of a symbol's trades, as the wire gives them."""
-        (written,) = await self._bus.do_all([("HGET", keys.totals(user, venue), str(symbol))])
-        return written
-
-    async def before_look(self, user: str, venue: str) -> tuple[Any, Any]:
-        """Read what losses are measured by, as the wire gives it: for `risk_fields`, and for `read_holdings`."""
-        risk, held = await self._bus.do_all([hgetall(keys.risk(user, venue)), hgetall(keys.positions(user, venue))])
-        return risk, held
+    async def books_of(self, user: str, venue: str, symbol: Symbol | None = None) -> tuple[Any, Any, Any]:
+        """Read an account's books, as the wire gives them: for `risk_fields`, for `read_holdings`, and the sums of trades of a
+        symbol, if one is given."""
+        commands: list[Command] = [hgetall(keys.risk(user, venue)), hgetall(keys.positions(user, venue))]
+        if symbol is not None:
+            commands.append(("HGET", keys.totals(user, venue), str(symbol)))
+        risk, held, *totals = await self._bus.do_all(commands)
+        return risk, held, totals[0] if totals else None
 
     async def write_heartbeat(self, service: str, instance: str, sign: HeartbeatRecord) -> None:
         """Write a heartbeat, which expires after `HEARTBEAT_TTL_MS`, and name the process in the index of processes."""
@@ -281,7 +268,7 @@ def risk_fields(answer: Any) -> dict[str, str]:
     """Parse the hash of a risk state from the wire's answer; empty if nothing was recorded."""
     if isinstance(answer, Exception):  # an outage is raised before it comes here
         raise meaning(answer)
-    return pairs(answer)
+    return answer if isinstance(answer, dict) else pairs(answer)
 
 
 def read_held(answer: Any) -> Position | None:
@@ -299,7 +286,7 @@ def read_holdings(answer: Any) -> Holdings:
         return Holdings({}, {EVERY_POSITION: str(answer)})
     found: dict[Symbol, Position] = {}
     unreadable: dict[str, str] = {}
-    for name, written in pairs(answer).items():
+    for name, written in (answer if isinstance(answer, dict) else pairs(answer)).items():
         try:
             symbol, position = Symbol.parse(name), read_position(written)
             if position.symbol != symbol:

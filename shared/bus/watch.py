@@ -1,4 +1,4 @@
-"""Reads what a user's own exits are decided from, in one or two round trips: positions, switches, and prices of the holdings.
+"""Reads what a user's own exits are decided from, beside what is held: switches, and prices of the holdings.
 
 It also keeps the list of symbols whose prices are needed all the time, for the price feed.
 """
@@ -13,24 +13,14 @@ from dataclasses import dataclass
 from shared.bus.client.wire import hgetall
 from shared.bus.connection import Bus
 from shared.bus.master_places import further_places
-from shared.bus.records import pairs, read_control, read_holdings
+from shared.bus.records import pairs, read_control
 from shared.contracts import keys
 from shared.contracts.market_records import read_price
 from shared.domain.account import MASTER
 from shared.domain.control import RUNNING, Control
-from shared.domain.position import Position
 from shared.domain.values.money import Price
 from shared.domain.values.numerals import whole
 from shared.domain.values.symbol import Symbol
-
-
-@dataclass(frozen=True, slots=True)
-class WatchedHoldings:
-    """What is held from copying, the user's own switch, and why a record cannot be read, by its field."""
-
-    positions: Mapping[Symbol, Position]
-    switch: Control
-    unreadable: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +40,10 @@ class Watch:
         self._asked: dict[tuple[str, frozenset[Symbol]], asyncio.Task[WatchedMarket]] = {}
         """The reads under way: a guardian that asks the same meanwhile gets the same answer. Nothing is sent by it."""
 
-    async def held(self, user: str, venue: str) -> WatchedHoldings:
-        """Read what a user holds from copying, and the user's own switch."""
-        positions, own = await self._bus.do_all([hgetall(keys.positions(user, venue)), hgetall(keys.control(user))])
-        holdings = read_holdings(positions)
-        return WatchedHoldings(holdings.positions, read_control(own), holdings.unreadable)
+    async def own_switch(self, user: str) -> Control:
+        """Read a user's own switch."""
+        (own,) = await self._bus.do_all([hgetall(keys.control(user))])
+        return read_control(own)
 
     async def market(self, venue: str, symbols: Collection[Symbol]) -> WatchedMarket:
         """Read the prices and switches of some symbols, and everybody's switch."""

@@ -1,4 +1,4 @@
--- uses: fence, kinds, rights, market
+-- uses: fence, kinds, rights
 -- Move an order between non-terminal states, or record more in the present one; only `settle` writes a terminal state.
 -- KEYS: fence, order hash, positions hash, risk hash, totals hash; and the prices hash, if the published price of the order's
 --       symbol is to be recorded with it (`market`): one that cannot be read is left out.
@@ -43,7 +43,16 @@ local fields = {'state', ARGV[2]}
 for i = 8 + #risk, #ARGV do
   fields[#fields + 1] = ARGV[i]
 end
-note_market(fields, KEYS[6])
+if KEYS[6] then
+  for i = 3, #fields, 2 do
+    local price = fields[i] == 'symbol' and redis.pcall('HGET', KEYS[6], fields[i + 1])
+    if type(price) == 'string' then
+      fields[#fields + 1] = 'market'
+      fields[#fields + 1] = price
+      break
+    end
+  end
+end
 redis.call('HSET', KEYS[2], unpack(fields))
 if ARGV[3] ~= '' then
   if ARGV[4] == '' then

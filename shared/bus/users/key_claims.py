@@ -9,8 +9,10 @@ the wrong key is not known. A dispute is no claim: it does not say that its user
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
+from shared.bus.client.refusals import meaning
 from shared.bus.connection import Bus
 from shared.bus.lease import Lease
 from shared.bus.records import pairs
@@ -25,8 +27,13 @@ async def claim_key(bus: Bus, fingerprint: str, lease: Lease) -> list[str]:
 
     The claim is written before the others' are read: of two concurrent claims each sees the other.
     """
-    await bus.do("HSET", keys.api_key(fingerprint), lease.holder, lease.token)
-    return await find_claimants(bus, fingerprint, lease.holder)
+    key = keys.api_key(fingerprint)
+    answers = await bus.do_all([("HSET", key, lease.holder, lease.token), ("HGETALL", key)])
+    for answer in answers:
+        if isinstance(answer, Exception):
+            raise meaning(answer)
+    found = answers[1]
+    return await _live(bus, pairs(found), lease.holder)
 
 
 async def dispute_key(bus: Bus, fingerprint: str, lease: Lease) -> list[str]:
@@ -43,7 +50,10 @@ async def has_claimed(bus: Bus, fingerprint: str, user: str) -> bool:
 
 async def find_claimants(bus: Bus, fingerprint: str, holder: str) -> list[str]:
     """Return the names of others than `holder` who claim or dispute a key now; write nothing. Raises BusUnavailable."""
-    found = pairs(await bus.do("HGETALL", keys.api_key(fingerprint)))
+    return await _live(bus, pairs(await bus.do("HGETALL", keys.api_key(fingerprint))), holder)
+
+
+async def _live(bus: Bus, found: Mapping[str, str], holder: str) -> list[str]:
     claims = [(field.removeprefix(_DISPUTED), token) for field, token in sorted(found.items())]
     others = [(name, token) for name, token in claims if name != holder]
     if not others:
