@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from functools import lru_cache
 from typing import Any, Final
 
 from shared.bus.client.refusals import meaning
-from shared.bus.client.wire import Command, hgetall
+from shared.bus.client.wire import Command, hgetall, pack
 from shared.bus.connection import Bus
 from shared.bus.errors import BusRefused
 from shared.bus.scripts import load
@@ -45,6 +46,7 @@ def pairs(answer: Any) -> dict[str, str]:
 
 
 _UNCHECKED: Final = DoctorRecord()
+_SWITCH: Final = ("mode", "reason", "by", "at")
 _REMEMBERED_MS: Final = 24 * 3600 * 1000
 _ASKED: Final = 200
 """Keys that one command names."""
@@ -199,7 +201,7 @@ class Records:
         names = [keys.CONTROL, keys.control(user)]
         if symbol is not None:
             names.append(keys.control_of_symbol(symbol))
-        return tuple(map(read_control, await self._bus.do_all([hgetall(name) for name in names])))
+        return tuple(map(read_switch, await self._bus.do_all([switch_of(name) for name in names])))
 
     async def risk(self, user: str, venue: str) -> RiskState | None:
         """Read what copying has made or lost on an account; None if nothing was recorded. Raises MalformedMessageError."""
@@ -295,6 +297,21 @@ def read_holdings(answer: Any) -> Holdings:
         except ValueError as error:
             unreadable[name] = str(error)
     return Holdings(found, unreadable)
+
+
+@lru_cache(maxsize=65_536)
+def switch_of(key: str) -> bytes:
+    """Return the bytes of the command that reads a kill switch, for `read_switch`: of a hash that holds requests as well."""
+    return pack(("HMGET", key, *_SWITCH))
+
+
+def read_switch(answer: Any) -> Control:
+    """Parse the answer to `switch_of`; a switch that cannot be read (`SET` instead of `HSET`) stops entries."""
+    if isinstance(answer, list):
+        if not answer[0]:
+            return RUNNING
+        return Control.read({name: value for name, value in zip(_SWITCH, answer, strict=True) if value is not None})
+    return read_control(answer)
 
 
 def read_control(answer: Any) -> Control:

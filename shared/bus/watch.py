@@ -10,10 +10,9 @@ from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
-from shared.bus.client.wire import hgetall
 from shared.bus.connection import Bus
 from shared.bus.master_places import further_places
-from shared.bus.records import pairs, read_control
+from shared.bus.records import pairs, read_switch, switch_of
 from shared.contracts import keys
 from shared.contracts.market_records import read_price
 from shared.domain.account import MASTER
@@ -42,8 +41,8 @@ class Watch:
 
     async def own_switch(self, user: str) -> Control:
         """Read a user's own switch."""
-        (own,) = await self._bus.do_all([hgetall(keys.control(user))])
-        return read_control(own)
+        (own,) = await self._bus.do_all([switch_of(keys.control(user))])
+        return read_switch(own)
 
     async def market(self, venue: str, symbols: Collection[Symbol]) -> WatchedMarket:
         """Read the prices and switches of some symbols, and everybody's switch."""
@@ -58,9 +57,9 @@ class Watch:
         wanted = list(symbols)
         everybody, prices, *switches = await self._bus.do_all(
             [
-                hgetall(keys.CONTROL),
+                switch_of(keys.CONTROL),
                 ("HMGET", keys.prices(venue), *map(str, wanted)),
-                *(hgetall(keys.control_of_symbol(symbol)) for symbol in wanted),
+                *(switch_of(keys.control_of_symbol(symbol)) for symbol in wanted),
             ]
         )
         found: dict[Symbol, tuple[Price, int]] = {}
@@ -68,8 +67,8 @@ class Watch:
             with suppress(ValueError):
                 if written is not None:
                     found[symbol] = read_price(symbol, written)
-        by_symbol = dict(zip(wanted, map(read_control, switches), strict=True))
-        return WatchedMarket(found, by_symbol, read_control(everybody))
+        by_symbol = dict(zip(wanted, map(read_switch, switches), strict=True))
+        return WatchedMarket(found, by_symbol, read_switch(everybody))
 
     async def ask_for(self, venue: str, symbols: Collection[Symbol], now: int) -> None:
         """Record that the prices of these symbols are needed; repeat it while they are."""

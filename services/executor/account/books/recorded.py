@@ -122,7 +122,8 @@ class RecordedBooks:
             before := self._known()
         ) is not None:  # sums change only with a write of this process, or are found changed then
             books.totals = before.totals | books.totals
-        self._books = books
+        refused = isinstance(books.positions, Exception) or isinstance(books.risk, Exception)
+        self._books = None if refused else books  # a key of another type may be put right any moment
         return books
 
 
