@@ -9,6 +9,16 @@ from typing import Any, Final
 
 import structlog
 
+from shared.bus.book_changes import (
+    BooksAsRead,
+    BooksChanged,
+    PositionChange,
+    TotalsChange,
+    as_read_words,
+    counted_words,
+    position_words,
+    totals_words,
+)
 from shared.bus.book_corrections import corrected_sums
 from shared.bus.connection import Bus
 from shared.bus.errors import LeaseLost
@@ -39,35 +49,6 @@ _BEGIN, _REPLAY = load("begin_send"), load("begin_replay")
 _TRANSITION, _SETTLE = load("transition"), load("settle")
 
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True)
-class PositionChange:
-    """A change of the positions hash; a record of None removes the symbol."""
-
-    symbol: str
-    record: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class TotalsChange:
-    """A change of the sums of one symbol's trades."""
-
-    symbol: str
-    record: str
-
-
-@dataclass(frozen=True, slots=True)
-class BooksAsRead:
-    """What the changes of an order were computed from: records as Redis had them, empty where there was none."""
-
-    position: str
-    risk: Mapping[str, str]
-    totals: str
-
-
-class BooksChanged(Exception):  # noqa: N818  # the caller reads again; nothing has failed
-    """Nothing was written: the books are not as they were read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,9 +185,9 @@ class OrderStore:
             [
                 self._lease.token,
                 state,
-                *_position_args(position),
-                *_totals_args(totals),
-                *_counted(risk),
+                *position_words(position),
+                *totals_words(totals),
+                *counted_words(risk),
                 *flatten(fields),
             ],
         )
@@ -236,8 +217,8 @@ class OrderStore:
         price of the order's symbol is recorded too, unless the order's record has one.
 
         `entry_id` is empty for an order that did not come from the stream. Return False if it had ended before; then only the
-        acknowledgement happens. Raises BooksChanged if the books are not `as_read`, LeaseLost, BusUnavailable (repeat it: the second
-        time is harmless).
+        acknowledgement happens. Raises BooksChanged if the books are not `as_read`, LeaseLost, BusUnavailable (repeat it: the
+        second time is harmless).
         """
         content = report.fields()
         if note_price and self._clustered:  # no script can read the prices with the order
@@ -261,13 +242,13 @@ class OrderStore:
                 self._retention_ms,
                 keys.EXECUTOR,
                 entry_id,
-                *_position_args(position),
-                *_totals_args(totals),
-                *_as_read_args(as_read, risk),
+                *position_words(position),
+                *totals_words(totals),
+                *as_read_words(as_read, risk),
                 str(report.symbol) if note_price else "",
-                *_counted(begun),
-                *_counted(fields),
-                *_counted(risk),
+                *counted_words(begun),
+                *counted_words(fields),
+                *counted_words(risk),
                 *flatten(content),
             ],
         )
@@ -341,7 +322,7 @@ class OrderStore:
         `corrected` is what that changes in the books of named masters: it is added to their sums in the same step. Call it under
         the lock of the account's positions, so that nothing else changes these sums meanwhile.
         """
-        key, args = keys.positions(self._user, self._venue), _position_args(change)
+        key, args = keys.positions(self._user, self._venue), position_words(change)
         if not corrected:
             await self._put(key, *args)
             return
@@ -407,7 +388,7 @@ class OrderStore:
         answer = await self._write(
             load("write_state"),
             [self._fence, keys.risk(self._user, self._venue), keys.stopouts(self._user)],
-            [self._lease.token, *_counted(fields), *flatten(stop_out or {})],
+            [self._lease.token, *counted_words(fields), *flatten(stop_out or {})],
         )
         if answer == "fenced":
             raise LeaseLost(f"another process serves {self._lease.holder} now")
@@ -435,23 +416,3 @@ class OrderStore:
         answer = await self._write(load("put_field"), [self._fence, key], [self._lease.token, field, value])
         if answer == "fenced":
             raise LeaseLost(f"another process serves {self._lease.holder} now")
-
-
-def _position_args(position: PositionChange | None) -> list[str]:
-    return ["", ""] if position is None else [position.symbol, position.record or ""]
-
-
-def _totals_args(totals: TotalsChange | None) -> list[str]:
-    return ["", ""] if totals is None else [totals.symbol, totals.record]
-
-
-def _as_read_args(books: BooksAsRead | None, risk: Mapping[str, str] | None) -> list[str]:
-    if books is None:
-        return ["", "", "", ""]
-    before = "\n".join([books.risk.get(name, "") for name in risk or ()])
-    return ["1", books.position, books.totals, before]
-
-
-def _counted(fields: Mapping[str, str] | None) -> list[str | int]:
-    """Return the fields as a flat list, preceded by its length, which may be 0."""
-    return [len(fields or {}) * 2, *flatten(fields or {})]

@@ -14,7 +14,8 @@ import structlog
 
 from services.executor.account.books.recorded import Books, RecordedBooks
 from services.executor.account.faults import AccountFaults
-from shared.bus.orders import OrderStore, PositionChange
+from shared.bus.book_changes import PositionChange
+from shared.bus.orders import OrderStore
 from shared.bus.records import Records
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.position_record import write_position
@@ -25,8 +26,10 @@ from shared.domain.rename import Renames
 from shared.domain.values.money import Price
 from shared.domain.values.symbol import Symbol
 
-_RECENT: Final = 5.0
+_RECENT: Final = 15.0
 """Seconds after which books in memory are read again by what only looks at them."""
+_MENDED: Final = 3.0
+"""The same while a record in them cannot be read: a person may put it right."""
 
 log = structlog.get_logger()
 
@@ -91,7 +94,8 @@ class AccountPositions:
 
     async def recent(self) -> Books:
         """Return the books as they were a moment ago at most: for what looks at them again and again. Raises BusUnavailable."""
-        return await self.recorded.read(_RECENT)
+        books = await self.recorded.read(_RECENT)
+        return await self.recorded.read(_MENDED) if books.holdings().unreadable else books
 
     async def readable(self) -> Mapping[Symbol, Position]:
         """Return all positions as they were a moment ago, if every record can be read. Raises MalformedMessageError."""

@@ -11,8 +11,8 @@ import pytest
 from services.executor.account import risk_keeper
 from services.executor.account.books import positions
 from shared.domain.order import Decision, OrderState
-from tests.integration.executor.rig import Owner, Rig
 from tests.integration.executor.orders.test_books_of_masters import guarding
+from tests.integration.executor.rig import Owner, Rig
 
 _MOST: Final = {
     "eval": 0,
