@@ -152,7 +152,10 @@ class Engine:
         self._heartbeat.state = f"waiting for {what}"
 
     async def _apply_settings(self) -> None:
-        """Apply changed settings between two signals, so that all users of a signal are decided by the same settings."""
+        """Apply changed settings between two signals, so that all users of a signal are decided by the same settings.
+
+        Before each signal too, not only in each round: the read before it may have waited for seconds.
+        """
         while self._changed is not None:
             users, self._changed = self._changed, None
             await self._routes.load(users)
@@ -171,6 +174,7 @@ class Engine:
 
     async def _process(self, entry: Entry) -> None:
         self._crash_points.hit(CrashPoint.ENGINE_AFTER_READ)
+        await self._apply_settings()
         signal = await self._read(entry)
         if signal is not None:
             await self._distribute(entry, signal)

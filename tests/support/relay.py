@@ -51,8 +51,16 @@ class Relay:
     async def _met(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             there, back = await self._connect(reader, writer)
-            await asyncio.gather(_pass_on(reader, back), _pass_on(there, writer))
+            await asyncio.gather(self._pass_on(reader, back), self._pass_on(there, writer))
         writer.close()
+
+    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while piece := await reader.read(65_536):
+                writer.write(piece)
+                await writer.drain()
+        finally:
+            writer.close()
 
 
 class TlsFront(Relay):
@@ -92,12 +100,3 @@ class ConnectProxy(Relay):
         both = await asyncio.open_connection("127.0.0.1", port, local_addr=(self._address, 0))
         writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
         return both
-
-
-async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    try:
-        while piece := await reader.read(65_536):
-            writer.write(piece)
-            await writer.drain()
-    finally:
-        writer.close()

@@ -30,6 +30,7 @@ from shared.execution.recovery.lost_record import recover_lost_record
 from shared.execution.resolution import resolve_leg
 from shared.execution.send import send_once
 from shared.execution.totals import LegTotals
+from shared.venues.errors import Refusal
 
 _RETRY: Final = 0.25
 """Seconds before an entry that the venue did not process is sent again."""
@@ -246,6 +247,9 @@ class EntryHandler:
         if isinstance(outcome, Denied):
             await settle(context, decision, entry_id, outcome.outcome, outcome.reason, code=outcome.code)
             return
+        refused = outcome.refusal if isinstance(outcome, LegRejected) else outcome.order.refusal
+        if refused is Refusal.FUNDS:
+            context.account.refresh_soon()  # the balances by which it was sized are outdated
         if isinstance(outcome, LegRejected):
             await settle(
                 context,

@@ -23,13 +23,16 @@ from shared.ledger.audit.findings import AuditReport, AuditTally
 
 _APART: Final = frozenset({"ok", "outcomes", "found", "findings", "followed", "books", "books_corrected"})
 """Figures that are not rows of the first table."""
+_GRACE: Final = 30.0
+"""Seconds in which a new owner of a user settles what waits: another process takes the user in (7.5, or the 12 of a dead owner's
+lease), and the venue's list proves what was not sent before (8). An audit in between must not cry wolf."""
 Grace = Annotated[
     float, typer.Option(min=0, help="Seconds that a decision or outcome may take before it counts as missing.")
 ]
 NoVenue = Annotated[bool, typer.Option("--no-venue", help="Do not ask the paper exchange for its journal.")]
 
 
-def audit(grace: Grace = 10.0, no_venue: NoVenue = False, as_json: AsJson = False) -> None:
+def audit(grace: Grace = _GRACE, no_venue: NoVenue = False, as_json: AsJson = False) -> None:
     """Check that every signal has exactly one outcome for every user, and that venue and masters' books agree; exit 1 if not."""
 
     async def work(settings: Settings, bus: Bus) -> AuditReport:

@@ -47,6 +47,26 @@ async def test_a_changed_setting_counts_from_the_next_signal_on(
     assert sizes == [btc("0.05"), btc("0.025")]
 
 
+async def test_a_setting_that_changes_while_the_engine_waits_counts_for_the_signal_it_waits_for(
+    bus: Bus, users: Sequence[UserPolicy], emit: Emit
+) -> None:
+    """Somebody who lowers a limit, or mends a file, and sees the next signal decided by what stood before, is right to complain."""
+    async with running(bus, users) as engine:
+        await emit(an_entry("1"))
+        await carried(bus, 1)
+        await until(lambda: _waits_for_signals(bus))
+        engine.follow([replace(users[0], sizing=SizingPolicy(multiplier=Decimal("0.5"))), *users[1:], a_policy("dave")])
+        second = await emit(an_entry("2"))
+        await carried(bus, 2)
+    sizes = [decision.copy.base_size for _, decision in await decided(bus, "alice") if decision.copy]
+    assert sizes == [btc("0.05"), btc("0.025")]
+    assert [entry_id for entry_id, _ in await decided(bus, "dave")] == [second.id]
+
+
+async def _waits_for_signals(bus: Bus) -> bool:
+    return "cmd=xreadgroup" in str(await bus.do("CLIENT", "LIST"))
+
+
 async def _exists(bus: Bus, key: str) -> bool:
     return bool(await bus.do("EXISTS", key))
 

@@ -222,6 +222,20 @@ async def test_a_key_that_is_refused_parks_the_account_and_later_entries_fail_un
     assert rig.account.orders == []
 
 
+async def test_an_entry_that_is_refused_for_insufficient_funds_has_the_balances_read_again_at_once(
+    rig: Rig, owner: Owner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They sized it: until they are read, each further entry is refused as well."""
+    asked: list[bool] = []
+    monkeypatch.setattr(owner.context.account, "refresh_soon", lambda: asked.append(True))
+    assert (await rig.carry(owner, rig.entry())).outcome is OrderState.FILLED
+    assert asked == []
+    owner.venue.fail("place", Rejected("EOrder:Insufficient funds", Refusal.FUNDS))
+    report = await rig.carry(owner, rig.entry())
+    assert (report.outcome, report.code) == (OrderState.REJECTED, ReasonCode.VENUE_FUNDS)
+    assert asked == [True]
+
+
 async def test_delivered_five_times(rig: Rig, owner: Owner) -> None:
     decision = rig.entry()
     await rig.carry(owner, decision)
