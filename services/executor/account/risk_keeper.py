@@ -68,7 +68,7 @@ class RiskKeeper:
         self._as_of = -1
         self._written_at = 0.0
         self._settled = False
-        """Whether an order's end has written the state since the last look that did."""
+        """Whether an order's end has written the state since the last look at a new reading of the account that did."""
         self._faults = faults
 
     def stopped(self, now: int) -> str:
@@ -129,7 +129,9 @@ class RiskKeeper:
         """
         fresh = account is not None and account.as_of != self._as_of
         stopped_before = self._state is not None and self._state.stopped(self._clock())
-        if not fresh and not (held and policy.limits.stop_out) and not stopped_before:
+        due = time.monotonic() - self._written_at >= _WRITE_EVERY
+        new = fresh and (due or not self._settled)
+        if not new and not (held and policy.limits.stop_out) and not stopped_before:
             return
         async with self._positions.booking:
             books = await self._positions.recent()
@@ -145,13 +147,12 @@ class RiskKeeper:
             after = state.at(self._clock(), unrealized, equity, policy.limits)
             stopped = after.stopped_by != state.stopped_by and after.stopped_until > self._clock()
             self._state = after
-            due = time.monotonic() - self._written_at >= _WRITE_EVERY
-            writes = stopped or lifted or due or (fresh and not self._settled)
+            writes = stopped or lifted or due or new
             if writes:
                 fields = self._fields(after)
                 await self._store.write_risk(fields, self._entry(after) if stopped else None)
                 self._positions.recorded.wrote(books, risk=fields)
-                self._written_at, self._settled = time.monotonic(), False
+                self._written_at, self._settled = time.monotonic(), self._settled and not fresh
         if account is not None and writes:
             self._as_of = account.as_of
         if lifted:

@@ -28,8 +28,6 @@ from shared.domain.values.symbol import Symbol
 
 _RECENT: Final = 15.0
 """Seconds after which books in memory are read again by what only looks at them."""
-_MENDED: Final = 3.0
-"""The same while a record in them cannot be read: a person may put it right."""
 
 log = structlog.get_logger()
 
@@ -95,7 +93,8 @@ class AccountPositions:
     async def recent(self) -> Books:
         """Return the books as they were a moment ago at most: for what looks at them again and again. Raises BusUnavailable."""
         books = await self.recorded.read(_RECENT)
-        return await self.recorded.read(_MENDED) if books.holdings().unreadable else books
+        # A person may have put right what could not be read.
+        return await self.recorded.read(0.0) if books.holdings().unreadable else books
 
     async def readable(self) -> Mapping[Symbol, Position]:
         """Return all positions as they were a moment ago, if every record can be read. Raises MalformedMessageError."""
