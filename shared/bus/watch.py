@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Final
 
 from shared.bus.connection import Bus
 from shared.bus.master_places import further_places
@@ -20,6 +21,10 @@ from shared.domain.control import RUNNING, Control
 from shared.domain.values.money import Price
 from shared.domain.values.numerals import whole
 from shared.domain.values.symbol import Symbol
+
+
+_REQUEST_MS: Final = 5_000
+"""Requests of the same price within this time are one; the feed serves each for a minute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +43,8 @@ class Watch:
         self._bus = bus
         self._asked: dict[tuple[str, frozenset[Symbol]], asyncio.Task[WatchedMarket]] = {}
         """The reads under way: a guardian that asks the same meanwhile gets the same answer. Nothing is sent by it."""
+        self._requested: dict[tuple[str, Symbol], int] = {}
+        """When (epoch ms) the prices of a symbol were last requested here, for whomever."""
 
     async def own_switch(self, user: str) -> Control:
         """Read a user's own switch."""
@@ -71,10 +78,11 @@ class Watch:
         return WatchedMarket(found, by_symbol, read_switch(everybody))
 
     async def ask_for(self, venue: str, symbols: Collection[Symbol], now: int) -> None:
-        """Record that the prices of these symbols are needed; repeat it while they are."""
-        flat = [part for symbol in symbols for part in (str(symbol), str(now))]
-        if flat:
-            await self._bus.do("HSET", keys.watched(venue), *flat)
+        """Record that the prices of these symbols are needed; repeat it while they are. Once a moment is enough for all users."""
+        due = [symbol for symbol in symbols if abs(now - self._requested.get((venue, symbol), 0)) >= _REQUEST_MS]
+        if due:
+            await self._bus.do("HSET", keys.watched(venue), *[part for each in due for part in (str(each), str(now))])
+            self._requested |= {(venue, symbol): now for symbol in due}
 
     async def asked_for(self, venue: str, since: int) -> frozenset[Symbol]:
         """Return the symbols that were requested at or after `since` (epoch ms) or that the master holds; remove the others."""
