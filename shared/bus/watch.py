@@ -22,7 +22,6 @@ from shared.domain.values.money import Price
 from shared.domain.values.numerals import whole
 from shared.domain.values.symbol import Symbol
 
-
 _REQUEST_MS: Final = 5_000
 """Requests of the same price within this time are one; the feed serves each for a minute."""
 

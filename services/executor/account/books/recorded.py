@@ -90,8 +90,8 @@ class RecordedBooks:
         risk: Mapping[str, str] | None = None,
         totals: TotalsChange | None = None,
     ) -> None:
-        """Note what was written over `books`. If anything else was written meanwhile, they are read again first."""
-        alone = self._store.writes == books.writes + _COUNTED
+        """Note what was written over `books`. If anything else was written or read meanwhile, they are read again first."""
+        alone = self._books is books and self._store.writes == books.writes + _COUNTED
         if isinstance(books.positions, Exception) or isinstance(books.risk, Exception) or not alone:
             self.forget()
             return
@@ -107,7 +107,6 @@ class RecordedBooks:
         if totals is not None:
             books.totals[totals.symbol] = totals.record
         books.writes = self._store.writes
-        self._books = books
 
     def _known(self) -> Books | None:
         books = self._books
@@ -119,9 +118,8 @@ class RecordedBooks:
         books = Books(_hash(held), _hash(risk), writes, read_at)
         if symbol is not None:
             books.totals[str(symbol)] = totals
-        if (
-            before := self._known()
-        ) is not None:  # sums change only with a write of this process, or are found changed then
+        before = self._known()
+        if before is not None:  # the sums are compared whenever they are written
             books.totals = before.totals | books.totals
         refused = isinstance(books.positions, Exception) or isinstance(books.risk, Exception)
         self._books = None if refused else books  # a key of another type may be put right any moment
