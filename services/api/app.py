@@ -24,8 +24,8 @@ from services.api.web.build import add_web
 from shared.bus.connection import Bus, open_bus
 from shared.bus.heartbeat import Heartbeat, instance_name
 from shared.bus.records import Records
+from shared.bus.users.settings_source import user_source
 from shared.config.settings import Settings
-from shared.config.users.loader import load_users
 from shared.domain.fault import Faults
 from shared.operations.actions.port import Ground
 from shared.operations.desk import ActionDesk
@@ -43,13 +43,13 @@ log = structlog.get_logger()
 
 def build(bus: Bus, settings: Settings) -> tuple[FastAPI, OutcomeCounter]:
     """Build the application, and the task that feeds its counters. Raises ConfigurationError if there is no folder of users."""
-    models = ReadModels(bus, settings.shoal_config, load_users(settings.shoal_config))
-    metrics = Metrics()
+    models = ReadModels(bus, settings.shoal_config, user_source(settings, bus))
+    metrics = Metrics(per_user=settings.api_metrics_per_user == "on")
     app = FastAPI(title="Shoal", description=_DESCRIPTION, docs_url=None, redoc_url=None)
     add_access(app, bus, settings)
     add_error_handlers(app)
     app.include_router(build_routes(models, metrics))
-    desk = ActionDesk(Ground(bus, settings.shoal_config, models.policies, _now_ms))
+    desk = ActionDesk(Ground(bus, settings.shoal_config, models.policies, _now_ms, settings.shoal_config_source))
     app.include_router(build_action_routes(desk, bus, models.forget))
     app.state.prices, app.state.keep_ready = add_web(app, bus, models, settings.shoal_config, desk)
     add_openapi(app)

@@ -1,8 +1,15 @@
-"""The metrics for Prometheus. One registry per application: nothing is global, so tests and processes share no counts."""
+"""The metrics for Prometheus. One registry per application: nothing is global, so tests and processes share no counts.
+
+Series must not grow with the users: what is about users is summed over them, and has a series for each only if that is asked for
+(`API_METRICS_PER_USER=on`), for installations with few.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from decimal import Decimal
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -15,21 +22,26 @@ from shared.ledger.user_state import UserState
 
 _LATENCIES: Final = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 30, 60, 300)
 """Seconds: most copies take fractions of a second, an exit may wait for minutes."""
+ALL_USERS: Final = "*"
+"""What stands for the user in a series of all users; no user can have this name."""
 
 
 class Metrics:
     """The counters, fed by outcomes as they arrive, and the gauges, set from the status at every scrape."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, per_user: bool = False) -> None:
+        """With `per_user`, outcomes, latencies, equities and streams have series of each user."""
+        self._per_user = per_user
+        of_user = ("user",) if per_user else ()
         self._registry = CollectorRegistry()
         self._settled = CollectorRegistry()
-        """Apart, because its text only changes with an outcome, and is the longest part: a histogram for each user."""
+        """Apart, because its text only changes with an outcome, and may be the longest part: a histogram for each user."""
         self._settled_text: bytes | None = None
-        self._outcomes = self._counter("shoal_outcomes", "Settled orders since the streams began", "user", "outcome")
+        self._outcomes = self._counter("shoal_outcomes", "Settled orders since the streams began", *of_user, "outcome")
         self._latency = Histogram(
             "shoal_copy_latency_seconds",
             "From the master's fill to the venue's acceptance of a copy",
-            ["user"],
+            of_user,
             buckets=_LATENCIES,
             registry=self._settled,
         )
@@ -54,13 +66,21 @@ class Metrics:
     def count(self, outcome: Outcome) -> None:
         """Count one outcome."""
         self._settled_text = None
-        self._outcomes.labels(outcome.user, outcome.outcome).inc()
+        whose = (outcome.user,) if self._per_user else ()
+        self._outcomes.labels(*whose, outcome.outcome).inc()
         if outcome.latency_ms is not None:
-            self._latency.labels(outcome.user).observe(max(outcome.latency_ms, 0) / 1000)
+            latency = self._latency.labels(*whose) if whose else self._latency
+            latency.observe(max(outcome.latency_ms, 0) / 1000)
 
     def render(self, status: SystemStatus, backlog: Sequence[Backlog]) -> bytes:
         """Set the gauges and render all metrics in the text format."""
         self._set_state(status)
+        self._set_streams(backlog if self._per_user else sum_backlog(backlog))
+        if self._settled_text is None:
+            self._settled_text = generate_latest(self._settled)
+        return self._settled_text + generate_latest(self._registry)
+
+    def _set_streams(self, backlog: Iterable[Backlog]) -> None:
         for gauge in (self._length, self._pending, self._lag, self._dead):
             gauge.clear()
         for each in backlog:
@@ -72,9 +92,6 @@ class Metrics:
                 self._pending.labels(each.stream, each.group).set(each.pending)
                 if each.lag is not None:
                     self._lag.labels(each.stream, each.group).set(each.lag)
-        if self._settled_text is None:
-            self._settled_text = generate_latest(self._settled)
-        return self._settled_text + generate_latest(self._registry)
 
     def _set_state(self, status: SystemStatus) -> None:
         for gauge in (self._services, self._accounts, self._groups, self._equity, self._faults, self._fault_events):
@@ -90,16 +107,45 @@ class Metrics:
             self._accounts.labels(user.state).inc()
             if user.state is not UserState.OFF:
                 self._groups.labels(user.policy.group).inc()
-        held = [
-            (user.policy.user, venue, account) for user in status.users for venue, account in user.accounts if account
-        ]
-        held += [(account.user, venue, account) for venue, account in status.master]
-        for name, venue, account in held:
+        self._set_equities(status)
+
+    def _set_equities(self, status: SystemStatus) -> None:
+        sums: defaultdict[tuple[str, str, str], Decimal] = defaultdict(Decimal)
+        for user in status.users:
+            for venue, account in user.accounts:
+                if account is not None and account.equity is not None:
+                    name = user.policy.user if self._per_user else ALL_USERS
+                    sums[name, venue, account.equity.currency] += account.equity.amount
+        for venue, account in status.master:
             if account.equity is not None:
-                self._equity.labels(name, venue, account.equity.currency).set(float(account.equity.amount))
+                sums[account.user, venue, account.equity.currency] += account.equity.amount
+        for labels, amount in sums.items():
+            self._equity.labels(*labels).set(float(amount))
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(name, text, labels, registry=self._settled)
 
     def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
         return Gauge(name, text, labels, registry=self._registry)
+
+
+def sum_backlog(backlog: Iterable[Backlog]) -> list[Backlog]:
+    """Return the rows of the signal stream, and one of all users' streams: how much they hold, and how much waits in them.
+
+    A stream without a group waits as a whole; one whose lag Redis does not know counts with what is known.
+    """
+    found: list[Backlog] = []
+    users = Backlog(keys.orders(ALL_USERS), keys.EXECUTOR, 0, 0, 0, 0, "", 0)
+    for each in backlog:
+        if each.stream == keys.SIGNALS:
+            found.append(each)
+        elif each.group in {"", keys.EXECUTOR}:
+            users = replace(
+                users,
+                length=users.length + each.length,
+                added=users.added + each.added,
+                pending=users.pending + each.pending,
+                lag=(users.lag or 0) + (each.lag or 0),
+                dead=users.dead + each.dead,
+            )
+    return [*found, users]

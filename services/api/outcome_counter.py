@@ -1,8 +1,12 @@
-"""Counts outcomes: reads the report streams in small pages, so that catching up with a long history blocks no request."""
+"""Counts outcomes: reads the report streams in small pages and rests between them.
+
+Catching up with a long history must hold up no request.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Final
 
 import structlog
@@ -30,9 +34,10 @@ class OutcomeCounter:
         """Count until cancelled, through outages of Redis."""
         lost = False
         while True:
-            counted = 0
+            behind, began = False, time.monotonic()
             try:
-                counted = await self.step()
+                await self.step()
+                behind = self._feed.unfinished > 0
                 if lost:
                     log.info("Redis answers again")
                 lost = False
@@ -40,7 +45,8 @@ class OutcomeCounter:
                 if not lost:
                     log.warning("waiting for Redis", reason=str(error))
                 lost = True
-            await asyncio.sleep(0 if counted else _EVERY)  # requests are served between two pages
+            # Requests are served between two pages; their pages would otherwise wait for it at every read of theirs.
+            await asyncio.sleep(2 * (time.monotonic() - began) if behind else _EVERY)
 
     async def step(self) -> int:
         """Count the next page of outcomes, and return how many there were. Raises BusUnavailable."""

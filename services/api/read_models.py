@@ -14,20 +14,24 @@ from typing import Final
 
 import structlog
 
-from services.api.reading.rolling_table import MOST, RollingTable
+from services.api.reading.rolling_table import MOST, MOST_NEW, RollingTable
+from services.api.reading.state_store import StateStore
 from services.api.reading.user_statuses import UserStatuses
 from services.api.timed_cache import TimedCache
 from shared.bus.connection import Bus
 from shared.bus.memory import read_memory
 from shared.bus.streams import Entry
+from shared.bus.switched_symbols import find_switched_symbols
 from shared.bus.users.user_index import user_of
 from shared.config.errors import ConfigurationError
+from shared.config.users.source import UserSource
 from shared.config.users.user_files import UserFiles
 from shared.contracts import keys
 from shared.domain.limits.policy import UserPolicy
 from shared.ledger.backlog import Backlog, read_streams
 from shared.ledger.reading import known_users
-from shared.ledger.status import SystemStatus, UserStatus, find_switched_symbols, read_switches_of, read_system
+from shared.ledger.status import SystemStatus, read_switches_of, read_system
+from shared.ledger.user_states.user_status import UserStatus
 from shared.ledger.users import read_users
 from shared.ledger.why import SignalTrace, find_signal, recent_signals, trace_signal
 from shared.operations.control_log import read_changes
@@ -46,17 +50,22 @@ log = structlog.get_logger()
 class ReadModels:
     """The ledger's read models, shared by all requests. Every method raises BusUnavailable."""
 
-    def __init__(self, bus: Bus, config: Path, policies: Mapping[str, UserPolicy]) -> None:
+    def __init__(self, bus: Bus, config: Path, source: UserSource | None = None) -> None:
+        """`source` is where the settings of users are; by default the files of the folder.
+
+        Raises ConfigurationError if there is no folder of users; those in Redis are read at the first request.
+        """
         self._bus = bus
         self._config = config
-        self._policies = policies
+        self._files = UserFiles(config, source)
+        self._policies: Mapping[str, UserPolicy] = self._files.load()
         self._users = TimedCache(self._read_users, _USERS)
         self._memory = TimedCache(lambda: read_memory(bus), _USERS)
         self._symbols: frozenset[str] | None = None
-        """Symbols that ever had a kill switch: found by one scan at the start, then by the log of changes."""
-        self._files = UserFiles(config)
-        self._statuses = UserStatuses(bus)
-        self._streams = RollingTable(self._read_streams)
+        """Symbols that ever had a kill switch: looked for once at the start, then by the log of changes."""
+        self.states = StateStore(bus)
+        self._statuses = UserStatuses(bus, self.states)
+        self._streams = RollingTable(self._read_streams, most_new=MOST_NEW)
         self._status = TimedCache(self._read_status, _STATE)
         self._backlog = TimedCache(self._read_backlog, _STATE)
         self._last_change = ""
@@ -82,14 +91,36 @@ class ReadModels:
         await self.status()
         return await self._statuses.read_again(users)
 
+    async def store_states(self) -> None:
+        """Store the states of all users for commands."""
+        await self.states.write(self._policies.keys())
+
     @property
     def many(self) -> bool:
         """Return whether there are more users than one reading covers."""
         return len(self._policies) > MOST
 
     async def backlog(self) -> list[Backlog]:
-        """Read how far the streams have been processed."""
+        """Read how far the streams have been processed; after the start at first of some users, see `backlog_unread`."""
         return await self._backlog.get()
+
+    async def whole_backlog(self) -> list[Backlog]:
+        """Read how far the streams of all users have been processed."""
+        while True:
+            found = await self.backlog()
+            if not self.backlog_unread:
+                return found
+            self._backlog.forget()
+
+    @property
+    def backlog_unread(self) -> int:
+        """Return of how many users no stream has been read yet, because the api has just started."""
+        return self._streams.unread
+
+    def hurry_backlog(self) -> None:
+        """Read more at the next request if not all streams have been read."""
+        if self.backlog_unread:
+            self._backlog.forget()
 
     async def signals(self, count: int) -> list[Entry]:
         """Read the newest signals, newest first."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter, HTTPException, Query, Request, Response
@@ -10,13 +11,20 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from services.api.access.identity import sees_everything
 from services.api.metrics import Metrics
 from services.api.read_models import ReadModels
+from services.api.reading.rolling_table import MOST
 from shared.bus.errors import BusError
+from shared.bus.users.user_index import user_of
+from shared.contracts import keys
 from shared.ledger.account_views import View
 from shared.ledger.signal_views import SignalTraceView, SignalView
 from shared.ledger.status import SystemReadiness
+from shared.ledger.user_state import UserState
+from shared.ledger.user_states.chosen_users import ChosenUsers
 from shared.ledger.views import ReadinessView, StatusView
 
 Count = Annotated[int, Query(ge=1, le=500)]
+PageOf = Annotated[int | None, Query(ge=1, le=100_000)]
+PerPage = Annotated[int, Query(ge=1, le=MOST)]
 
 
 class Alive(View):
@@ -51,9 +59,26 @@ def build_routes(models: ReadModels, metrics: Metrics) -> APIRouter:
         return ReadinessView.of(readiness) if sees_everything(request) else Readiness(ready=readiness.ready)
 
     @router.get("/status")
-    async def status() -> StatusView:
-        """Show services, accounts, switches and streams."""
-        return StatusView.of(await models.status(), await models.backlog())
+    async def status(
+        user: str = "",
+        state: UserState | None = None,
+        group: str | None = None,
+        page: PageOf = None,
+        per_page: PerPage = 50,
+    ) -> StatusView:
+        """Show services, accounts, switches and streams: of all users, or of a page of those with this name, state or group.
+
+        Everybody is counted in any case. Users who do not trade come first on pages.
+        """
+        whole, backlog, chosen = await models.status(), await models.whole_backlog(), ChosenUsers(user, state, group)
+        if page is None and chosen.everybody:
+            return StatusView.of(whole, backlog)
+        first = ((page or 1) - 1) * per_page
+        shown = await models.of_users(chosen.of(whole.summaries)[first : first + per_page])
+        some = replace(whole, users=tuple(shown.values()), everyone=whole.summaries)
+        return StatusView.of(
+            some, [each for each in backlog if each.stream == keys.SIGNALS or user_of(each.stream) in shown]
+        )
 
     @router.get("/signals")
     async def signals(count: Count = 50) -> list[SignalView]:
@@ -71,7 +96,9 @@ def build_routes(models: ReadModels, metrics: Metrics) -> APIRouter:
     @router.get("/metrics")
     async def show_metrics() -> Response:
         """Show the metrics for Prometheus."""
-        return Response(metrics.render(await models.status(), await models.backlog()), media_type=CONTENT_TYPE_LATEST)
+        return Response(
+            metrics.render(await models.status(), await models.whole_backlog()), media_type=CONTENT_TYPE_LATEST
+        )
 
     return router
 

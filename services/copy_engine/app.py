@@ -20,11 +20,10 @@ from shared.bus.heartbeat import Heartbeat, instance_name
 from shared.bus.lease import Lease, acquire
 from shared.bus.records import Records
 from shared.bus.renewals import Renewals
-from shared.bus.users.gone_users import restore_last_settings, settle_gone_users
+from shared.bus.users.gone_users import open_watch, restore_last_settings, settle_gone_users
 from shared.bus.venue_time import VenueTimes
 from shared.config.renames import RenamesFile
 from shared.config.settings import Settings
-from shared.config.users.watch import UsersWatch
 from shared.contracts import keys
 from shared.contracts.heartbeat import Phase
 from shared.domain.fault import FaultKind, Faults
@@ -46,11 +45,11 @@ log = structlog.get_logger()
 async def main(settings: Settings) -> None:
     """Run until cancelled."""
     faults = Faults(_now_ms)
-    watch = UsersWatch(settings.shoal_config, faults)
     crash_points = CrashPoints(settings.debug_die_at)
     log_mode(settings)
     async with open_bus(settings.redis_url, "copy-engine", settings.durability) as bus:
         instance = instance_name()
+        watch = await open_watch(settings, bus, faults)
         await restore_last_settings(bus, watch)
         heartbeat = Heartbeat(Records(bus), "copy-engine", instance, faults, _now_ms, settings.shoal_mode)
         serving: list[Engine] = []

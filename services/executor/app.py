@@ -25,7 +25,7 @@ from shared.bus.heartbeat import Heartbeat, instance_name
 from shared.bus.lease import Lease
 from shared.bus.records import Records
 from shared.bus.renewals import Renewals
-from shared.bus.users.gone_users import restore_last_settings, settle_gone_users
+from shared.bus.users.gone_users import open_watch, restore_last_settings, settle_gone_users
 from shared.bus.users.last_settings import LastSettings
 from shared.bus.watch import Watch
 from shared.config.preflight import require_green
@@ -52,7 +52,6 @@ async def main(settings: Settings) -> None:
     """Run until cancelled. Raises ConfigurationError for what must be corrected first."""
     require_green(settings)
     log_mode(settings)
-    watch = UsersWatch(settings.shoal_config)
     settings.egress.require_usable()
     if settings.ignored_proxy:
         log.warning(settings.ignored_proxy)
@@ -60,6 +59,7 @@ async def main(settings: Settings) -> None:
         open_bus(settings.redis_url, "executor", settings.durability) as bus,
         new_http_session(settings.egress) as http,
     ):
+        watch = await open_watch(settings, bus, groups=settings.executor_groups)
         await restore_last_settings(bus, watch)
         for name in keys_without_user(watch.everybody):
             log.warning("a key belongs to no user: there is no file of that name", variable=name)

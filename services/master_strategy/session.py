@@ -117,7 +117,7 @@ class MasterSession:
         settings, clock, venue, owner = self.settings, self.clock, self.venue, self.lease.holder
         own_positions = keys.strategy(owner, venue.name)
         records = Records(self.bus)
-        store = OrderStore(self.bus, self.lease, owner, venue.name, positions=own_positions)
+        store = OrderStore(self.bus, self.lease, owner, venue.name, positions=own_positions, lists_open=True)
         mirror = AccountMirror(
             venue,
             records,

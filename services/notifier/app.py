@@ -23,9 +23,9 @@ from shared.bus.heartbeat import Heartbeat, instance_name
 from shared.bus.lease import acquire
 from shared.bus.records import Records
 from shared.bus.renewals import Renewals
+from shared.bus.users.gone_users import open_watch
 from shared.config.notifications import URLS, URLS_FILE, Event, NotifySettings, Volume, load_notify_settings
 from shared.config.settings import Settings
-from shared.config.users.watch import UsersWatch
 from shared.contracts import keys
 from shared.contracts.heartbeat import Phase
 from shared.domain.fault import FaultKind, Faults
@@ -51,8 +51,8 @@ async def run(settings: Settings, notify: NotifySettings) -> None:
     """Run until cancelled. Raises ConfigurationError."""
     targets = open_targets(notify.urls)
     faults = Faults(_now_ms)
-    watch = UsersWatch(settings.shoal_config)  # with a register of its own: engine and executors report these files
     async with open_bus(settings.redis_url, "notifier", settings.durability) as bus:
+        watch = await open_watch(settings, bus)  # with a register of its own: engine and executors report these files
         instance = instance_name()
         heartbeat = Heartbeat(Records(bus), "notifier", instance, faults, _now_ms, settings.shoal_mode)
         supervisor = Supervisor(faults)

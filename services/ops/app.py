@@ -58,6 +58,7 @@ COMMANDS: Final = {
     "paper-accounts": "system.paper_accounts",
     "redis-users": "access.redis_users",
     "acl": "access.acl",
+    "seal": "sealing.app",
     "health": "health",
 }
 """The module of each command, in the order of the help text."""
@@ -91,7 +92,7 @@ def _add(app: typer.Typer, name: str) -> None:
             app.command(name)(module.command(ControlMode.PAUSE, "Stop entries; exits go on."))
         case "halt":
             app.command(name)(module.command(ControlMode.HALT, "Stop everything, exits included."))
-        case "dead" | "user":
+        case "dead" | "user" | "seal":
             app.add_typer(module.build(), name=name)
         case "health":
             app.command(name)(_health)

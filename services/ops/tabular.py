@@ -15,7 +15,7 @@ from typing import Annotated, Final, TextIO, TypeVar
 
 import typer
 
-from services.ops.user.names import names_with_file
+from services.ops.user.settings.opening import store_of
 from services.ops.users import require_known
 from shared.bus.connection import Bus
 from shared.config.errors import ConfigurationError
@@ -61,7 +61,7 @@ async def select_page(settings: Settings, bus: Bus, user: str, number: int = 1, 
 
     Raises ConfigurationError for an unknown user, an unknown page or an unreadable folder; BusUnavailable.
     """
-    names = names_with_file(settings)
+    names = await store_of(settings, bus).names()
     if user:
         if user not in {*names, MASTER} and not await _in_redis(bus, user):
             require_known(user, [MASTER, *names])

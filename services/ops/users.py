@@ -7,18 +7,22 @@ warning on stderr, one line per file, and stops no command.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Final
 
-from services.ops.user.names import names_with_file
+from services.ops.user.settings.opening import store_of
 from shared.bus.connection import Bus
 from shared.bus.master_places import read_master_owners
+from shared.bus.users.settings_source import user_source
 from shared.config.errors import ConfigurationError
 from shared.config.settings import Settings
-from shared.config.users.loader import SUFFIX, Users, find_key_clashes, read_user, users_folder
+from shared.config.users.loader import Users, find_key_clashes
+from shared.config.users.user_files import UserFiles
 from shared.domain.limits.policy import FileState, UserPolicy
 from shared.ledger.reading import known_users
-from shared.ledger.users import held_without_file, read_users
+from shared.ledger.users import held_without_file, read_some_users, read_users
+from shared.operations.errors import ActionRefused
+from shared.operations.settings.user_store import judge
 
 _MAX_NAMES: Final = 20
 """Users that an error message names."""
@@ -31,12 +35,28 @@ _warned: set[str] = set()
 
 async def read_policies(settings: Settings, bus: Bus) -> Users:
     """Read the users, and warn of files that are bad or gone. Raises ConfigurationError for a missing folder, BusUnavailable."""
-    users = await read_users(bus, settings.shoal_config)
+    users = await read_users(bus, settings.shoal_config, UserFiles(settings.shoal_config, user_source(settings, bus)))
+    await _warn_of_problems(bus, users)
+    return users
+
+
+async def read_some_policies(settings: Settings, bus: Bus, wanted: Collection[str]) -> Users:
+    """Read some users, and warn of their files; those who have nothing left are left out.
+
+    Raises ConfigurationError for a missing folder, BusUnavailable.
+    """
+    without_file = {*wanted} - {*await store_of(settings, bus).names()}
+    files = UserFiles(settings.shoal_config, user_source(settings, bus, only=wanted))
+    users = await read_some_users(bus, settings.shoal_config, wanted, without_file, files)
+    await _warn_of_problems(bus, users)
+    return users
+
+
+async def _warn_of_problems(bus: Bus, users: Users) -> None:
     held = await held_without_file(bus, users)
     for problem in users.problems:
         gone = problem.state is FileState.GONE
         warn(f"{problem.user} is {held[problem.user]}; {problem}" if gone else str(problem))
-    return users
 
 
 async def read_policies_if_possible(settings: Settings, bus: Bus) -> Users:
@@ -54,8 +74,8 @@ async def list_users(settings: Settings, bus: Bus) -> list[str]:
     The files are read too, to warn of bad ones, unless there are many of them.
     """
     try:
-        names = names_with_file(settings)
-    except ConfigurationError as error:
+        names = await store_of(settings, bus).names()
+    except ActionRefused as error:
         warn(str(error))
         names = []
     if len(names) <= _CHECKED:
@@ -68,11 +88,12 @@ async def read_policies_of(settings: Settings, bus: Bus, user: str) -> Users:
 
     Raises ConfigurationError for a missing folder, BusUnavailable.
     """
-    names = names_with_file(settings) if user else []
-    if user in names and len(names) > _CHECKED:
-        folder = users_folder(settings.shoal_config)
-        found = read_user(folder / f"{user}{SUFFIX}")
-        if isinstance(found, UserPolicy) and not any(each.user == user for each in find_key_clashes(folder, names)):
+    store = store_of(settings, bus)
+    names = await store.names() if user else []
+    if user in names and len(names) > _CHECKED and (present := await store.read(user)) is not None:
+        found = judge(settings.shoal_config, present)
+        clashes = find_key_clashes(user_source(settings, bus).problem, names)
+        if isinstance(found, UserPolicy) and not any(each.user == user for each in clashes):
             return Users({user: found})
     return await read_policies(settings, bus)
 

@@ -16,6 +16,7 @@ from redis.exceptions import ResponseError
 
 from shared.bus.client.refusals import FAILURES, is_outage, meaning
 from shared.bus.client.server_check import check_servers
+from shared.bus.client.shared_reads import SharedReads
 from shared.bus.client.wire import Command, Wire
 from shared.bus.errors import BusUnavailable
 from shared.bus.scripts import Script
@@ -42,6 +43,7 @@ class Bus:
     def __init__(self, reader: Reader, writer: Writer) -> None:
         self._reader = reader
         self._writer = writer
+        self._shared = SharedReads(self.do_all)
         self.cautions: tuple[str, ...] = ()
         """What was found at the start that is allowed and should be changed."""
 
@@ -80,6 +82,13 @@ class Bus:
             if isinstance(answer, ResponseError) and is_outage(answer):
                 raise meaning(answer)
         return answers
+
+    async def hget_shared(self, *questions: tuple[str, str]) -> list[Any]:
+        """Run HGET of each key and field, once for all who ask in this turn of the event loop; a refusal is its ResponseError.
+
+        Each is sent on its own: a server that is away fails this call, but no caller who asks elsewhere. Raises BusUnavailable.
+        """
+        return await self._shared.hget(questions)
 
     async def run(self, script: Script, keys: list[str], args: list[str | int]) -> Any:
         """Run a Lua script by its hash, or by its text if the server does not know it (after a restart or a flush)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -24,6 +25,7 @@ from shared.bus.connection import Bus
 from shared.bus.errors import LeaseLost
 from shared.bus.lease import Lease
 from shared.bus.nonce import NonceCounter
+from shared.bus.open_orders import OpenOrderList
 from shared.bus.scripts import Script, load
 from shared.bus.send_permit import ReplayPermit, SendPermit, SendRefusal, SwitchSet
 from shared.bus.streams import flatten
@@ -71,8 +73,13 @@ class OrderStore:
         retention_ms: int = RETENTION_MS,
         *,
         positions: str | None = None,
+        lists_open: bool = False,
     ) -> None:
-        """`positions` is the key of the hash that ended orders change; by default the user's positions from copying."""
+        """`positions` is the key of the hash that ended orders change; by default the user's positions from copying.
+
+        With `lists_open` the orders that have begun are also listed in `shoal:open_orders`, for what shows them: for an account
+        without an order stream, whose pending entries would say the same.
+        """
         self._bus = bus
         self._clustered = bus.clustered
         self._positions = positions or keys.positions(user, venue)
@@ -83,6 +90,7 @@ class OrderStore:
         self._retention_ms = retention_ms
         self.writes = 0
         """Grows with each write of this process to the account's books: what was read at another count may be outdated."""
+        self._open = OpenOrderList(bus, user, venue) if lists_open else None
 
     async def load(self, order_id: str) -> Mapping[str, str]:
         """Read the record of an order; empty if its first send never began."""
@@ -94,9 +102,12 @@ class OrderStore:
         names = set(await self._bus.scan(keys.order(self._user, "*")))
         prefix = keys.order(self._user, "")
         found = {name.removeprefix(prefix): await self.load(name.removeprefix(prefix)) for name in sorted(names)}
-        return {
+        open_ = {
             order_id: fields for order_id, fields in found.items() if fields and fields.get("state") not in TERMINAL
         }
+        if self._open is not None and self._lease.remaining > 0:
+            await self._open.replace(open_)
+        return open_
 
     async def begin(
         self,
@@ -114,11 +125,15 @@ class OrderStore:
                 return SwitchSet()
             switches = switches_beside(self._user, switches)
         counter, floor = ([], "") if nonces is None else ([nonces.key], nonces.taken)
-        answer = await self._bus.run(
+        begun = self._bus.run(
             _BEGIN,
             [self._fence, keys.order(self._user, order_id), *counter, *switches],
             [self._lease.token, floor, _QUESTIONS, *flatten(fields)],
         )
+        if self._open is None:
+            answer = await begun
+        else:
+            _, answer = await asyncio.gather(self._open.add(order_id), begun)  # in one round trip
         if (stop := self._not_begun(answer)) is not None:
             return stop
         nonce, attempt = int(answer[1]), int(answer[2])
@@ -258,6 +273,8 @@ class OrderStore:
             raise BooksChanged
         if answer == _UNSUMMED:
             self._note_unsummed(report.order_id)
+        if self._open is not None:
+            self._open.ended(report.order_id)
         return answer in {"ok", _UNSUMMED}
 
     def _note_unsummed(self, order_id: str) -> None:

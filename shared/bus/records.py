@@ -236,13 +236,17 @@ class Records:
         gone = [name for name, at in index.items() if (whole(at) or 0) < old]
         await self._bus.do_all([("HDEL", keys.PROCESSES, name) for name in gone])
 
+    async def processes(self) -> list[str]:
+        """Return the names `<service>:<instance>` of all processes that may run: by the index, else by a scan."""
+        index = pairs((await self._bus.do_all([("HGETALL", keys.PROCESSES)]))[0])
+        if index:
+            return sorted(index)
+        prefix = keys.HEARTBEATS.removesuffix("*")
+        return sorted(name.removeprefix(prefix) for name in set(await self._bus.scan(keys.HEARTBEATS)))
+
     async def heartbeats(self) -> Mapping[str, HeartbeatRecord]:
         """Read all heartbeats by `<service>:<instance>`; those that cannot be read are left out."""
-        prefix = keys.HEARTBEATS.removesuffix("*")
-        index = pairs((await self._bus.do_all([("HGETALL", keys.PROCESSES)]))[0])
-        names = sorted(index) or sorted(
-            name.removeprefix(prefix) for name in set(await self._bus.scan(keys.HEARTBEATS))
-        )
+        prefix, names = keys.HEARTBEATS.removesuffix("*"), await self.processes()
         answers = await self._bus.do_all([("HGETALL", f"{prefix}{name}") for name in names])
         found = {}
         for name, answer in zip(names, answers, strict=True):

@@ -15,7 +15,7 @@ from shared.bus.streams import Entry, entry_order, read_entries
 _STREAMS: Final = 1_000
 """Streams that one command names: a tenth of a millisecond of the server's time for each hundred."""
 _UNREAD: Final = 50
-"""Streams that one command names which were never read: each may answer with a whole page."""
+"""Streams that one command names which were never read, or not to their end: each may answer with a whole page."""
 _LAST: Final = 2**64 - 1
 
 
@@ -27,36 +27,54 @@ class StreamFeed:
         self._key = key
         self._page = page
         self._after: dict[str, str] = {}
+        self._behind: set[str] = set()
+        """Users whose last answer was a whole page, so that more may be there."""
         self._turn = 0
+
+    def unfinished(self, users: Sequence[str]) -> int:
+        """Return of how many of these users the stream has not been read to its end yet."""
+        return len(self._behind.intersection(users)) + sum(user not in self._after for user in users)
 
     def forget(self) -> None:
         """Begin again: each stream is read from the start that the next step names."""
         self._after.clear()
+        self._behind.clear()
 
-    async def step(self, users: Sequence[str], start: str = "", most: int = 0) -> Mapping[str, list[Entry]]:
+    async def step(
+        self, users: Sequence[str], start: str = "", most: int = 0, unread: int = 0
+    ) -> Mapping[str, list[Entry]]:
         """Read what is new, at most a page of each user: streams that were never read from the entry id `start` on.
 
-        With `most`, only so many of the others are looked at, in turn. Returns the entries by user, without users of whom nothing
+        With `most`, only so many streams that were read to their end are looked at, in turn; with `unread`, so many others,
+        so that a step stays short and its answer small. Returns the entries by user, without users of whom nothing
         is new. Raises BusUnavailable.
         """
         first = _before(start) if start else "0-0"
-        unread = [user for user in users if user not in self._after]
-        known = [user for user in users if user in self._after]
+        new = [user for user in users if user not in self._after]
+        behind = [user for user in users if user in self._behind]
+        known = [user for user in users if user in self._after and user not in self._behind]
+        slow = [*behind, *new]
+        slow = slow[:unread] if unread else slow
         if most and len(known) > most:
             begin, self._turn = self._turn, (self._turn + most) % len(known)
             known = [*known[begin:], *known[:begin]][:most]
         found = await self._read(known, _STREAMS)
-        self._after.update(dict.fromkeys(unread, first))
-        return {**found, **await self._read(unread, _UNREAD)}
+        for user in slow:
+            self._after.setdefault(user, first)
+        return {**found, **await self._read(slow, _UNREAD)}
 
     async def _read(self, users: Sequence[str], at_once: int) -> dict[str, list[Entry]]:
         found: dict[str, list[Entry]] = {}
         for first in range(0, len(users), at_once):
             some = {self._key(user): user for user in users[first : first + at_once]}
-            for stream, rows in await self._ask(some):
+            rows_of = await self._ask(some)
+            self._behind.difference_update(some.values())
+            for stream, rows in rows_of:
                 user = some[stream]
                 found[user] = read_entries(stream, rows)
                 self._after[user] = found[user][-1].id
+                if len(found[user]) >= self._page:
+                    self._behind.add(user)
             await asyncio.sleep(0)  # others are served between two commands
         return found
 

@@ -1,4 +1,4 @@
-"""The two places where a key can be: variables (each also as `..._FILE`), and the folder of secrets.
+"""The places where a key can be: variables (each also as `..._FILE`), and the folder of secrets, as plain files or sealed.
 
 A place is asked for its two parts by one account at a time. Errors name the variable or the file, never what it contains.
 """
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from shared.config.errors import ConfigurationError
+from shared.config.sealed_file import IDENTITY_VARIABLE, read_identities
 from shared.config.secret_files import refuse_open_file
 from shared.config.secrets_folder import Part, SecretsFolder, Stamp, stamp_of
 from shared.config.settings import Mode
@@ -49,6 +50,12 @@ class KeySource(Protocol):
         Raises ConfigurationError for what cannot be read.
         """
 
+    def pair(self, mode: Mode) -> tuple[str, str] | None:
+        """Return key and secret where one file holds both, so that they are never of two versions; None elsewhere.
+
+        Raises ConfigurationError.
+        """
+
     def missing(self, part: Part) -> str:
         """Return a sentence that says what is missing."""
 
@@ -79,6 +86,9 @@ class VariableSource:
         """Return the value, or the content of the file that `<name>_FILE` names."""
         return read_variable(self.name(part), mode)
 
+    def pair(self, mode: Mode) -> None:
+        """Return None: each part has a variable of its own."""
+
     def missing(self, part: Part) -> str:
         """Return a sentence that says what is missing."""
         name = self.name(part)
@@ -105,7 +115,7 @@ class FolderSource:
     def given(self, part: Part | None = None) -> bool:
         """Return whether a file exists."""
         if part is None:
-            return self.folder.holds(self.venue, self.owner)
+            return self.folder.holds_plain(self.venue, self.owner)
         return self.folder.stamp(self.venue, self.owner, part) is not None
 
     def text(self, part: Part, mode: Mode | None = None) -> str:
@@ -113,6 +123,9 @@ class FolderSource:
         if mode is not None:
             self.folder.check_folders(self.venue, self.owner, mode)
         return self.folder.read(self.venue, self.owner, part, mode)
+
+    def pair(self, mode: Mode) -> None:
+        """Return None: each part has a file of its own."""
 
     def missing(self, part: Part) -> str:
         """Return a sentence that says what is missing."""
@@ -123,8 +136,59 @@ class FolderSource:
         return tuple(self.folder.stamp(self.venue, self.owner, part) for part in Part)
 
 
+@dataclass(frozen=True, slots=True)
+class SealedSource:
+    """The sealed file of an account in the folder of secrets; `identity` is the file that opens it, empty for none."""
+
+    folder: SecretsFolder
+    venue: str
+    owner: str
+    identity: str
+
+    def name(self, part: Part) -> str:
+        """Return the path of the file, which holds both parts."""
+        del part
+        return str(self.folder.sealed_path(self.venue, self.owner))
+
+    def given(self, part: Part | None = None) -> bool:
+        """Return whether the file exists."""
+        del part
+        return self.folder.holds_sealed(self.venue, self.owner)
+
+    def text(self, part: Part, mode: Mode | None = None) -> str:
+        """Return a part of what the file holds."""
+        found = self.pair(mode or Mode.PAPER)
+        return found[0 if part is Part.KEY else 1] if found else ""
+
+    def pair(self, mode: Mode) -> tuple[str, str] | None:
+        """Return key and secret; None if there is no file. Raises ConfigurationError if it cannot be opened."""
+        self.folder.check_folders(self.venue, self.owner, mode)
+        content = self.folder.read_sealed(self.venue, self.owner, mode)
+        if content is None:
+            return None
+        if not self.identity:
+            raise ConfigurationError(
+                f"{self.name(Part.KEY)} is sealed, and {IDENTITY_VARIABLE} names nothing to open it"
+            )
+        return read_identities(self.identity, mode).open(content, self.name(Part.KEY))
+
+    def missing(self, part: Part) -> str:
+        """Return a sentence that says what is missing."""
+        return f"{self.name(part)} does not exist"
+
+    def stamps(self) -> tuple[Stamp | None, ...]:
+        """Return one stamp, which differs once the file or its identity does: a key is not waited for if the other is old."""
+        sealed = stamp_of(self.folder.sealed_path(self.venue, self.owner))
+        opener = stamp_of(Path(self.identity).resolve()) if self.identity else None
+        if sealed is None or opener is None:
+            return (sealed,)
+        return ((sealed[0], sealed[1] + opener[1], sealed[2] + opener[2], sealed[3] ^ opener[3]),)
+
+
 def read_pair(source: KeySource, venue: str, mode: Mode) -> tuple[str, str]:
     """Read a key and its secret: from two texts, or from a text that the venue offers with both. Raises ConfigurationError."""
+    if (sealed := source.pair(mode)) is not None:
+        return sealed
     given = _require(source, Part.KEY, mode)
     hide(given)
     both = both_of(venue, source.name(Part.KEY), given)

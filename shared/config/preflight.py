@@ -52,9 +52,12 @@ class Check:
     user: str = ""
 
 
-def preflight(settings: Settings, folder: Path = _HERE) -> list[Check]:
-    """Run all checks. Raises nothing: a file that cannot be read is a red check."""
-    users = _users(settings)
+def preflight(settings: Settings, folder: Path = _HERE, users: Users | ConfigurationError | None = None) -> list[Check]:
+    """Run all checks. Raises nothing: a file that cannot be read is a red check.
+
+    `users` are those whose settings are kept in Redis, or why they cannot be read; by default the users' files are read.
+    """
+    users = _users(settings) if users is None else users
     policies = {} if isinstance(users, ConfigurationError) else users
     return [
         _mode(settings),

@@ -3,9 +3,9 @@
 Only executor, master and ops import it (import-linter checks that). A key is registered with the log filter as soon as it is
 read, and its value is never in an error text.
 
-A key is in variables or in the folder of secrets (`key_sources.py`). Where both have one, they must be the same: which one was
-meant cannot be known. A key file that others on this machine can read, or change, is refused in live mode and logged as a
-warning in paper mode: see `secret_files.py` for who "others" are.
+A key is in variables or in the folder of secrets, there also sealed (`key_sources.py`). Where more than one place has it, they
+must have the same: which one was meant cannot be known. A key file that others on this machine can read, or change, is refused in
+live mode and logged as a warning in paper mode: see `secret_files.py` for who "others" are.
 """
 
 from __future__ import annotations
@@ -18,7 +18,17 @@ from functools import partial
 from typing import Final
 
 from shared.config.errors import ConfigurationError
-from shared.config.key_sources import FolderSource, KeySource, VariableSource, both_of, read_pair, read_variable
+from shared.config.key_sources import (
+    FolderSource,
+    KeySource,
+    SealedSource,
+    VariableSource,
+    both_of,
+    read_pair,
+    read_variable,
+)
+from shared.config.sealed_file import IDENTITY_VARIABLE
+from shared.config.sealed_prints import SealedPrints
 from shared.config.secrets_folder import Part, SecretsFolder, Stamp
 from shared.config.settings import Mode
 from shared.config.venue_settings import KEY_VARIABLE, VENUE_FACTS, variable_part, venue_of
@@ -27,6 +37,7 @@ from shared.domain.account import MASTER, is_master
 from shared.domain.values.venue import VENUES, VenueName
 from shared.runtime.logging import hide
 
+_SEALED_PRINTS: Final = SealedPrints()
 _PAPER_PREFIX: Final = "PAPER"
 """Keys of the paper exchange begin with this, so that live mode can refuse or require them."""
 
@@ -76,7 +87,12 @@ def read_api_key(
 def key_sources(venue: str, owner: str) -> list[KeySource]:
     """Return the places where the key of an account can be: its variables, and the folder of secrets if there is one."""
     folder = SecretsFolder.of(os.environ)
-    return [VariableSource(venue, owner), *([FolderSource(folder, venue, owner)] if folder else [])]
+    found: list[KeySource] = [VariableSource(venue, owner)]
+    return [*found, FolderSource(folder, venue, owner), _sealed(folder, venue, owner)] if folder else found
+
+
+def _sealed(folder: SecretsFolder, venue: str, owner: str) -> SealedSource:
+    return SealedSource(folder, venue, owner, os.environ.get(IDENTITY_VARIABLE, "").strip())
 
 
 def key_stamps(venue: str, owner: str) -> tuple[Stamp | None, ...]:
@@ -89,7 +105,8 @@ def _read_one(venue: str, owner: str, mode: Mode) -> tuple[KeySource, ApiKey]:
     sources = key_sources(venue, owner)
     given = [source for source in sources if source.given()]
     if not given:
-        raise ConfigurationError(", nor is there a file ".join([sources[0].missing(Part.KEY), *_paths(sources[1:])]))
+        missing = [sources[0].missing(Part.KEY), *_paths(sources[1:2])]  # the sealed file is where few have one
+        raise ConfigurationError(", nor is there a file ".join(missing))
     if len(given) > 1:
         first, *others = (_pair_or_none(source, venue, mode) for source in given)
         if first is None or any(other != first for other in others):
@@ -121,10 +138,14 @@ def key_names() -> Mapping[str, Sequence[str]]:
         (name, venue_of(name), partial(read_variable, name))
         for name in sorted({match["name"] for _, match in _key_variables()})
     ]
-    if (folder := SecretsFolder.of(os.environ)) is not None:
-        files = [FolderSource(folder, venue, owner) for venue, owner in folder.owners()]
-        places += [(file.name(Part.KEY), VenueName(file.venue), partial(file.text, Part.KEY)) for file in files]
     found: dict[str, list[str]] = {}
+    if (folder := SecretsFolder.of(os.environ)) is not None:
+        owners = list(folder.owners())
+        files = [FolderSource(folder, *each) for each in owners if folder.holds_plain(*each)]
+        places += [(file.name(Part.KEY), VenueName(file.venue), partial(file.text, Part.KEY)) for file in files]
+        sealed = [_sealed(folder, *each) for each in owners if folder.holds_sealed(*each)]
+        for path, of_key in _SEALED_PRINTS.of(sealed).items():
+            found.setdefault(of_key, []).append(path)
     for name, venue, read in places:
         try:
             value = read()
@@ -174,7 +195,7 @@ def keys_without_user(users: Iterable[str]) -> list[str]:
     if (folder := SecretsFolder.of(os.environ)) is None:
         return variables
     strangers = [(venue, owner) for venue, owner in folder.owners() if not is_master(owner) and owner not in names]
-    return variables + [str(folder.path(venue, owner, Part.KEY)) for venue, owner in strangers]
+    return variables + [path for stranger in strangers for path in folder.places(*stranger)]
 
 
 def _key_variables() -> list[tuple[str, re.Match[str]]]:

@@ -1,4 +1,4 @@
-"""The folder of secrets: `SHOAL_SECRETS` with `<venue>/<user>/key` and `secret`.
+"""The folder of secrets: `SHOAL_SECRETS` with `<venue>/<user>/key` and `secret`, or both sealed in `<venue>/<user>.age`.
 
 With it a user is added, or a key replaced, while everything runs. Files are opened one step after another below the folder, and
 no step follows a symbolic link: neither a user's name nor a link can lead out of it. No error may hold what a file contains.
@@ -23,6 +23,7 @@ from shared.config.settings import Mode
 from shared.domain.values.venue import VENUES
 
 VARIABLE: Final = "SHOAL_SECRETS"
+SEALED: Final = ".age"
 _OWNER: Final = re.compile(r"(?:master\.)?[a-z0-9][a-z0-9_-]{0,31}")
 """A user id, `master`, or `master.<key>` for the key of a further account of a master."""
 _MOST_BYTES: Final = 16 * 1024
@@ -60,9 +61,27 @@ class SecretsFolder:
             )
         return self.root / venue / owner / part
 
+    def sealed_path(self, venue: str, owner: str) -> Path:
+        """Return where the sealed file of an account belongs. Raises ConfigurationError for what cannot be a user id."""
+        home = self.path(venue, owner, Part.KEY).parent
+        return home.with_name(f"{owner}{SEALED}")
+
     def holds(self, venue: str, owner: str) -> bool:
         """Return whether there is anything for an account, usable or not."""
+        return self.holds_plain(venue, owner) or self.holds_sealed(venue, owner)
+
+    def places(self, venue: str, owner: str) -> list[str]:
+        """Return the paths of what there is for an account: its key file and its sealed file."""
+        plain = [str(self.path(venue, owner, Part.KEY))] if self.holds_plain(venue, owner) else []
+        return plain + ([str(self.sealed_path(venue, owner))] if self.holds_sealed(venue, owner) else [])
+
+    def holds_plain(self, venue: str, owner: str) -> bool:
+        """Return whether there is a plain file for an account."""
         return any(os.path.lexists(self.path(venue, owner, part)) for part in Part)
+
+    def holds_sealed(self, venue: str, owner: str) -> bool:
+        """Return whether there is a sealed file for an account."""
+        return os.path.lexists(self.sealed_path(venue, owner))
 
     def read(self, venue: str, owner: str, part: Part, mode: Mode | None = None) -> str:
         """Return the content of a file, without white space around it; an empty string if there is no such file.
@@ -71,9 +90,25 @@ class SecretsFolder:
         `refuse_open_secret` does for a file that others can read or change.
         """
         path = self.path(venue, owner, part)
+        content = self._bytes(path, mode)
+        if content is None:
+            return ""
+        try:
+            text = content.decode("utf-8-sig").strip()
+        except UnicodeDecodeError:
+            raise ConfigurationError(f"{path} is not a text") from None
+        if not text:
+            raise ConfigurationError(f"{path} is empty")
+        return text
+
+    def read_sealed(self, venue: str, owner: str, mode: Mode | None = None) -> bytes | None:
+        """Return the content of a sealed file; None if there is none. Raises ConfigurationError as `read` does."""
+        return self._bytes(self.sealed_path(venue, owner), mode)
+
+    def _bytes(self, path: Path, mode: Mode | None) -> bytes | None:
         number = self._open(path)
         if number is None:
-            return ""
+            return None
         try:
             facts = os.fstat(number)
             if not stat.S_ISREG(facts.st_mode):
@@ -86,14 +121,10 @@ class SecretsFolder:
         finally:
             os.close(number)
         if len(content) > _MOST_BYTES:
-            raise ConfigurationError(f"{path} is too large for a {part}")
-        try:
-            text = content.decode("utf-8-sig").strip()
-        except UnicodeDecodeError:
-            raise ConfigurationError(f"{path} is not a text") from None
-        if not text:
-            raise ConfigurationError(f"{path} is empty")
-        return text
+            raise ConfigurationError(
+                f"{path} is too large for a {'sealed key' if path.suffix == SEALED else path.name}"
+            )
+        return content
 
     def check_folders(self, venue: str, owner: str, mode: Mode) -> None:
         """Raise ConfigurationError in live mode if everybody could replace an account's files; in paper mode warn once."""
@@ -109,8 +140,9 @@ class SecretsFolder:
         """Iterate over the venue and the owner of every account that has a key file, in alphabetical order."""
         for venue in sorted(VENUES):
             with suppress(OSError):  # none yet, or none that can be read: reading an account's key says which
-                for owner in sorted(path.name for path in (self.root / venue).iterdir()):
-                    if _OWNER.fullmatch(owner) and os.path.lexists(self.path(venue, owner, Part.KEY)):
+                names = {path.name.removesuffix(SEALED) for path in (self.root / venue).iterdir()}
+                for owner in sorted(name for name in names if _OWNER.fullmatch(name)):
+                    if os.path.lexists(self.path(venue, owner, Part.KEY)) or self.holds_sealed(venue, owner):
                         yield venue, owner
 
     def _open(self, path: Path) -> int | None:

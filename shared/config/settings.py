@@ -52,6 +52,13 @@ class Mode(StrEnum):
     LIVE = "live"
 
 
+class ConfigSource(StrEnum):
+    """Where the settings of users are kept."""
+
+    FILES = "files"
+    REDIS = "redis"
+
+
 class Settings(BaseSettings):
     """The environment of one Shoal process; each field is the variable of the same name in capitals."""
 
@@ -60,10 +67,14 @@ class Settings(BaseSettings):
 
     shoal_mode: Mode = Mode.PAPER
     shoal_config: Path = Path("config")
+    shoal_config_source: ConfigSource = ConfigSource.FILES
+    """Whether the settings of users are files of `shoal_config` or records in Redis; everything else there stays files."""
     shoal_strategy: str = ""
     """The file of the master's strategy, if it is not `strategy.toml` in `shoal_config`; the demo has its own."""
     shoal_secrets: str = ""
     """The folder of the keys; `secrets_folder.py` reads it, for the services that sign requests."""
+    shoal_identity_file: str = ""
+    """A file with the identities that open sealed keys; `sealed_file.py` reads it, for the same services."""
     redis_url: str = Field(default="redis://127.0.0.1:6379/0", repr=False)
     redis_url_file: str = ""
     """A file that contains REDIS_URL, so that the password is not in the environment."""
@@ -101,6 +112,8 @@ class Settings(BaseSettings):
     """Host names of the api, beside those of loopback and API_HOST; requests under other names are refused."""
     api_sign_in: Literal["on", "off"] = "on"
     """`off`: the api is open to this machine, as in `make demo`. Refused in live mode and where others could reach it."""
+    api_metrics_per_user: Literal["on", "off"] = "off"
+    """`on`: `/metrics` has series for each user instead of sums; with thousands of users that is megabytes."""
     api_url: str = ""
     """The address under which people open the page, for links; its host is one of the api's names."""
     api_port: int = Field(default=8000, ge=1, le=65535)

@@ -79,10 +79,7 @@ ACCESS: Final[dict[str, tuple[WriteRule, ...]]] = {
             _HASHES,
             (keys.prices(_ANY), keys.instruments(_ANY), keys.clock(_ANY), *_process("master-strategy")),
         ),
-        WriteRule(
-            "hset hdel",
-            (keys.api_key(_ANY),),
-        ),
+        WriteRule("hset hdel", (keys.api_key(_ANY), keys.SERVED_KEYS)),
         WriteRule(_CONNECTING, (keys.connects(_ANY),)),
     ),
     "executor": (
@@ -95,6 +92,7 @@ ACCESS: Final[dict[str, tuple[WriteRule, ...]]] = {
                 keys.instruments(_ANY),
                 keys.clock(_ANY),
                 keys.api_key(_ANY),
+                keys.SERVED_KEYS,
                 *_process("executor"),
             ),
         ),
@@ -127,10 +125,19 @@ ACCESS: Final[dict[str, tuple[WriteRule, ...]]] = {
     "api": (
         WriteRule(
             _HASHES,
-            (*_process("api"), keys.order(_ANY, _ANY), keys.dropped(_ANY), keys.LAST_RELOADED_SETTINGS),
+            (
+                *_process("api"),
+                keys.order(_ANY, _ANY),
+                keys.dropped(_ANY),
+                keys.LAST_RELOADED_SETTINGS,
+                keys.USER_STATES,
+            ),
         ),
         WriteRule("hget hset hdel del", (keys.CONTROL, keys.control(_ANY), keys.control_of_symbol(_ANY))),
+        WriteRule("hset", (keys.SWITCHED_SYMBOLS,)),
         WriteRule("xadd", (keys.CONTROL_LOG,)),
+        WriteRule("hget hset hdel del", (keys.USER_SETTINGS, keys.user_settings(_ANY))),
+        WriteRule("xadd", (keys.user_settings_history(_ANY),)),
         WriteRule("get set del", (keys.CONFIRMATIONS,)),
         WriteRule("xgroup|create xclaim", (keys.orders(_ANY),)),
         WriteRule("xadd xdel", (keys.SIGNALS,)),
@@ -162,6 +169,7 @@ _CONCERNS_ALL: Final = (
     keys.masters_resting(_ANY),
     keys.MIRRORING,
     keys.KNOWN_USERS,
+    keys.USER_SETTINGS,
     keys.CONTROL,
     keys.control_of_symbol(_ANY),
     keys.HEARTBEATS,
@@ -178,7 +186,8 @@ _CONCERNS_ALL: Final = (
     keys.lease(_ANY),
     keys.fence(_ANY),
 )
-"""Keys beside those of its users that an executor reads: the market, the master, switches, who serves whom, who uses a key."""
+"""Keys beside those of its users that an executor reads: the market, the master, switches, who serves whom, who uses a key, and
+which users there are."""
 
 
 def redis_user(service: str, group: str = "") -> str:
@@ -195,6 +204,8 @@ def rights(service: str, users: Sequence[str] | None = None) -> str:
     """Return the rules that replace all rights of a Redis user and keep its passwords."""
     parts = ["resetchannels resetkeys clearselectors -@all", _allow(_CONNECTION)]
     parts.append(f"({_allow(_READING)} {_readable(users)})")
+    if service == EXECUTOR:  # in a cluster it learns which streams have changed: their names, not what is in them
+        parts.append(_allow("client|tracking"))
     parts.append(f"({_allow('eval evalsha')} ~shoal:*)")  # a script's commands are checked each by its own keys
     for each in ACCESS[service]:
         patterns = each.keys if users is None else [one for key in each.keys for one in _narrowed(key, users)]

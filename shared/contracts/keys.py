@@ -18,7 +18,12 @@ MIRRORING: Final = "shoal:mirroring"
 """Hash: how many users mirror the master's orders, and when that was last stated (epoch ms, Redis); by the engine."""
 KNOWN_USERS: Final = "shoal:users"
 """Hash: every user who has records from copying, and when they were added (epoch ms); by the engine."""
+USER_STATES: Final = "shoal:user_states"
+"""Hash: the state of every user as the api read it last, JSON by user, and under `:read` when that was last kept up to date
+(epoch ms). Only while there are many users, and for showing only; by the api."""
 CONTROL: Final = "shoal:control"
+SWITCHED_SYMBOLS: Final = "shoal:switched_symbols"
+"""Hash: every symbol that ever had a kill switch, and when it was set last (epoch ms); by the process that sets it."""
 CONTROL_LOG: Final = "shoal:control:log"
 """Stream of every change by a person (kill switches first): who, when, what, why; by the process that changes it."""
 CONFIRMATIONS: Final = "shoal:confirmation:*"
@@ -26,9 +31,15 @@ LAST_RELOADED_SETTINGS: Final = "shoal:settings"
 """Users' settings as `ops reload` last reported them, JSON by user; informational only."""
 SETTINGS_VERSIONS: Final = "shoal:settings_versions"
 """Hash: every version of settings by which was decided, JSON without a user's name by its fingerprint; by the engine."""
+USER_SETTINGS: Final = "shoal:user_settings"
+"""Hash, where users' settings are kept in Redis: version, token of the change and group by user; `.` is the token of the last
+change, `*` that of the last request to read everything again. By ops and the api."""
 HEARTBEATS: Final = "shoal:heartbeat:*"
 PROCESSES: Final = "shoal:processes"
 """Hash: every process that has written a heartbeat, as `<service>:<instance>`, and when it last did (epoch ms); by all."""
+SERVED_KEYS: Final = "shoal:served_keys"
+"""Hash: every API key that an account was served with, as `<user> <fingerprint>`, and when it was claimed last (epoch ms); by
+the executors and the master."""
 OF_THE_MASTER: Final = "shoal:*:{master}*"
 """Pattern of every key of the master account's."""
 OF_FURTHER_MASTERS: Final = "shoal:*:{master.*}*"
@@ -64,6 +75,10 @@ EXECUTOR: Final = "executor"
 def of_user(user: str) -> str:
     """Pattern of every key of a user's."""
     return f"shoal:*{{{user}}}*"
+
+
+OF_ORDERS: Final = "shoal:orders:{"
+"""What the streams of decisions begin with, and no other key."""
 
 
 def orders(user: str) -> str:
@@ -120,6 +135,14 @@ def api_key(key_fingerprint: str) -> str:
 def order(user: str, order_id: str) -> str:
     """Write-ahead record and state of one order."""
     return f"shoal:order:{{{user}}}:{order_id}"
+
+
+def open_orders(user: str, venue: str) -> str:
+    """Hash of own orders of a master's account that may not have ended, by id, and when each began (epoch ms); by the master.
+
+    The field `whole` is when it was last compared with all records: without it the hash does not say that nothing is open.
+    """
+    return f"shoal:open_orders:{{{user}}}:{venue}"
 
 
 def account(user: str, venue: str) -> str:
@@ -190,6 +213,16 @@ def stage_moves(user: str) -> str:
 def last_settings(user: str) -> str:
     """The last usable settings of a user, as JSON; by the executor that serves the user."""
     return f"shoal:settings:{{{user}}}"
+
+
+def user_settings(user: str) -> str:
+    """Hash: a user's settings where they are kept in Redis: `text` as in a file, `version`, by whom, when, why; by ops, api."""
+    return f"{USER_SETTINGS}:{{{user}}}"
+
+
+def user_settings_history(user: str) -> str:
+    """Stream of the last versions of a user's settings in Redis, the present one among them; by ops and the api."""
+    return f"shoal:user_settings_history:{{{user}}}"
 
 
 def following(user: str) -> str:

@@ -8,7 +8,7 @@ from shared.domain.account import Account, further_name
 from shared.domain.control import Control
 from shared.domain.routes import MASTERS
 from shared.domain.values.money import Money, plain
-from shared.ledger.status import UserStatus
+from shared.ledger.user_states.user_status import UserStatus
 
 
 class View(BaseModel):

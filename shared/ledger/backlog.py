@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,9 +60,15 @@ async def read_streams(bus: Bus, streams: Sequence[str]) -> list[Backlog]:
     return found
 
 
-async def read_nonces(bus: Bus) -> list[Nonce]:
-    """Read every nonce counter, by user."""
-    names = sorted(set(await bus.scan(keys.nonce("*", "*"))))
+async def read_nonces(bus: Bus, users: Collection[str] | None = None) -> list[Nonce]:
+    """Read the nonce counters of these users, by default of everybody with one, by user. Raises BusUnavailable.
+
+    The keys with which accounts were served are listed. Without a list (of an older version) the keyspace is scanned.
+    """
+    listed = [str(field).partition(" ") for field in await bus.do("HKEYS", keys.SERVED_KEYS)]
+    counters = [keys.nonce(user, fingerprint) for user, _, fingerprint in listed]
+    counters = counters or await bus.scan(keys.nonce("*", "*"))
+    names = sorted({name for name in counters if users is None or user_of(name) in users})
     values = await bus.do_all([("GET", name) for name in names])
     return [
         Nonce(user_of(name), name.rpartition(":")[2], count)

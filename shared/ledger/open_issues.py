@@ -1,7 +1,8 @@
 """What needs the operator: unresolved orders, and positions that the account's balances do not cover.
 
 A user's unresolved order has its stream entry pending, so only pending entries are read, however many orders have ended. The
-master has no order stream: its records are found by a scan of the keyspace, so this is not for every second.
+master has no order stream, but a list of the orders that may be open. Until a master of this version has started there is no such
+list, and the keyspace is scanned.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from shared.bus.connection import Bus
+from shared.bus.open_orders import listed_orders
 from shared.bus.records import existing, pairs
 from shared.bus.streams import read_entries
 from shared.contracts import keys
@@ -69,8 +71,7 @@ async def read_unresolved(bus: Bus, users: Iterable[str]) -> list[UnresolvedOrde
     pending = dict(zip(followers, await _pending(bus, followers), strict=True))
     for user in names:
         if is_master(user):
-            records = await read_master_orders(bus, user)
-            orders = [UnresolvedOrder(user, order_id, fields) for order_id, fields in records.items()]
+            orders = await _master_orders(bus, user)
             orders.sort(key=lambda each: each.sent_at or 0)
         else:
             orders = await _pending_orders(bus, user, pending[user])
@@ -97,6 +98,16 @@ async def _mirrored_orders(bus: Bus, users: Sequence[str]) -> list[UnresolvedOrd
                 ids.append((user, read_mirror(user, venue, order_id, written).decision.id))
     records = await bus.do_all([("HGETALL", keys.order(*each)) for each in ids])
     return [UnresolvedOrder(user, name, pairs(answer)) for (user, name), answer in zip(ids, records, strict=True)]
+
+
+async def _master_orders(bus: Bus, owner: str) -> list[UnresolvedOrder]:
+    """Read the records of a master's own orders that may be open."""
+    lists = [listed for venue in VENUES if (listed := await listed_orders(bus, owner, venue)) is not None]
+    if not lists:
+        return [UnresolvedOrder(owner, name, fields) for name, fields in (await read_master_orders(bus, owner)).items()]
+    names = sorted({order_id for listed in lists for order_id in listed})
+    answers = await bus.do_all([("HGETALL", keys.order(owner, name)) for name in names])
+    return [UnresolvedOrder(owner, name, pairs(answer)) for name, answer in zip(names, answers, strict=True)]
 
 
 async def read_master_orders(bus: Bus, owner: str = MASTER) -> dict[str, Mapping[str, str]]:

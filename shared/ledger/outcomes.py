@@ -13,7 +13,9 @@ from shared.contracts import keys
 from shared.ledger.signal_views import instant
 
 _PAGE: Final = 50
-"""Entries per user and round trip: catching up with 5,000 users must not block the event loop."""
+"""Entries per user and round trip: catching up with thousands of users must not block the event loop."""
+_BEHIND: Final = 100
+"""Users of whom one step reads a page of what was reported before: 5,000 outcomes at most."""
 _USERS: Final = 1_000
 """Users who are looked at in one step: the outcomes of 5,000 are counted five seconds late at most."""
 
@@ -32,10 +34,13 @@ class OutcomeFeed:
 
     def __init__(self, bus: Bus) -> None:
         self._feed = StreamFeed(bus, keys.reports, _PAGE)
+        self.unfinished = 0
+        """Of how many users the outcomes were not read to their end by the last reading."""
 
     async def read(self, users: Sequence[str]) -> list[Outcome]:
         """Return the next outcomes of these users, at most a page of each; of many users some in turn. Raises BusUnavailable."""
-        found = await self._feed.step(users, most=_USERS)
+        found = await self._feed.step(users, most=_USERS, unread=_BEHIND)
+        self.unfinished = self._feed.unfinished(users)
         return [_outcome(user, entry) for user, entries in found.items() for entry in entries]
 
 

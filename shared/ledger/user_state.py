@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, Protocol
 
 from shared.domain.control import Control, ControlMode
-from shared.domain.limits.risk_state import RiskState, utc_minute
+from shared.domain.limits.risk_state import utc_minute
 
 
 class UserState(StrEnum):
@@ -52,14 +52,35 @@ class EntryStop:
     """Whether it stops all users, and not this user alone."""
 
 
-def find_entry_stop(user: Control, everybody: Control, risk: RiskState | None, now: int) -> EntryStop | None:
+class StopOutRecord(Protocol):
+    """Until when a loss stops a user's entries (epoch ms), and why."""
+
+    @property
+    def stopped_until(self) -> int:
+        """Return the end; one that has passed stops nothing."""
+
+    @property
+    def stopped_reason(self) -> str:
+        """Return the reason."""
+
+
+def state_under(settled: UserState, stop: EntryStop | None, *, served: bool) -> UserState:
+    """Return the state of a user who is `settled` while an executor serves them and nothing stops entries."""
+    if settled not in {UserState.READY, UserState.UNCHECKED}:
+        return settled
+    if not served:
+        return UserState.UNKNOWN
+    return stop.state if stop else settled
+
+
+def find_entry_stop(user: Control, everybody: Control, risk: StopOutRecord | None, now: int) -> EntryStop | None:
     """Return what stops a user's entries at `now` (epoch ms), the strictest switch first; None if nothing does."""
     for mode, state in _BY_MODE.items():
         if user.mode is mode:
             return EntryStop(state, describe(user))
         if everybody.mode is mode:
             return EntryStop(state, f"everybody: {describe(everybody)}", everybody=True)
-    if risk is not None and risk.stopped(now):
+    if risk is not None and now < risk.stopped_until:
         return EntryStop(
             UserState.STOPPED_OUT, f"{risk.stopped_reason or 'a loss limit'}, until {utc_minute(risk.stopped_until)}"
         )

@@ -5,7 +5,7 @@ hold something from copying.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Set as AbstractSet
+from collections.abc import Collection, Mapping, Set as AbstractSet
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -13,7 +13,7 @@ from typing import Final
 from shared.bus.connection import Bus
 from shared.bus.records import Records
 from shared.bus.users.last_settings import LastSettings, holders_outside
-from shared.config.users.loader import SUFFIX, FileProblem, Users, complete_users, users_folder
+from shared.config.users.loader import ProblemOf, Users, complete_users
 from shared.config.users.user_files import UserFiles
 from shared.contracts.fields import MalformedMessageError
 from shared.domain.limits.policy import FileState, UserPolicy
@@ -24,24 +24,42 @@ _LEFT: Final = 'the file is gone and on_leave was "keep": nothing is sold for th
 
 
 async def read_users(bus: Bus, config: Path, files: UserFiles | None = None) -> Users:
-    """Read the users' files, and what Redis has of users whose file is invalid or gone. `files` parses only what has changed.
+    """Read the users' settings, and what Redis has of users whose file is invalid or gone. `files` parses only what has changed.
 
-    Raises ConfigurationError if the folder cannot be read, BusUnavailable.
+    Raises ConfigurationError if the settings cannot be read, BusUnavailable.
     """
-    users = await asyncio.to_thread((files or UserFiles(config)).load)
-    without_file = await holders_outside(bus, users.keys())
+    files = files or UserFiles(config)
+    await files.source.refresh()
+    users = await asyncio.to_thread(files.load)
+    return await _completed(bus, files, users, await holders_outside(bus, users.keys()))
+
+
+async def read_some_users(
+    bus: Bus, config: Path, wanted: Collection[str], without_file: Collection[str], files: UserFiles | None = None
+) -> Users:
+    """Read the settings of these users only, as `read_users` does of all; `without_file` are those of them who have none.
+
+    Raises ConfigurationError if the settings cannot be read, BusUnavailable.
+    """
+    files = files or UserFiles(config)
+    await files.source.refresh()
+    users = await asyncio.to_thread(files.load, wanted)
+    return await _completed(bus, files, users, set(without_file))
+
+
+async def _completed(bus: Bus, files: UserFiles, users: Users, without_file: AbstractSet[str]) -> Users:
+    """Return users with the last settings of those whose file is bad or missing."""
     bad = {problem.user for problem in users.problems if problem.user}
     last = await LastSettings(bus).read(bad | without_file)
-    folder = users_folder(config)
-    served = complete_users(users, last, without_file, folder)
-    return _with_left(served, last, without_file - served.keys(), folder)
+    served = complete_users(users, last, without_file, files.source.problem)
+    return _with_left(served, last, without_file - served.keys(), files.source.problem)
 
 
-def _with_left(users: Users, last: Mapping[str, UserPolicy], left: AbstractSet[str], folder: Path) -> Users:
+def _with_left(users: Users, last: Mapping[str, UserPolicy], left: AbstractSet[str], problem_of: ProblemOf) -> Users:
     """Return users with those who left with `on_leave = "keep"` and are not served any more: what they hold is still shown."""
     policies, problems = dict(users), list(users.problems)
     for user in sorted(left & last.keys()):
-        problem = FileProblem(user, folder / f"{user}{SUFFIX}", _LEFT, FileState.GONE)
+        problem = problem_of(user, _LEFT, FileState.GONE)
         policies[user] = replace(last[user], file=FileState.GONE, fault=str(problem))
         problems.append(problem)
     return Users(policies, problems)

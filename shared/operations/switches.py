@@ -6,14 +6,15 @@ log, nor fail because something cannot be read.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 from shared.bus.connection import Bus
 from shared.bus.errors import BusRefused
-from shared.bus.records import Records, pairs
+from shared.bus.records import Records, existing, pairs
 from shared.bus.streams import flatten
+from shared.bus.switched_symbols import find_switched_symbols, note_switched_symbol
 from shared.bus.users.user_index import user_of
 from shared.contracts import keys
 from shared.domain.control import Control, ControlMode
@@ -23,7 +24,6 @@ from shared.domain.values.venue import VENUES
 from shared.operations.control_log import EVERYBODY, Change, write_change
 
 _WRONG_TYPE: Final = "WRONGTYPE"
-_SYMBOLS: Final = keys.control_of_symbol("")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +78,19 @@ async def change_switch(bus: Bus, scope: Scope, change: Change) -> Control:
         if not str(written).startswith(_WRONG_TYPE):
             raise BusRefused(str(written))
         await bus.do_all([("DEL", scope.key), ("HSET", scope.key, *flatten(said))])
+    if scope.symbol is not None:
+        await note_switched_symbol(bus, scope.symbol, change.at)
     await write_change(bus, replace(change, before=before.mode))
     return before
 
 
-async def read_switches(bus: Bus) -> list[tuple[Scope, Control]]:
-    """Read every switch that was ever set: first that of all users, which is always present, then users', then symbols'."""
-    users = sorted(set(await bus.scan(keys.control("*"))))
-    symbols = sorted(set(await bus.scan(f"{_SYMBOLS}*")))
-    scopes = [Scope(), *(Scope(user_of(name)) for name in users), *_of_symbols(symbols)]
+async def read_switches(bus: Bus, users: Sequence[str]) -> list[tuple[Scope, Control]]:
+    """Read every switch that was ever set: first that of all users, which is always present, then those of these users, then
+    symbols'. Raises BusUnavailable.
+    """
+    switched = await existing(bus, [keys.control(user) for user in users])
+    symbols = sorted(await find_switched_symbols(bus))
+    scopes = [Scope(), *(Scope(user_of(name)) for name in switched), *_of_symbols(symbols)]
     answers = await bus.do_all([("HGETALL", scope.key) for scope in scopes])
     found: list[tuple[Scope, Mapping[str, str]]] = list(zip(scopes, map(pairs, answers), strict=True))
     return [(scope, Control.read(fields)) for scope, fields in found if "mode" in fields or scope == Scope()]
@@ -96,7 +100,7 @@ def _of_symbols(names: Iterable[str]) -> list[Scope]:
     found = []
     for name in names:
         try:
-            found.append(Scope(symbol=Symbol.parse(name.removeprefix(_SYMBOLS))))
+            found.append(Scope(symbol=Symbol.parse(name)))
         except ValueError:
             continue  # not a symbol: no service reads this key
     return found

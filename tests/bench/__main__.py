@@ -35,7 +35,7 @@ def main() -> int:
     before = machine()
     began = time.monotonic()
     found = run(plan, lambda text: console.print(f"[dim]{time.monotonic() - began:5.0f} s  {text}[/]"))
-    goals = judge(found.turns, found.ratios, found.rows)
+    goals = judge(found.turns, found.ratios, found.rows, found.nodes)
     show(console, found, goals)
     figures = _figures(plan, found, goals, time.monotonic() - began)
     told.folder.mkdir(parents=True, exist_ok=True)
@@ -74,6 +74,7 @@ def _plan(told: argparse.Namespace) -> Plan:
             delayed={number: plan.delayed[number] for number in numbers if number in plan.delayed},
             turns={number: plan.turns.get(number, 7) for number in numbers},
             venues={number: plan.venues.get(number, 7) for number in numbers},
+            nodes={number: plan.nodes.get(number, 7) for number in numbers},
         )
     if told.rounds:
         plan = replace(
@@ -82,8 +83,11 @@ def _plan(told: argparse.Namespace) -> Plan:
             delayed=dict.fromkeys(plan.delayed, told.rounds),
             turns=dict.fromkeys(plan.turns, told.rounds),
             venues=dict.fromkeys(plan.venues, told.rounds),
+            nodes=dict.fromkeys(plan.nodes, told.rounds),
         )
-    return replace(plan, executors=told.executors or plan.executors)
+    return replace(
+        plan, executors=told.executors or plan.executors, node_executors=told.executors or plan.node_executors
+    )
 
 
 def _figures(plan: Plan, found: Results, goals: list[Goal], seconds: float) -> dict[str, Any]:
@@ -101,7 +105,7 @@ def _everything(found: Results, goals: list[Goal]) -> dict[str, Any]:
     return {
         "setting": "executors without their own budget of calls; AOF synced on every write",
         "base": found.base and found.base.to_json(),
-        "turns": [each.to_json() for each in (*found.turns, *found.venues)],
+        "turns": [each.to_json() for each in (*found.turns, *found.venues, *found.nodes)],
         "ratios": {name: list(ratio.rounds) for name, ratio in found.ratios.items()},
         "rows": [row.to_json() for row in found.rows],
         "facts": found.facts,

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from tests.bench.nodes import CLUSTER
 from tests.bench.peers.measure import ONE
 from tests.bench.ratio import Ratio
 from tests.bench.row import Row
@@ -57,7 +58,9 @@ class Goal:
         }
 
 
-def judge(turns: Sequence[Turns], ratios: Mapping[str, Ratio], rows: Iterable[Row]) -> list[Goal]:
+def judge(
+    turns: Sequence[Turns], ratios: Mapping[str, Ratio], rows: Iterable[Row], nodes: Sequence[Turns] = ()
+) -> list[Goal]:
     """Work out every goal."""
     by_users = {each.users: each for each in turns}
     found = {(row.name, row.users): row for row in rows if not row.delay_ms}
@@ -86,6 +89,10 @@ def judge(turns: Sequence[Turns], ratios: Mapping[str, Ratio], rows: Iterable[Ro
     goals.extend(
         Goal(f"7 {users} users: mean place, off the middle", _unfairness(found.get((SHOAL, users))), UNFAIR)
         for users in (MIDDLE, FEW)
+    )
+    goals.extend(
+        _goal(f"8 {each.users:,} users: CPU per settled order, a cluster / one server", each.cpu(CLUSTER, SHOAL), 1.1)
+        for each in nodes
     )
     return goals
 

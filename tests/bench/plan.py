@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-PARTS: Final = ("floors", "turns", "venues", "slopes", "shoal", "peers", "paper", "fills")
+PARTS: Final = ("floors", "turns", "venues", "slopes", "shoal", "peers", "paper", "fills", "nodes")
+_HEAVY: Final = ("nodes",)
+"""What is measured only if it is asked for by name: it takes a quarter of an hour and a few GB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,10 @@ class Plan:
     cut_trades: int = 300
     ceiling_orders: int = 20_000
     ceiling_runs: int = 5
-    parts: tuple[str, ...] = PARTS
+    nodes: Mapping[int, int] = field(default_factory=lambda: {10_000: 3})
+    """Rounds in which one server and a cluster are started in turn."""
+    node_executors: int = 4
+    parts: tuple[str, ...] = tuple(part for part in PARTS if part not in _HEAVY)
     executors: int = 1
     judged: bool = True
     """Whether a missed goal makes the run fail."""
@@ -51,6 +56,8 @@ QUICK: Final = Plan(
     delayed={10: 2},
     turns={10: 4},
     venues={10: 4},
+    nodes={10: 4},
+    node_executors=2,
     slope=(5, 20, 60),
     far_users=20,
     slope_rounds=3,

@@ -12,6 +12,7 @@ from pathlib import Path
 from tests.bench.base import Base, measure_base
 from tests.bench.fills import measure_fills
 from tests.bench.goals import DISTANCE, SLOPE
+from tests.bench.nodes import measure_nodes
 from tests.bench.paper import measure_paper
 from tests.bench.peers.measure import measure_libraries, measure_peers
 from tests.bench.plan import Plan
@@ -34,6 +35,7 @@ class Results:
     rows: list[Row] = field(default_factory=list)
     turns: list[Turns] = field(default_factory=list)
     venues: list[Turns] = field(default_factory=list)
+    nodes: list[Turns] = field(default_factory=list)
     ratios: dict[str, Ratio] = field(default_factory=dict)
     facts: dict[str, float] = field(default_factory=dict)
     verdict: Verification = field(default_factory=Verification)
@@ -58,6 +60,13 @@ def run(plan: Plan, say: Say) -> Results:
             place = _new(folder / f"venues-{users}")
             with _part(f"at both venues, {users} users", verdict):
                 found.venues.append(measure_venues(place, users, plan, verdict, say))
+            shutil.rmtree(place)
+        for users in sorted(plan.nodes) if "nodes" in plan.parts else ():
+            place = _new(folder / f"nodes-{users}")
+            with _part(f"one server and a cluster, {users} users", verdict):
+                turns, facts = measure_nodes(place, users, plan, verdict, say)
+                found.nodes.append(turns)
+                found.facts |= facts
             shutil.rmtree(place)
         for name, measure in ((SLOPE, measure_slope), (DISTANCE, measure_distance)) if "slopes" in plan.parts else ():
             place = _new(folder / name)

@@ -1,4 +1,4 @@
-"""Shoal as the bench runs it: its own Redis with the AOF synced on every write, the real engine, real executors.
+"""Shoal as the bench runs it: its own Redis, AOF synced on every write, one server or a cluster; the real engine and executors.
 
 One thing differs from what ships, as in the chaos runs: how often a key may call is left to the venue to judge, because the
 shipped budget (Kraken's own: one order in half a second for longer) would be all that is measured. The bench plays the master.
@@ -8,22 +8,23 @@ from __future__ import annotations
 
 import math
 import time
+from collections import Counter
 from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self, cast
+from typing import Any, Final, Self, cast
 from uuid import uuid4
-
-import redis
 
 from shared.contracts import keys
 from shared.contracts.records import AccountRecord
 from shared.domain.account import MASTER, Account as MasterAccount, AccountState
 from shared.domain.values.money import Money
 from tests.bench.accounts import Account, environment
+from tests.bench.usage import cpu_ns
 from tests.chaos.run import UNBUDGETED
 from tests.support.processes import ROOT, Service, wait_for
+from tests.support.redis_cluster import RedisCluster
 from tests.support.redis_server import RedisServer
 
 _EQUITY: Final = Decimal(100_000)
@@ -44,8 +45,9 @@ class System:
         executors: int = 1,
         *,
         root: Path | None = None,
+        nodes: int = 1,
     ) -> None:
-        """`root` is the checkout whose services run; this one's if it is not given."""
+        """`root` is the checkout whose services run; this one's if it is not given. More than one node are a Redis Cluster."""
         self.accounts = list(accounts)
         self.venue = self.accounts[0].venue
         self.engine: Service
@@ -54,8 +56,9 @@ class System:
         self._venue_url = venue_url
         self._count = executors
         self._root = root or ROOT
-        self._redis = RedisServer(folder / "redis")
-        self.client: redis.Redis
+        place = folder / "redis"
+        self._redis = RedisServer(place) if nodes == 1 else RedisCluster(place, nodes)
+        self.client: Any
 
     def __enter__(self) -> Self:
         users = self._folder / "config" / "users"
@@ -65,7 +68,7 @@ class System:
                 "" if self.venue == "kraken" else f'venues = ["{self.venue}"]\n'
             )
         self._redis.start()
-        self.client = redis.Redis(port=self._redis.port, decode_responses=True)
+        self.client = self._redis.client()
         try:
             self._start()
         except BaseException:
@@ -109,24 +112,38 @@ class System:
         }
         flat = [part for pair in fields.items() for part in pair]
         began = time.monotonic_ns()
-        self.client.execute_command("XADD", keys.SIGNALS, "*", *flat)  # type: ignore[no-untyped-call]  # redis-py
+        self.client.execute_command("XADD", keys.SIGNALS, "*", *flat)
         return signal_id, began
 
     def pids(self) -> dict[str, list[int]]:
         """Return the processes whose CPU time counts, by name."""
-        server = self._redis._process
-        assert server is not None
         return {
             "engine": [self.engine.pid],
             "executor": [service.pid for service in self.executors],
-            "redis": [server.pid],
+            "redis": [server.pid for server in self._servers()],
         }
+
+    def cpu(self) -> dict[str, int]:
+        """Return the CPU time that these processes have used, in ns, by name."""
+        return {name: sum(map(cpu_ns, pids)) for name, pids in self.pids().items()}
 
     def commands(self) -> dict[str, int]:
         """Return how often Redis has run each command, in scripts or not, but for the bench's own."""
-        stats = cast("dict[str, dict[str, int]]", self.client.info("commandstats"))
-        found = {name.removeprefix("cmdstat_"): each["calls"] for name, each in stats.items()}
+        found: Counter[str] = Counter()
+        for server in self._servers():
+            with server.client() as client:
+                stats = cast("dict[str, dict[str, int]]", client.info("commandstats"))
+            found.update({name.removeprefix("cmdstat_"): each["calls"] for name, each in stats.items()})
         return {name: calls for name, calls in found.items() if name not in _OWN_COMMANDS}
+
+    def connections(self) -> int:
+        """Return how many connections the servers have, but for the bench's own."""
+        found = 0
+        for server in self._servers():
+            with server.client() as client:
+                names = [str(each["name"]) for each in cast("list[dict[str, str]]", client.client_list())]
+            found += sum(":" in name for name in names)  # service:use
+        return found
 
     def unreported(self, reports: int) -> list[str]:
         """Name the users of whom fewer reports than that are there."""
@@ -150,13 +167,16 @@ class System:
         """Return what the services have written."""
         return "".join(service.log() for service in (self.engine, *self.executors))
 
+    def _servers(self) -> list[RedisServer]:
+        return self._redis.nodes if isinstance(self._redis, RedisCluster) else [self._redis]
+
     def _start(self) -> None:
         amount = Money(_EQUITY, "USD")
         master = MasterAccount(
             MASTER, self.venue, AccountState.READY, "", amount, amount, Decimal("0.004"), time.time_ns() // 1_000_000
         )
         record = AccountRecord.from_domain(master).fields()
-        self.client.hset(keys.account(MASTER, self.venue), mapping=record)  # type: ignore[arg-type]  # redis-py's union
+        self.client.hset(keys.account(MASTER, self.venue), mapping=record)
         self.client.hset(keys.heartbeat("master-strategy", "bench"), mapping={"v": "1", "state": "trading"})
         common = {
             "REDIS_URL": self._redis.url,

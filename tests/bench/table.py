@@ -11,18 +11,19 @@ from rich.table import Table
 
 from tests.bench.base import Base
 from tests.bench.goals import Goal
+from tests.bench.nodes import CLUSTER
 from tests.bench.row import Row
 from tests.bench.run import Results
 from tests.bench.turns import BEFORE, SHOAL, Turns
 
-_COMMANDS: Final = ("evalsha", "hgetall", "get", "hset", "hget", "hmget", "type", "incrby", "xadd")
+_COMMANDS: Final = ("evalsha", "hgetall", "get", "hset", "hget", "hmget", "type", "incrby", "xadd", "xreadgroup")
 
 
 def show(console: Console, found: Results, goals: Sequence[Goal]) -> None:
     """Print everything."""
     if found.base is not None:
         console.print(_floors(found.base))
-    for turns in (*found.turns, *found.venues):
+    for turns in (*found.turns, *found.venues, *found.nodes):
         console.print(_turns(turns))
         console.print(_commands(turns))
     if found.rows:
@@ -93,7 +94,7 @@ def _commands(turns: Turns) -> Table:
     table.add_column("who")
     for name in _COMMANDS:
         table.add_column(name.upper(), justify="right")
-    for name in (SHOAL, BEFORE):
+    for name in (SHOAL, BEFORE, CLUSTER):
         if name in turns.taken:
             found = turns.median_commands(name)
             table.add_row(name, *(f"{found.get(command, 0.0):.1f}" for command in _COMMANDS))

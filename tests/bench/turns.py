@@ -127,16 +127,19 @@ def measure_venues(folder: Path, users: int, plan: Plan, verdict: Verification, 
     """Play the rounds of one number of users at each venue: Shoal, and the path alone."""
     with ExitStack() as stack:
         carriers: dict[str, Carrier] = {
-            SHOAL: _Shoal(_new(folder, "shoal"), users, plan, stack, None),
-            SHOAL_AT_COINBASE: _Shoal(_new(folder, "shoal-coinbase"), users, plan, stack, None, venue="coinbase"),
-            PATH: _Peer(BARE, _new(folder, "path"), users, stack),
-            PATH_AT_COINBASE: _Peer(BARE_COINBASE, _new(folder, "path-coinbase"), users, stack),
+            SHOAL: ShoalCarrier(new_folder(folder, "shoal"), users, plan, stack, None),
+            SHOAL_AT_COINBASE: ShoalCarrier(
+                new_folder(folder, "shoal-coinbase"), users, plan, stack, None, venue="coinbase"
+            ),
+            PATH: _Peer(BARE, new_folder(folder, "path"), users, stack),
+            PATH_AT_COINBASE: _Peer(BARE_COINBASE, new_folder(folder, "path-coinbase"), users, stack),
         }
         found = _play(carriers, users, plan.venues[users], verdict, say)
     return replace(found, what="In turn at both venues")
 
 
 def _play(carriers: Mapping[str, Carrier], users: int, rounds: int, verdict: Verification, say: Say) -> Turns:
+    """Play the rounds of all carriers and verify them."""
     say(f"in turn: {users} users of {len(carriers)} carriers are ready")
     for carrier in carriers.values():
         for _ in range(_WARM):
@@ -155,39 +158,52 @@ def _play(carriers: Mapping[str, Carrier], users: int, rounds: int, verdict: Ver
 
 
 def _carriers(folder: Path, users: int, plan: Plan, stack: ExitStack) -> dict[str, Carrier]:
-    found: dict[str, Carrier] = {SHOAL: _Shoal(_new(folder, "shoal"), users, plan, stack, None)}
+    found: dict[str, Carrier] = {SHOAL: ShoalCarrier(new_folder(folder, "shoal"), users, plan, stack, None)}
     if plan.against is not None:
-        found[BEFORE] = _Shoal(_new(folder, "before"), users, plan, stack, plan.against)
-    found[PATH] = _Peer(BARE, _new(folder, "path"), users, stack)
-    found[CLIENT] = _Client(_new(folder, "client"), users, stack)
-    found[ONE.name] = _Peer(ONE, _new(folder, "replaced"), users, stack)
+        found[BEFORE] = ShoalCarrier(new_folder(folder, "before"), users, plan, stack, plan.against)
+    found[PATH] = _Peer(BARE, new_folder(folder, "path"), users, stack)
+    found[CLIENT] = _Client(new_folder(folder, "client"), users, stack)
+    found[ONE.name] = _Peer(ONE, new_folder(folder, "replaced"), users, stack)
     return found
 
 
-class _Shoal:
+class ShoalCarrier:
     """Shoal, of this checkout or of another: an entry, which counts, and its close."""
 
     def __init__(
-        self, folder: Path, users: int, plan: Plan, stack: ExitStack, root: Path | None, *, venue: str = "kraken"
+        self,
+        folder: Path,
+        users: int,
+        plan: Plan,
+        stack: ExitStack,
+        root: Path | None,
+        *,
+        venue: str = "kraken",
+        nodes: int = 1,
     ) -> None:
+        """`root` is the checkout whose services run; this one's if it is None. `nodes`: Redis servers."""
         self._venue = stack.enter_context(VenueProcess(folder))
         accounts = make_accounts(users, venue)
         self._venue.open_accounts(accounts)
-        self._system = stack.enter_context(System(folder, self._venue.url, accounts, plan.executors, root=root))
+        self.system = stack.enter_context(
+            System(folder, self._venue.url, accounts, plan.executors, root=root, nodes=nodes)
+        )
         rest = max(_REST_LEAST, users * _REST_PER_USER)
-        self._rounds = Rounds(self._system, self._venue, quiet=True, rest=rest)
+        self._rounds = Rounds(self.system, self._venue, quiet=True, rest=rest)
         self._played: list[Round] = []
 
     def play(self) -> Taken:
-        before = self._system.commands()
+        """Carry an entry, which counts, and its close."""
+        before = self.system.commands()
         entry = self._rounds.play(entry=True)
         orders = max(1, len(entry.users))
-        counts = {name: (calls - before.get(name, 0)) / orders for name, calls in self._system.commands().items()}
+        counts = {name: (calls - before.get(name, 0)) / orders for name, calls in self.system.commands().items()}
         self._played += [entry, self._rounds.play(entry=False)]
         return replace(_taken(entry), commands=counts)
 
     def verify(self, verdict: Verification) -> None:
-        verdict.add("in turn: shoal", self._played, self._venue.orders(), self._venue.state(), self._system.outcomes())
+        """Add what was played to the verdict."""
+        verdict.add("in turn: shoal", self._played, self._venue.orders(), self._venue.state(), self.system.outcomes())
 
 
 class _Peer:
@@ -238,7 +254,8 @@ def _taken(played: Round) -> Taken:
     )
 
 
-def _new(folder: Path, name: str) -> Path:
+def new_folder(folder: Path, name: str) -> Path:
+    """Make a folder in another one and return it."""
     place = folder / name
     place.mkdir(parents=True)
     return place

@@ -115,8 +115,9 @@ class Run:
             return False
         while time.monotonic() < end:
             self._tend()
-            if self._many is not None:  # a busy machine can have them fail over by themselves
-                self._teller.tell_again()
+            if self._many is not None:
+                self._many.finish_moves()
+                self._teller.tell_again()  # a busy machine can have them fail over by themselves
             with suppress(*AWAY):
                 if self._quiet():
                     self._agenda.note("quiet")

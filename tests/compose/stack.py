@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import time
+import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -16,6 +17,7 @@ from tests.support.processes import AT_ONCE
 ROOT: Final = Path(__file__).parents[2]
 _POLL: Final = 1.0
 _OWN_SETTINGS: Final = ("SHOAL_", "KRAKEN_", "COINBASE_", "REDIS_", "API_", "VENUE_")
+COPIED: Final = {"filled", "partial"}
 T = TypeVar("T")
 
 
@@ -35,14 +37,35 @@ class Stack:
             **AT_ONCE,
         }
 
+    def set(self, variable: str, value: str) -> None:
+        """Give a variable to compose, from the next command on."""
+        self._environment[variable] = value
+
     def forget(self, variable: str) -> None:
         """Leave a variable to its default in the compose file, from the next command on."""
         self._environment.pop(variable, None)
 
+    def keep_from_before(self, key: str, value: str) -> None:
+        """Create the volume of Redis with a key in it, written by a Redis that knows no users, as in earlier versions."""
+        volume = f"{self.project}_redis-data"
+        labels = {"com.docker.compose.project": self.project, "com.docker.compose.volume": "redis-data"}
+        self.docker("volume", "create", *(f"--label={name}={text}" for name, text in labels.items()), volume)
+        image = json.loads(self.compose("config", "--format", "json"))["services"]["redis"]["image"]
+        script = f"redis-server --appendonly yes --appendfsync always & until redis-cli set {key} {value}; do sleep 0.1; done"
+        self.docker("run", "--rm", "--volume", f"{volume}:/data", image, "sh", "-c", f"{script}; redis-cli shutdown")
+
     def up(self, *options: str) -> None:
-        """Build the image and start everything; returns once the start conditions of all containers held."""
+        """Build the image and start everything; returns once the start conditions of all containers held and the api answers."""
         self.compose("build", timeout=900)
         self.compose("up", "--detach", *options, timeout=300)
+        wait_for("the api", self._answers, 120)
+
+    def _answers(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.api_port}/healthz", timeout=10) as answer:
+                return bool(answer.status == 200)
+        except OSError:  # not yet
+            return False
 
     def down(self) -> None:
         """Take it down with its volume, and keep what it said in var/compose-test.log."""
@@ -114,6 +137,17 @@ def wait_for(what: str, look: Callable[[], T | None], patience: float) -> T:
             return found
         assert time.monotonic() < end, f"waited {patience:.0f} s for {what}"
         time.sleep(_POLL)  # containers do not tell when they are done
+
+
+def copied_trade(stack: Stack, user: str, after: str = "") -> Mapping[str, str] | None:
+    """Return the first report of a copied trade of a user, after an entry; None if there is none yet."""
+    reports = stack.entries(f"shoal:reports:{{{user}}}", after)
+    return next((fields for _, fields in reports if fields["outcome"] in COPIED), None)
+
+
+def newest(stack: Stack, stream: str) -> str:
+    """Return the id of the newest entry of a stream; an empty text if there is none."""
+    return next((entry for entry, _ in reversed(stack.entries(stream))), "")
 
 
 def variables(inspected: Mapping[str, Any]) -> Sequence[str]:

@@ -6,53 +6,30 @@ Runs by `make compose-test` only.
 from __future__ import annotations
 
 import json
-import subprocess
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
 import pytest
 
-from tests.compose.stack import ROOT, Stack, variables, wait_for
+from tests.compose.stack import ROOT, Stack, copied_trade, variables, wait_for
 from tests.support.readme import config_of_the_readme
 
 pytestmark = [pytest.mark.compose, pytest.mark.timeout(1200)]
 
 USERS: Final = ("alice", "bob", "carol")
-COPIED: Final = {"filled", "partial"}
-
-
-@pytest.fixture(scope="module")
-def stack() -> Iterator[Stack]:
-    """The whole system with one executor container per user."""
-    try:
-        subprocess.run(["docker", "info"], check=True, capture_output=True, timeout=60)
-    except (OSError, subprocess.SubprocessError):
-        pytest.fail("no Docker engine answers: start one, then make compose-test")
-    stack = Stack()
-    try:
-        stack.up("--scale", "executor=3")
-        yield stack
-    finally:
-        stack.down()
-
-
-def _copied(stack: Stack, user: str, after: str = "") -> Mapping[str, str] | None:
-    reports = stack.entries(f"shoal:reports:{{{user}}}", after)
-    return next((fields for _, fields in reports if fields["outcome"] in COPIED), None)
 
 
 @pytest.mark.parametrize("user", USERS)
 def test_every_user_gets_a_copied_trade(stack: Stack, user: str) -> None:
-    report = wait_for(f"a copied trade of {user}", lambda: _copied(stack, user), 90)
+    report = wait_for(f"a copied trade of {user}", lambda: copied_trade(stack, user), 90)
 
     assert report["signal_id"] in {fields["id"] for _, fields in stack.entries("shoal:signals")}
 
 
 def test_an_order_stream_reads_like_a_ledger_in_redis_cli(stack: Stack) -> None:
-    wait_for("a copied trade of alice", lambda: _copied(stack, "alice"), 90)
+    wait_for("a copied trade of alice", lambda: copied_trade(stack, "alice"), 90)
 
     lines = stack.redis_cli("XRANGE", "shoal:orders:{alice}", "-", "+", "COUNT", "1").split()
 
@@ -117,41 +94,6 @@ except urllib.error.HTTPError as error:
     assert stack.python(executor, "import os; print(os.path.exists('/run/paper-token/token'))") == "False"
 
 
-_WRITE: Final = """
-import redis, sys, pathlib
-url = pathlib.Path("/run/redis/url").read_text().strip()
-try:
-    print(redis.Redis.from_url({url}).xadd("shoal:orders:{{bob}}", {{"v": "1"}}))
-except redis.exceptions.RedisError as error:
-    print("refused:", error)
-"""
-
-
-def test_redis_takes_nothing_from_whoever_has_no_password(stack: Stack) -> None:
-    """Case S13: whoever was in any container could write orders."""
-    for service in ("executor", "paper-exchange"):
-        said = stack.python(
-            stack.containers(service)[0], _WRITE.format(url="'redis://redis:6379/0'").replace("url = ", "# ")
-        )
-        assert said.startswith("refused: HELLO must be called with the client already authenticated"), (service, said)
-
-
-def test_an_executors_container_can_write_no_orders_whomever_it_says_to_be(stack: Stack) -> None:
-    """Case S13: its Redis user may not, and it has no other user's password."""
-    (bob,) = {stack.redis_cli("GET", "shoal:lease:{bob}").partition("-")[0].strip()}
-    before = len(stack.entries("shoal:orders:{bob}"))
-    as_itself = stack.python(bob, _WRITE.format(url="url"))
-    as_the_api = stack.python(bob, _WRITE.format(url="url.replace('//executor:', '//api:')"))
-
-    assert as_itself.startswith("refused: "), as_itself
-    assert "permissions" in as_itself
-    assert as_the_api.startswith("refused: invalid username-password pair"), as_the_api
-    mounted = stack.python(bob, "import pathlib; print(sorted(map(str, pathlib.Path('/run/redis').iterdir())))")
-    assert mounted == "['/run/redis/url']"
-    ids = [entry for entry, fields in stack.entries("shoal:orders:{bob}")[before:] if "signal_id" not in fields]
-    assert ids == []
-
-
 def test_what_a_container_may_take_is_bounded(stack: Stack) -> None:
     """Case S13: capabilities, memory and logs."""
     for service in stack.compose("config", "--services").split():
@@ -191,7 +133,7 @@ def test_the_user_of_a_killed_executor_is_served_again_and_nothing_is_double(sta
     after = wait_for("bob's next executor", lambda: _changed(stack.redis_cli("GET", lease).strip(), before), 60)
     last = stack.entries("shoal:reports:{bob}")[-1][0]
     begun = {fields["id"] for _, fields in stack.entries("shoal:orders:{bob}")}
-    wait_for(f"a copied trade of bob by {after}", lambda: _copied(stack, "bob", last), 90)
+    wait_for(f"a copied trade of bob by {after}", lambda: copied_trade(stack, "bob", last), 90)
     # What the killed one left is older than `audit` allows for by then, and is not taken up in the order of what is copied.
     wait_for("the outcomes of what was left", lambda: begun <= _reported(stack, "bob"), 60)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -20,6 +21,7 @@ from tests.support.redis_server import RedisServer
 _NODE_TIMEOUT_MS: Final = 2_000
 """After which a silent node counts as failed: a seventh of the usual, so that a test need not wait for it."""
 _PATIENCE: Final = 60.0
+_OPEN: Final = re.compile(r"\[(\d+)-[<>]-")
 
 
 class RedisCluster:
@@ -169,6 +171,29 @@ class RedisCluster:
     def move_keys(self, names: Iterable[str], to: RedisServer, *, dwell: float = 0.0) -> None:
         """Move the slots of keys."""
         self.move(sorted({slot_of_key(name) for name in names}), to, dwell=dwell)
+
+    def finish_moves(self) -> None:
+        """Bring the slots whose move was broken off back to their owners, as `redis-cli --cluster fix` does.
+
+        Until then commands on several keys of such a slot are refused: some of its keys are at each of the two nodes.
+        """
+        owners, ids = self.owners(), {each: str(self.ask(each, "CLUSTER", "MYID")) for each in self.primaries()}
+        for slot in sorted({slot for node in ids for slot in self._open_slots(node)}):
+            owner = owners[slot]
+            assert owner is not None
+            for node in ids.keys() - {owner}:
+                if not self.ask(node, "CLUSTER", "COUNTKEYSINSLOT", slot):
+                    continue
+                self.ask(node, "CLUSTER", "SETSLOT", slot, "IMPORTING", ids[owner])  # or it would run no MIGRATE
+                while names := self.ask(node, "CLUSTER", "GETKEYSINSLOT", slot, 10):
+                    self.ask(node, "MIGRATE", "127.0.0.1", owner.port, "", 0, 5_000, "KEYS", *names)
+            for node in ids:
+                self.ask(node, "CLUSTER", "SETSLOT", slot, "STABLE")
+
+    def _open_slots(self, node: RedisServer) -> list[int]:
+        """Return the slots that a node believes to be moving: `[93-<-id]` and `[93->-id]` in its own line."""
+        lines = str(self.ask(node, "CLUSTER NODES"))
+        return [int(slot) for line in lines.splitlines() if "myself" in line for slot in _OPEN.findall(line)]
 
     def _join(self) -> None:
         first, count = self.nodes[0], self._primaries

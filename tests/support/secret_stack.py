@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from shared.config.sealed_file import seal
 from tests.support.paper_control import WORDS
 from tests.support.stack import Stack
 
@@ -52,6 +53,20 @@ class SecretStack(Stack):
         if pair not in known:
             known.append(pair)
 
+    def seal_key(self, user: str, pair: Pair, recipient: str) -> None:
+        """Write a user's sealed file instead of two plain ones; what was there is replaced at once."""
+        (venue,) = self.venues_of(user)
+        home = self.secrets / venue
+        for each in (self.secrets, home):
+            each.mkdir(mode=0o700, exist_ok=True)
+        new = home / f".{user}.new"
+        new.touch(mode=0o600)
+        new.write_bytes(seal(*pair, [recipient]))
+        new.replace(home / f"{user}.age")
+        known = self.used.setdefault((user, venue), [])
+        if pair not in known:
+            known.append(pair)
+
     def move_keys(self, *users: str) -> None:
         """Put the first key of each user into the folder instead of a variable."""
         for user in users:
@@ -93,4 +108,4 @@ class SecretStack(Stack):
         if self.secrets.is_dir():
             for venue in os.listdir(self.secrets):  # noqa: PTH208  # names, not paths
                 for user in os.listdir(self.secrets / venue):  # noqa: PTH208
-                    yield user, venue
+                    yield user.removesuffix(".age"), venue

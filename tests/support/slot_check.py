@@ -25,7 +25,18 @@ _APART: Final = {
 }
 """Scripts, and how the names begin of the keys that they have in other slots where there is one server: in a cluster
 these are read before (`keys_apart.py`)."""
-_ADMINISTRATION: Final = {"ACL", "DEBUG", "REPLICAOF", "SHUTDOWN", "SCRIPT", "CLUSTER", "SENTINEL", "ASKING", "WAIT"}
+_ADMINISTRATION: Final = {
+    "ACL",
+    "DEBUG",
+    "REPLICAOF",
+    "SHUTDOWN",
+    "SCRIPT",
+    "CLUSTER",
+    "SENTINEL",
+    "ASKING",
+    "WAIT",
+    "HELLO",
+}
 _OF_TESTS: Final = frozenset(
     {"PEXPIRETIME", "LPUSH", "KEYS", "SADD", "SMEMBERS", "MEMORY", "COPY", "RENAME"} | _ADMINISTRATION
 )

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from services.api.reading.rolling_table import RollingTable
+from services.api.reading.rolling_table import MOST_NEW, RollingTable
 from shared.bus.connection import Bus
 from shared.bus.records import Records
 from shared.domain.trade_totals import minus, plus
@@ -41,9 +41,14 @@ class HoldingSums:
     def __init__(self, bus: Bus, users: Callable[[], Awaitable[Sequence[str]]]) -> None:
         self._bus = bus
         self._users = users
-        self._table = RollingTable(self._read)
+        self._table = RollingTable(self._read, most_new=MOST_NEW)
         self._counted: dict[str, Sequence[SymbolResult]] = {}
         self._sums: dict[Place, _Sum] = {}
+
+    @property
+    def unread(self) -> int:
+        """Return of how many users nothing is in the sums yet, because the api has just started."""
+        return self._table.unread
 
     async def read(self) -> Mapping[str, ResultSums]:
         """Return the sums by currency. Raises BusUnavailable."""

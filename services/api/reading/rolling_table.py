@@ -14,15 +14,23 @@ from typing import Final, Generic, TypeVar
 MOST: Final = 250
 """Users that one step reads. A step comes once a second at most, so the oldest reading of 5,000 users is 20 s old."""
 
+MOST_NEW: Final = 1_000
+"""Users without a row that one step reads where a page must not wait for all of them: about a tenth of a second."""
+
 T = TypeVar("T")
 
 
 class RollingTable(Generic[T]):
     """A row for each user. `read` reads the rows of some users; a user whom it leaves out has none until the next reading."""
 
-    def __init__(self, read: Callable[[Sequence[str]], Awaitable[Mapping[str, T]]], most: int = MOST) -> None:
+    def __init__(
+        self, read: Callable[[Sequence[str]], Awaitable[Mapping[str, T]]], most: int = MOST, most_new: int = 0
+    ) -> None:
+        """With `most_new`, one step reads so many users without a row at most, and `unread` is how many are left."""
         self._read = read
         self._most = most
+        self._most_new = most_new
+        self.unread = 0
         self._rows: dict[str, T] = {}
         """In the sequence in which they were read: the oldest reading first."""
         self._named: dict[str, None] = {}
@@ -46,6 +54,8 @@ class RollingTable(Generic[T]):
         for gone in self._rows.keys() - present:
             del self._rows[gone]
         new = [user for user in users if user not in self._rows]
+        self.unread = max(len(new) - self._most_new, 0) if self._most_new else 0
+        new = new[: len(new) - self.unread]
         for first in range(0, len(new), self._most):
             await self._take(new[first : first + self._most])
             await asyncio.sleep(0)  # requests are served between two readings

@@ -12,11 +12,13 @@ from dataclasses import replace
 from typing import Final
 
 from services.api.reading.rolling_table import RollingTable
+from services.api.reading.state_store import StateStore
 from shared.bus.connection import Bus
 from shared.contracts import keys
 from shared.domain.control import Control
 from shared.domain.limits.policy import UserPolicy
-from shared.ledger.status import SystemStatus, UserStatus, read_user_statuses
+from shared.ledger.status import SystemStatus
+from shared.ledger.user_states.user_status import UserStatus, read_user_statuses
 
 _LEASES: Final = 5_000
 """Leases that one command reads: about a millisecond of the server's time."""
@@ -27,8 +29,10 @@ _WATCHED_FOR: Final = 30.0
 class UserStatuses:
     """The states of the users with settings."""
 
-    def __init__(self, bus: Bus) -> None:
+    def __init__(self, bus: Bus, store: StateStore) -> None:
+        """Who was read is noted in `store`."""
         self._bus = bus
+        self._store = store
         self._table = RollingTable(self._read)
         self._policies: Mapping[str, UserPolicy] = {}
         self._everybody = Control()
@@ -61,6 +65,7 @@ class UserStatuses:
         policies = [self._policies[user] for user in users if user in self._policies]
         now = time.time_ns() // 1_000_000
         found = await read_user_statuses(self._bus, policies, self._everybody, now)
+        self._store.note_statuses(found)
         return {each.policy.user: each for each in found}
 
     def _apply(self, everybody: Control) -> None:

@@ -18,6 +18,8 @@ from services.api.web.tape.tally import Tape
 from shared.bus.errors import BusError
 
 _EVERY: Final = 1.0
+_STARTING: Final = 0.2
+"""Seconds between two rounds until all users were read once; requests are served meanwhile."""
 
 log = structlog.get_logger()
 
@@ -38,13 +40,15 @@ class KeepReady:
                 await self.step()
             except BusError as error:
                 log.debug("users cannot be read", reason=str(error))
-            await asyncio.sleep(_EVERY)
+            await asyncio.sleep(_STARTING if self._panel.unread or self._tape.unread else _EVERY)
 
     async def step(self) -> None:
         """Ask once, if there are many users. Raises BusUnavailable."""
         if self._models.many:
+            self._panel.hurry()
             await self._models.status()
             await self._models.backlog()
             await self._tape.current()
             await self._panel.sums.get()
             await self._operations.step()
+            await self._models.store_states()

@@ -21,8 +21,9 @@ from shared.contracts import keys
 from shared.domain.control import ControlMode
 from shared.domain.values.money import ZERO
 from shared.ledger.backlog import Backlog
-from shared.ledger.status import SystemStatus, UserStatus, name_master
+from shared.ledger.status import SystemStatus, name_master
 from shared.ledger.user_state import UserState, describe
+from shared.ledger.user_states.user_status import UserStatus
 
 _SUMS_EVERY: Final = 5.0
 _WARNINGS: Final = 10
@@ -93,10 +94,23 @@ class StatePanel:
         self._pages = pages
         self._lock = asyncio.Lock()
         self._rendered: tuple[SystemStatus, Sequence[Backlog], str] | None = None
-        self.sums = TimedCache(HoldingSums(bus, models.users).read, _SUMS_EVERY)
+        self._holdings = HoldingSums(bus, models.users)
+        self.sums = TimedCache(self._holdings.read, _SUMS_EVERY)
+
+    @property
+    def unread(self) -> int:
+        """Return how many users are not in all sums yet."""
+        return max(self._holdings.unread, self._models.backlog_unread)
+
+    def hurry(self) -> None:
+        """Have the next reading add more users to the sums if not all are in them."""
+        if self._holdings.unread:
+            self.sums.forget()
+        self._models.hurry_backlog()
 
     async def render(self) -> str:
         """Return the part of the page. Raises BusUnavailable."""
+        self.hurry()
         status, backlog = await self._models.status(), await self._models.backlog()
         async with self._lock:
             known = self._rendered
@@ -106,6 +120,7 @@ class StatePanel:
 
     async def _render(self, status: SystemStatus, backlog: Sequence[Backlog]) -> str:
         rows, hidden = account_rows(status)
+        results = await self.sums.get()
         return self._pages.fragment(
             "parts/state.html",
             ready=status.readiness,
@@ -114,8 +129,10 @@ class StatePanel:
             switch=_switch_words(status),
             switched=status.control.mode is not ControlMode.RUN,
             warnings=warnings_of(status),
+            unread=self.unread,
+            users=len(status.users),
             equities=equities(status.users),
-            results=await self.sums.get(),
+            results=results,
             backlog=add_up(backlog),
             rows=rows,
             hidden=hidden,

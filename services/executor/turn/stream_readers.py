@@ -3,7 +3,7 @@
 Redis scans all streams of a read whenever one of them gets an entry. With one read of five thousand streams it would scan them
 a few hundred times per signal; neighbours get their decisions together, which costs a scan or two.
 
-In a cluster each user has a read of their own: a read can't name streams of two slots, not even at one node.
+In a cluster neighbours whose streams are at one node share a read: the others go on being read while that node is away.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Final
 from services.executor.turn.order_reader import READING, Deliver, StreamReader
 from shared.bus.connection import Bus
 from shared.bus.lease import Lease
+from shared.contracts import keys
 from shared.domain.fault import Faults
 from shared.runtime.supervision import endless
 
@@ -31,11 +32,12 @@ class StreamReaders:
         self._faults = faults or Faults()
         self._firsts = list(users)[::NEIGHBOURS]
         self._readers: dict[str, StreamReader] = {}
+        self._places: dict[str, str] = {}
         self._tasks: asyncio.TaskGroup | None = None
 
     def register(self, user: str, lease: Lease, deliver: Deliver) -> None:
-        """Begin to read a user's orders."""
-        place = self._place(user)
+        """Begin to read a user's orders. Raises BusUnavailable if no server has them."""
+        place = self._places[user] = self._place(user)
         reader = self._readers.get(place)
         if reader is None:
             reader = self._readers[place] = StreamReader(self._bus, self._faults, f"{READING} {place}")
@@ -45,12 +47,12 @@ class StreamReaders:
 
     async def unregister(self, user: str) -> None:
         """Stop reading a user's orders; returns when no read that includes them is under way any more."""
-        if (reader := self._readers.get(self._place(user))) is not None:
-            await reader.unregister(user)
+        if (place := self._places.pop(user, None)) is not None:
+            await self._readers[place].unregister(user)
 
     def _place(self, user: str) -> str:
         """Return the name of the reader of a user."""
-        return user if self._bus.clustered else str(bisect(self._firsts, user))
+        return f"{bisect(self._firsts, user)} {self._bus.node_of(keys.orders(user))}".rstrip()
 
     async def run(self) -> None:
         """Read for ever, through outages of Redis."""

@@ -1,7 +1,7 @@
 """Finds the running processes, and judges which services are down.
 
-The keyspace is scanned once a minute, and when a service seems to be gone; between, the heartbeats of known processes and of
-those that hold a lease are read. A process that has just started with a lease is therefore seen at once.
+The index of processes is read once a minute, and when a service seems to be gone; between, the heartbeats of known processes and
+of those that hold a lease are read. A process that has just started with a lease is therefore seen at once.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Final
 
 from services.notifier.rules.cause import Cause
 from shared.bus.connection import Bus
-from shared.bus.records import pairs
+from shared.bus.records import Records, pairs
 from shared.config.notifications import Event
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
@@ -21,7 +21,7 @@ from shared.ledger.live_processes import LiveProcess, engine_is_open, read_proce
 
 EXPECTED: Final = ("master-strategy", "copy-engine", "executor")
 """Services without which nothing is copied: they are missed even if they never ran."""
-_SCAN_MS, _SCAN_SOONER_MS = 60_000, 10_000
+_INDEX_MS, _INDEX_SOONER_MS = 60_000, 10_000
 _NOT_OPEN_MS: Final = 120_000
 """An engine that has not begun to copy after this long is reported."""
 _WORDS: Final = {
@@ -40,7 +40,7 @@ class ProcessReader:
         self._bus = bus
         self._known: set[str] = set()
         self._seen: set[str] = set()
-        self._scanned_at: int | None = None
+        self._asked_at: int | None = None
 
     async def read(self, executors: Collection[str], now: int) -> Sequence[LiveProcess]:
         """Read all processes; `executors` are the instances that hold users' leases. Raises BusUnavailable."""
@@ -50,10 +50,8 @@ class ProcessReader:
         found = await self._heartbeats(self._known | named)
         missing = self._services() - {each.service for each in found}
         if self._is_due(now, sooner=bool(missing)):
-            self._scanned_at = now
-            prefix = keys.HEARTBEATS.removesuffix("*")
-            names = {name.removeprefix(prefix) for name in await self._bus.scan(keys.HEARTBEATS)}
-            found = await self._heartbeats(names | named)
+            self._asked_at = now
+            found = await self._heartbeats(named.union(await Records(self._bus).processes()))
         self._known = {f"{each.service}:{each.instance}" for each in found}
         self._seen |= {each.service for each in found} & _WORDS.keys()
         return found
@@ -76,9 +74,9 @@ class ProcessReader:
         return {*EXPECTED, *self._seen}
 
     def _is_due(self, now: int, *, sooner: bool) -> bool:
-        if self._scanned_at is None:
+        if self._asked_at is None:
             return True
-        return not 0 <= now - self._scanned_at < (_SCAN_SOONER_MS if sooner else _SCAN_MS)
+        return not 0 <= now - self._asked_at < (_INDEX_SOONER_MS if sooner else _INDEX_MS)
 
     async def _heartbeats(self, names: Collection[str]) -> Sequence[LiveProcess]:
         wanted = sorted(names)

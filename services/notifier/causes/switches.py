@@ -9,6 +9,7 @@ from services.notifier.rules.cause import Cause
 from shared.bus.connection import Bus
 from shared.bus.records import read_control
 from shared.bus.streams import read_entries
+from shared.bus.switched_symbols import find_switched_symbols
 from shared.config.notifications import Event
 from shared.contracts import keys
 from shared.domain.control import Control, ControlMode
@@ -25,7 +26,7 @@ _MEANING: Final = {
 
 
 class SymbolSwitches:
-    """Which symbols have a switch: found by one scan at the start, then by the log of changes from there on."""
+    """Which symbols have a switch: looked for once at the start, then by the log of changes from there on."""
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
@@ -43,8 +44,7 @@ class SymbolSwitches:
         if not self._after:
             rows = await self._bus.do("XREVRANGE", keys.CONTROL_LOG, "+", "-", "COUNT", 1)
             self._after = str(rows[0][0]) if rows else "0-0"
-            prefix = keys.control_of_symbol("")
-            self._names = {name.removeprefix(prefix) for name in await self._bus.scan(f"{prefix}*")}
+            self._names = set(await find_switched_symbols(self._bus))
         while True:
             rows = await self._bus.do("XRANGE", keys.CONTROL_LOG, f"({self._after}", "+", "COUNT", _PAGE)
             entries = read_entries(keys.CONTROL_LOG, rows)

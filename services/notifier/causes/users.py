@@ -18,7 +18,7 @@ from shared.contracts.risk import RiskRecord
 from shared.domain.account import MASTER, AccountState, further_name, is_master
 from shared.domain.limits.policy import FileState, UserPolicy
 from shared.domain.limits.risk_state import RiskState, utc_minute
-from shared.ledger.status import NO_EXECUTOR
+from shared.ledger.user_states.user_status import NO_EXECUTOR
 
 UNSERVED: Final = "users"
 """The group of users whom no executor serves."""

@@ -2,7 +2,10 @@
 
 Without an option it prints the rules, without passwords. `--write FOLDER` writes what `ops redis-users` writes. `--apply` gives
 the Redis users that exist at REDIS_URL their present rights and keeps their passwords: after a user was added to a group, or to
-another one. It must never change a Redis user whose name is not Shoal's, nor print a password.
+another one. In a cluster it does so at every primary; rights are not replicated, so replicas take the file of `--write`. With
+Sentinel, where any server may be the next primary, it refuses.
+
+It must never change a Redis user whose name is not Shoal's, nor print a password.
 """
 
 from __future__ import annotations
@@ -17,9 +20,11 @@ from services.ops.access.redis_groups import find_groups
 from services.ops.access.redis_users import MOUNTED, PLACE, RedisPlace, write_and_report
 from services.ops.output import AsJson, print_json
 from services.ops.runner import refuse, run_with_bus
+from services.ops.user.settings.opening import load_all
 from shared.bus.connection import Bus
 from shared.bus.users.last_settings import LastSettings, holders
-from shared.config.settings import Settings, load_settings
+from shared.config.redis_url import RedisKind, read_redis_url
+from shared.config.settings import ConfigSource, Settings, load_settings
 from shared.contracts.access import ACCESS, EXECUTOR, redis_user, rights, rules
 
 
@@ -42,6 +47,7 @@ def acl(
         write_and_report(write, RedisPlace(place, tls, mounted))
         return
     if apply:
+        kind = _require_applicable(load_settings().redis_url)
         changed, missing = run_with_bus(_apply)
         if as_json:
             print_json({"changed": changed, "missing": missing})
@@ -51,15 +57,33 @@ def acl(
             print(
                 f"there is no Redis user {', '.join(missing)}: `ops acl` prints their rules, `ops acl --write` makes them"
             )
+        if kind is RedisKind.CLUSTER:
+            print(
+                "replicas keep their own rights: put the users.acl of `ops acl --write` on each, then `ACL LOAD` there"
+            )
         return
-    found = {
-        name: rules(service, users) for name, service, users in _redis_users(find_groups(load_settings().shoal_config))
-    }
+    found = {name: rules(service, users) for name, service, users in _redis_users(_groups())}
     if as_json:
         print_json(found)
         return
     for name, text in found.items():
         print(f"user {name} {text}")
+
+
+def _groups() -> dict[str, list[str]]:
+    settings = load_settings()
+    users = run_with_bus(load_all) if settings.shoal_config_source is ConfigSource.REDIS else None
+    return find_groups(settings.shoal_config, users=users)
+
+
+def _require_applicable(url: str) -> RedisKind:
+    kind = read_redis_url(url).kind
+    if kind is RedisKind.SENTINEL:
+        refuse(
+            "--apply sets the rights at one server, and with Sentinel another one may be the next primary: put the users.acl of "
+            "`ops acl --write` on each of them, then `ACL LOAD` there"
+        )
+    return kind
 
 
 def _redis_users(groups: Mapping[str, list[str]]) -> list[tuple[str, str, list[str] | None]]:
@@ -69,13 +93,13 @@ def _redis_users(groups: Mapping[str, list[str]]) -> list[tuple[str, str, list[s
 
 
 async def _apply(settings: Settings, bus: Bus) -> tuple[list[str], list[str]]:
-    known = set(await bus.do("ACL", "USERS"))
+    known = set.intersection(*map(set, (await bus.do_everywhere("ACL", "USERS")).values()))
     last = await LastSettings(bus).read(await holders(bus))
     former = {user: policy.group for user, policy in last.items() if policy.group}
     changed, missing = [], []
-    for name, service, users in _redis_users(find_groups(settings.shoal_config, former)):
+    for name, service, users in _redis_users(find_groups(settings.shoal_config, former, await load_all(settings, bus))):
         if name in known:
-            await bus.do("ACL", "SETUSER", name, *rights(service, users).split())
+            await bus.do_everywhere("ACL", "SETUSER", name, *rights(service, users).split())
             changed.append(name)
         else:
             missing.append(name)

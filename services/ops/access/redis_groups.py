@@ -13,17 +13,20 @@ from typing import Final
 
 from shared.config.users.groups import GROUPS, is_groups_file
 from shared.config.users.loader import SUFFIX, load_users
+from shared.domain.limits.policy import UserPolicy
 from shared.domain.values.group_name import is_group_name
 
 _KNOWN: Final = "acl/groups.json"
 
 
-def find_groups(config: Path, former: Mapping[str, str] | None = None) -> dict[str, list[str]]:
+def find_groups(
+    config: Path, former: Mapping[str, str] | None = None, users: Mapping[str, UserPolicy] | None = None
+) -> dict[str, list[str]]:
     """Return the users of each group; `former` are the groups of users who may have no file now.
 
-    Raises ConfigurationError if there are no users' files.
+    `users` are those with settings, by default those with a file. Raises ConfigurationError if there are no users' files.
     """
-    policies = load_users(config)
+    policies = load_users(config) if users is None else users
     of_user = {user: group for user, group in (former or {}).items() if user not in policies}
     of_user |= {user: policy.group for user, policy in policies.items() if policy.group}
     found: dict[str, list[str]] = {name: [] for name in _with_file(config)}

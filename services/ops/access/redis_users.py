@@ -23,8 +23,9 @@ from services.ops.access.redis_groups import find_groups, remember_groups, remem
 from services.ops.access.redis_tls import CA, forget_certificate, write_certificate
 from services.ops.runner import refuse
 from shared.config.redis_url import RedisUrlError, read_redis_url
-from shared.config.settings import load_settings
+from shared.config.settings import ConfigSource, load_settings
 from shared.contracts.access import ACCESS, EXECUTOR, redis_user, rules
+from shared.domain.limits.policy import UserPolicy
 
 PLACE: Final = "redis:6379/0"
 _OPERATOR: Final = "acl/operator"
@@ -76,7 +77,10 @@ def redis_users(
 def write_and_report(folder: Path, place: RedisPlace) -> None:
     """Write the files of all Redis users for the present groups; print their names, and no password."""
     os.umask(0o022)  # each folder is a volume that only its service mounts
-    groups = find_groups(load_settings().shoal_config, remembered_groups(folder))
+    settings = load_settings()
+    # Settings in Redis cannot be read before it starts: the groups known from before count, and `ops acl --apply` follows.
+    users: dict[str, UserPolicy] | None = {} if settings.shoal_config_source is ConfigSource.REDIS else None
+    groups = find_groups(settings.shoal_config, remembered_groups(folder), users)
     try:
         names = write_users(folder, place, groups)
     except OSError as error:

@@ -7,18 +7,22 @@ from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
+from services.ops.user.settings.opening import run_with_store
 from services.ops.users import require_known
 from shared.backtest.accounts.master import MasterSetup
 from shared.backtest.accounts.strategy_setup import StrategySetup
 from shared.backtest.accounts.user import UserSetup
+from shared.bus.users.user_settings import SettingsVersion
 from shared.config.errors import ConfigurationError
-from shared.config.users.loader import SUFFIX, FileProblem, is_users_file, read_user, users_folder
+from shared.config.settings import Settings
+from shared.config.users.loader import FileProblem
 from shared.domain.limits.policy import UserPolicy
 from shared.domain.values.currency import like
 from shared.domain.values.fees import dearest_taker_fee
 from shared.domain.values.instrument import Instrument, seed_instruments
 from shared.domain.values.money import Money
 from shared.domain.values.symbol import Symbol
+from shared.operations.settings.user_store import UserStore, judge
 
 
 def master_setup(
@@ -55,9 +59,12 @@ def user_setups(
 
 
 def _policy(config: Path, name: str) -> UserPolicy:
-    folder = users_folder(config)
-    require_known(name, sorted(path.stem for path in folder.iterdir() if is_users_file(path.name)))
-    found = read_user(folder / f"{name}{SUFFIX}")
+    async def work(_: Settings, store: UserStore) -> SettingsVersion | None:
+        require_known(name, await store.names())
+        return await store.read(name)
+
+    present = run_with_store(work, config)
+    found = judge(config, present) if present else FileProblem(name, config, "is gone")
     if isinstance(found, FileProblem):
         raise ConfigurationError(str(found))
     return found

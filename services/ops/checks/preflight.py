@@ -13,11 +13,14 @@ from rich.table import Table
 from rich.text import Text
 
 from services.ops.output import AsJson, console, print_json
+from services.ops.runner import run_with_bus
+from services.ops.user.settings.opening import load_all
 from shared.bus.connection import open_bus
 from shared.bus.errors import BusError
 from shared.config.errors import ConfigurationError
 from shared.config.preflight import Check, CheckStatus, preflight as run_checks
-from shared.config.settings import Settings, load_settings
+from shared.config.settings import ConfigSource, Settings, load_settings
+from shared.config.users.loader import Users
 from shared.domain.durability import Durability
 
 _STYLES: Final = {CheckStatus.GREEN: "green", CheckStatus.YELLOW: "yellow", CheckStatus.RED: "bold red"}
@@ -26,7 +29,7 @@ _STYLES: Final = {CheckStatus.GREEN: "green", CheckStatus.YELLOW: "yellow", Chec
 def preflight(as_json: AsJson = False) -> None:
     """Check mode, keys, strategy, users, limits, Redis and .env before going live; exit 1 if any check is red."""
     settings = load_settings()
-    checks = [*run_checks(settings), asyncio.run(check_redis(settings))]
+    checks = [*run_checks(settings, users=_users_in_redis(settings)), asyncio.run(check_redis(settings))]
     red = sum(each.status is CheckStatus.RED for each in checks)
     if as_json:
         rows = [{"check": each.name, "verdict": each.status, "text": each.text} for each in checks]
@@ -34,6 +37,18 @@ def preflight(as_json: AsJson = False) -> None:
     else:
         _show(checks, red)
     raise typer.Exit(1 if red else 0)
+
+
+def _users_in_redis(settings: Settings) -> Users | ConfigurationError | None:
+    """Return the users whose settings are in Redis, or why they cannot be read; None if they are in files."""
+    if settings.shoal_config_source is not ConfigSource.REDIS:
+        return None
+    try:
+        return run_with_bus(load_all)
+    except ConfigurationError as error:
+        return error
+    except BusError as error:
+        return ConfigurationError(f"the users' settings in Redis cannot be read: {error}")
 
 
 async def check_redis(settings: Settings) -> Check:

@@ -16,6 +16,7 @@ import typer
 from services.ops.operator import Yes, confirm, operator_name
 from services.ops.output import AsJson, console, print_json, table
 from services.ops.runner import run_with_bus
+from services.ops.user.settings.opening import load_all
 from shared.bus.connection import Bus
 from shared.bus.interventions import ask_for_rebuilding
 from shared.bus.records import pairs
@@ -23,7 +24,6 @@ from shared.bus.streams import flatten
 from shared.bus.venue_time import VenueTimes
 from shared.config.errors import ConfigurationError
 from shared.config.settings import Settings
-from shared.config.users.loader import load_users
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.rebuilding import RebuildAnswer, RebuildMode, RebuildRequest, read_held
@@ -106,7 +106,7 @@ async def _lost(settings: Settings, bus: Bus, user: str) -> list[Account]:
 
     A new user's are among them until an executor has created them.
     """
-    policies = load_users(settings.shoal_config)
+    policies = await load_all(settings, bus)
     if user and user not in policies:
         raise ConfigurationError(f"--user {user}: there is no such user")
     accounts = [(name, venue) for name, policy in policies.items() if user in {"", name} for venue in policy.venues]

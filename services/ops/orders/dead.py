@@ -12,7 +12,9 @@ from services.ops.operator import Yes, confirm, operator_name
 from services.ops.output import AsJson, clock, console, print_json, table
 from services.ops.runner import refuse, run_with_bus
 from services.ops.system.streams import newest
+from services.ops.users import list_users
 from shared.bus.connection import Bus
+from shared.bus.records import existing
 from shared.bus.streams import Entry, entry_ms
 from shared.config.settings import Settings
 from shared.contracts import keys
@@ -39,8 +41,11 @@ def build() -> typer.Typer:
 def dead_list(as_json: AsJson = False) -> None:
     """List the dead letters of all streams."""
 
-    async def work(_settings: Settings, bus: Bus) -> list[tuple[str, list[Entry]]]:
-        return await newest(bus, sorted(set(await bus.scan(keys.dead("*")))), _MOST)
+    async def work(settings: Settings, bus: Bus) -> list[tuple[str, list[Entry]]]:
+        users = await list_users(settings, bus)
+        of_users = [stream(user) for user in users for stream in (keys.orders, keys.resting)]
+        names = [keys.dead(stream) for stream in (keys.SIGNALS, keys.MASTER_ORDERS, *of_users)]
+        return await newest(bus, sorted(await existing(bus, names)), _MOST)
 
     rows = [_row(name, entry) for name, entries in run_with_bus(work) for entry in entries]
     if as_json:

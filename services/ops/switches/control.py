@@ -16,6 +16,7 @@ from services.ops.operator import operator_name
 from services.ops.output import AsJson, clock, console, print_json, table
 from services.ops.runner import run_with_bus
 from services.ops.switches.scope import scope_of
+from services.ops.users import list_users
 from shared.bus.connection import Bus
 from shared.config.settings import Settings
 from shared.domain.control import Control, ControlMode
@@ -57,8 +58,9 @@ def control(
 ) -> None:
     """Show which kill switches are set, and the latest changes."""
 
-    async def work(_settings: Settings, bus: Bus) -> tuple[list[tuple[Scope, Control]], Sequence[Change]]:
-        return await read_switches(bus), await read_changes(bus, log) if log else []
+    async def work(settings: Settings, bus: Bus) -> tuple[list[tuple[Scope, Control]], Sequence[Change]]:
+        users = await list_users(settings, bus)
+        return await read_switches(bus, users), await read_changes(bus, log) if log else []
 
     switches, changes = run_with_bus(work)
     if as_json:

@@ -29,10 +29,10 @@ def lift(reason: Reason, user: User, venue: Venue = "", yes: Yes = False, as_jso
     request = ActionRequest(action=Action.LIFT, user=user, venue=venue)
 
     async def look(settings: Settings, bus: Bus) -> Preview:
-        return await _desk(settings, bus).preview(request, operator_name())
+        return await desk_of(settings, bus).preview(request, operator_name())
 
     async def work(settings: Settings, bus: Bus) -> Done:
-        return await _desk(settings, bus).confirm(request, preview.token, operator_name(), reason)
+        return await desk_of(settings, bus).confirm(request, preview.token, operator_name(), reason)
 
     try:
         preview = run_with_bus(look)
@@ -48,9 +48,14 @@ def lift(reason: Reason, user: User, venue: Venue = "", yes: Yes = False, as_jso
         print("done: the executor ends it at its next look, within seconds")
 
 
-def _desk(settings: Settings, bus: Bus) -> ActionDesk:
+def desk_of(settings: Settings, bus: Bus) -> ActionDesk:
+    """Return the desk of a command: what the page does, by the same checks."""
+
     async def users() -> dict[str, UserPolicy | None]:
         policies = await read_policies_if_possible(settings, bus)
         return {name: policies.get(name) for name in await select_users(settings, bus, "")}
 
-    return ActionDesk(Ground(bus, settings.shoal_config, users, lambda: time.time_ns() // 1_000_000))
+    ground = Ground(
+        bus, settings.shoal_config, users, lambda: time.time_ns() // 1_000_000, settings.shoal_config_source
+    )
+    return ActionDesk(ground)

@@ -20,7 +20,7 @@ from services.ops.users import warn
 from shared.config.errors import ConfigurationError
 from shared.config.paper_token import read_paper_token
 from shared.config.secrets import ApiKey, read_api_key
-from shared.config.settings import Mode, Settings, load_settings
+from shared.config.settings import ConfigSource, Mode, Settings, load_settings
 from shared.config.toml_file import read_toml
 from shared.config.users.loader import load_users
 from shared.domain.limits.policy import UserPolicy
@@ -46,7 +46,8 @@ def paper_accounts(as_json: AsJson = False) -> None:
     """Create the accounts of config/paper_accounts.toml at the paper exchange; repeating it is harmless."""
     settings = load_settings()
     accounts = load_accounts(settings.shoal_config)
-    if settings.shoal_mode is Mode.LIVE:
+    # Where the settings of users are in Redis, which this command may not reach, all of them get their accounts.
+    if settings.shoal_mode is Mode.LIVE and settings.shoal_config_source is ConfigSource.FILES:
         users = load_users(settings.shoal_config)
         for problem in users.problems:
             warn(problem)

@@ -24,8 +24,9 @@ def reload(as_json: AsJson = False) -> None:
     """Check the users' files, show what changed since the last reload, and have running services read them now."""
 
     async def work(settings: Settings, bus: Bus) -> tuple[UsersFiles, bool]:
-        files = await read_files(bus, settings.shoal_config)
-        stamped = await apply_files(bus, settings.shoal_config, files)
+        source = settings.shoal_config_source
+        files = await read_files(bus, settings.shoal_config, source)
+        stamped = await apply_files(bus, settings.shoal_config, files, source)
         at, effect = time.time_ns() // 1_000_000, f"{len(files.changes)} changes"
         await write_change(
             bus, Change(EVERYBODY, "", Action.RELOAD, "ops reload", operator_name(), at, Action.RELOAD, effect)

@@ -2,45 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import Sequence
-from dataclasses import replace
-from typing import Final, NamedTuple
+from typing import Annotated, Final
 
+import typer
 from rich.console import Console
 
 from services.ops.orders.unknown import show_unknown
 from services.ops.output import AsJson, clock, console, money, print_json, table
 from services.ops.runner import run_with_bus
-from services.ops.tabular import PER_PAGE, Page, page_of
-from services.ops.users import read_policies
-from shared.bus.connection import Bus
-from shared.bus.master_places import read_master_owners
-from shared.bus.memory import MemoryUse, read_memory
-from shared.config.settings import Settings
-from shared.config.users.loader import Users
+from services.ops.system.status_page import read_all, read_page
+from services.ops.tabular import PER_PAGE, PerPage
 from shared.domain.account import NO_STREAM_RIGHT, master_owner
-from shared.domain.values.venue import VENUES
 from shared.ledger.account_views import AccountView, UserView
-from shared.ledger.backlog import Backlog, Nonce, read_backlog, read_nonces
-from shared.ledger.open_issues import PositionDifference, UnresolvedOrder, read_differences, read_unresolved
-from shared.ledger.reading import known_users
-from shared.ledger.status import (
-    NO_EXECUTOR,
-    SystemStatus,
-    name_master,
-    read_status,
-    read_symbol_switches,
-    read_system,
-    read_user_statuses,
-)
+from shared.ledger.status import name_master
 from shared.ledger.user_state import UserState
-from shared.ledger.views import ReadinessView, StatusView
+from shared.ledger.user_states.chosen_users import ChosenUsers
+from shared.ledger.user_states.user_status import NO_EXECUTOR
+from shared.ledger.views import StatusView
 
 _LINES: Final = 50
 """Reasons and notes that are shown at most."""
-_UNWORRYING: Final = frozenset({UserState.READY, UserState.OFF})
 _MODES: Final = {
     "live": "[bold white on red] LIVE: real money [/]",
     "paper": "[bold]PAPER[/]: no real money",
@@ -48,78 +29,35 @@ _MODES: Final = {
 }
 
 
-class _Needs(NamedTuple):
-    """What needs the operator beside users' states."""
-
-    memory: MemoryUse | None
-    unresolved: Sequence[UnresolvedOrder]
-    differences: Sequence[PositionDifference]
+OfState = Annotated[UserState | None, typer.Option("--state", help="Only users in this state.")]
+OfGroup = Annotated[str | None, typer.Option("--group", help="Only users of this group; '' for those without one.")]
+OneUser = Annotated[str, typer.Option("--user", help="Only this user.")]
+SomePage = Annotated[int | None, typer.Option("--page", min=1, help="Which page of the users.")]
 
 
-def status(number: Page = 1, as_json: AsJson = False) -> None:
-    """Show services, users, readiness, nonces, and the backlog of every stream; of many users a page, with --json all."""
-    if as_json:
-        print_json(run_with_bus(read).model_dump(mode="json"))
+def status(
+    user: OneUser = "",
+    state: OfState = None,
+    group: OfGroup = None,
+    number: SomePage = None,
+    per_page: PerPage = PER_PAGE,
+    as_json: AsJson = False,
+) -> None:
+    """Show services, users, readiness, nonces, and the backlog of streams; of many users a page, with --json all.
+
+    Everybody is counted, whichever users are shown. With --json, --user, --state, --group and --page choose users too.
+    """
+    chosen = ChosenUsers(user, state, group)
+    if as_json and number is None and chosen.everybody:
+        print_json(run_with_bus(read_all).model_dump(mode="json"))
         return
-    view, said = run_with_bus(lambda settings, bus: read_page(settings, bus, number))
+    view, said = run_with_bus(lambda settings, bus: read_page(settings, bus, chosen, number or 1, per_page))
+    if as_json:
+        print_json(view.model_dump(mode="json"))
+        return
     _show(view)
     if said:
         print(said)
-
-
-async def read(settings: Settings, bus: Bus) -> StatusView:
-    """Read the whole status. Raises ConfigurationError, BusUnavailable."""
-    policies, users = await _users(settings, bus)
-    found, symbols, needs, backlog, nonces = await asyncio.gather(
-        read_status(bus, policies),
-        read_symbol_switches(bus),
-        _read_needs(bus, users),
-        read_backlog(bus, users),
-        read_nonces(bus),
-    )
-    return _view(replace(found, symbols=symbols), needs, backlog, nonces)
-
-
-async def read_page(settings: Settings, bus: Bus, number: int) -> tuple[StatusView, str]:
-    """Read the status with accounts and streams of a page of users only, and what to say about the others.
-
-    Users who do not trade come first where there are several pages. Raises ConfigurationError, BusUnavailable.
-    """
-    policies, users = await _users(settings, bus)
-    if len(users) <= PER_PAGE:
-        return await read(settings, bus), ""
-    now, system = time.time_ns() // 1_000_000, await read_system(bus)
-    everyone, symbols, needs = await asyncio.gather(
-        read_user_statuses(bus, list(policies.values()), system.control, now, brief=True),
-        read_symbol_switches(bus),
-        _read_needs(bus, users),
-    )
-    found = replace(system, symbols=symbols, users=everyone)
-    by_need = sorted(everyone, key=lambda each: (each.state in _UNWORRYING, each.policy.user))
-    page, said = page_of([each.policy.user for each in by_need], number)
-    shown = await read_user_statuses(bus, [policies[user] for user in page], system.control, now)
-    view = _view(replace(found, users=shown), needs, await read_backlog(bus, page), ())
-    readiness = ReadinessView.of(found.readiness)
-    return view.model_copy(update={"readiness": readiness}), f"accounts and streams: {said}, and for the nonces"
-
-
-async def _users(settings: Settings, bus: Bus) -> tuple[Users, list[str]]:
-    policies = await read_policies(settings, bus)
-    return policies, sorted({*policies, *await known_users(bus)})
-
-
-async def _read_needs(bus: Bus, users: Sequence[str]) -> _Needs:
-    """Read what needs the operator, of all users. Beside other readings: Redis answers one while another is parsed."""
-    places = [(user, venue) for user in users for venue in VENUES]
-    masters = await read_master_owners(bus)
-    return _Needs(
-        *await asyncio.gather(read_memory(bus), read_unresolved(bus, [*masters, *users]), read_differences(bus, places))
-    )
-
-
-def _view(found: SystemStatus, needs: _Needs, backlog: Sequence[Backlog], nonces: Sequence[Nonce]) -> StatusView:
-    found = replace(found, memory=needs.memory)
-    return StatusView.of(found, backlog, nonces, needs.unresolved, needs.differences)
 
 
 def _show(view: StatusView) -> None:
@@ -157,8 +95,6 @@ def _show(view: StatusView) -> None:
         rows_of = [(each.user, each.venue, each.symbol, each.text) for each in view.differences]
         out.print(table("Positions that differ", ["user", "venue", "symbol", "difference"], rows_of))
     out.print()
-    if not view.nonces and len(view.users) == PER_PAGE:
-        return  # a page of many users: they are not read
     nonces = [(each.user, each.fingerprint, each.value) for each in view.nonces]
     out.print(table("Nonces", ["user", "key", "last"], nonces, empty="no key has been used yet"))
 

@@ -10,7 +10,6 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
-from pathlib import Path
 from typing import Annotated, Final
 
 import typer
@@ -19,10 +18,11 @@ from services.ops.output import AsJson, print_json
 from services.ops.runner import run_with_bus
 from services.ops.system.paper_accounts import ACCOUNTS_FILE
 from services.ops.user.key_files import secrets_of
-from services.ops.user.names import Who, check_new_name, names_with_file
+from services.ops.user.names import Who, check_new_name
 from services.ops.user.paper import ASSET, PaperAccount, note_balances, open_accounts
-from services.ops.user.user_file import file_of, new_text, require_usable, require_writable, write
-from shared.bus.connection import Bus
+from services.ops.user.settings.opening import by_operator, run_with_store
+from services.ops.user.user_file import new_text, require_writable
+from shared.bus.connection import Bus, open_bus
 from shared.bus.errors import BusError
 from shared.bus.records import Records
 from shared.bus.users.last_settings import holders
@@ -30,12 +30,12 @@ from shared.config.errors import ConfigurationError
 from shared.config.secrets import key_sources
 from shared.config.secrets_folder import VARIABLE, Part
 from shared.config.settings import Mode, Settings, load_settings
-from shared.config.users.folder_lock import only_writer
 from shared.config.venue_settings import VENUE_FACTS
 from shared.contracts import keys
 from shared.domain.account import AccountState
 from shared.domain.values.money import plain
 from shared.domain.values.venue import SUPPORTED_VENUES, VenueName
+from shared.operations.settings.user_store import UserStore, usable
 from shared.sign_in.follower_links import FollowerLinks
 
 _POLL: Final = 0.25
@@ -63,51 +63,59 @@ def add(
     as_json: AsJson = False,
 ) -> None:
     """Add a user: their file and, with --paper, a key and an account. Running executors take the user in by themselves."""
-    settings = load_settings()
     venues = _venues(venue or [VenueName.KRAKEN])
     amount = _amount(balance, paper=paper)
     check_new_name(user, ())  # before it becomes part of a path
-    path = file_of(settings.shoal_config, user)
-    with only_writer(settings.shoal_config):
-        made = _create(settings, user, path, venues, amount if paper else None, group)
+
+    async def work(settings: Settings, store: UserStore) -> tuple[str, list[PaperAccount]]:
+        with store.alone():
+            made = await _create(settings, store, user, venues, amount if paper else None, group)
+        return store.place(user), made
+
+    place, made = run_with_store(work)
     states = _states(user, venues, wait if paper else 0.0)
     if as_json:
         accounts = [{"venue": each.venue, "key": each.place, "fingerprint": each.fingerprint} for each in made]
-        print_json({"user": user, "file": str(path), "venues": venues, "accounts": accounts, "states": states})
+        print_json({"user": user, "file": place, "venues": venues, "accounts": accounts, "states": states})
         return
-    print(f"{user} is a user now: {path}")
+    print(f"{user} is a user now: {place}")
     for each in made:
         held = f"{plain(amount)} {ASSET}" if each.is_new else "what the account, which existed already, holds"
         print(f"  paper account at {each.venue} with {held}; key {each.fingerprint} in {each.place}")
     if not paper:
-        _print_keys_needed(settings, user, venues)
+        _print_keys_needed(load_settings(), user, venues)
     _print_states(user, states, paper=paper)
 
 
-def _create(
-    settings: Settings, user: str, path: Path, venues: Sequence[str], balance: Decimal | None, group: str
+async def _create(
+    settings: Settings, store: UserStore, user: str, venues: Sequence[str], balance: Decimal | None, group: str
 ) -> list[PaperAccount]:
-    """Write all that makes a user, the user's file last; with a balance also the paper accounts. Raises ConfigurationError."""
-    check_new_name(user, names_with_file(settings))
-    if path.exists() or path.is_symlink():
-        raise ConfigurationError(f"{path} exists already: {user} is a user; `ops user list` shows them")
-    require_writable(path)
+    """Write all that makes a user, their settings last; with a balance also the paper accounts.
+
+    Raises ConfigurationError, ActionRefused.
+    """
+    names = await store.names()
+    check_new_name(user, names)
+    if user in names:
+        raise ConfigurationError(f"{store.place(user)} exists already: {user} is a user; `ops user list` shows them")
+    store.require_writable()
     text = new_text(venues, paper=balance is not None and settings.shoal_mode is Mode.LIVE, group=group)
-    require_usable(path, text)
-    _end_sessions(user)
+    usable(settings.shoal_config, user, text)
+    await _end_sessions(settings, user)
     made: list[PaperAccount] = []
     if balance is not None:
         require_writable(settings.shoal_config / ACCOUNTS_FILE)
-        made = asyncio.run(open_accounts(settings, user, venues, balance))
+        made = await open_accounts(settings, user, venues, balance)
         note_balances(settings.shoal_config, user, venues, balance)
-    write(path, text)
+    await store.write(user, text, by_operator("ops user add"), over=None)
     return made
 
 
-def _end_sessions(user: str) -> None:
+async def _end_sessions(settings: Settings, user: str) -> None:
     """End what links have opened for a former user of this name, whose file may have been removed by hand."""
     try:
-        run_with_bus(lambda _, bus: FollowerLinks(bus).revoke(user))
+        async with open_bus(settings.redis_url, "ops") as bus:
+            await FollowerLinks(bus).revoke(user)
     except BusError as error:
         print(f"ops: sessions of an earlier {user} may be open ({error}): ops link {user} --revoke", file=sys.stderr)
 

@@ -7,25 +7,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 
 from services.ops.output import AsJson, console, print_json, table
 from services.ops.runner import run_with_bus
-from services.ops.user.names import names_with_file
-from services.ops.user.user_file import file_of
+from services.ops.user.settings.opening import store_of
 from shared.bus.connection import Bus
 from shared.bus.records import Records, read_holdings
 from shared.bus.users.last_settings import holders_outside
 from shared.config.secrets import key_sources
 from shared.config.settings import Settings
-from shared.config.users.loader import FileProblem, read_user
+from shared.config.users.loader import FileProblem
 from shared.contracts import keys
 from shared.domain.account import Account
 from shared.domain.limits.policy import UserPolicy
 from shared.domain.values.venue import VENUES
 from shared.ledger.stages.rows import StageRow, read_stages
+from shared.operations.errors import ActionRefused
+from shared.operations.settings.user_store import UserStore, judge
 
 _PAGE: Final = 50
 
@@ -51,10 +53,11 @@ def list_users(text: Text = "", limit: Limit = _PAGE, skip: Skip = 0, as_json: A
     """List users: state, venues, whether the key is here, and what is held. Users without a file who hold something too."""
 
     async def work(settings: Settings, bus: Bus) -> tuple[int, list[UserRow]]:
-        with_file = set(names_with_file(settings))
+        store = store_of(settings, bus)
+        with_file = set(await store.names())
         names = sorted(name for name in with_file | await holders_outside(bus, with_file) if text in name)
         shown = names[skip : skip + limit]
-        return len(names), await _rows(settings, bus, shown, with_file)
+        return len(names), await _rows(settings, store, bus, shown, with_file)
 
     total, rows = run_with_bus(work)
     if as_json:
@@ -77,7 +80,9 @@ def list_users(text: Text = "", limit: Limit = _PAGE, skip: Skip = 0, as_json: A
         print(f"{len(rows)} of {total} users; --limit and --skip show others")
 
 
-async def _rows(settings: Settings, bus: Bus, names: Sequence[str], with_file: set[str]) -> list[UserRow]:
+async def _rows(
+    settings: Settings, store: UserStore, bus: Bus, names: Sequence[str], with_file: set[str]
+) -> list[UserRow]:
     places: list[tuple[str, str]] = [(name, venue) for name in names for venue in VENUES]
     held = await bus.do_all([("HGETALL", keys.positions(*place)) for place in places])
     leases = await bus.do_all([("EXISTS", keys.lease(name)) for name in names])
@@ -88,7 +93,7 @@ async def _rows(settings: Settings, bus: Bus, names: Sequence[str], with_file: s
         if words := _held(answer):
             holdings.setdefault(name, []).extend(words)
             where.setdefault(name, []).append(venue)
-    files = {name: read_user(file_of(settings.shoal_config, name)) for name in names if name in with_file}
+    files = {name: await _read(settings, store, name) for name in names if name in with_file}
     stages = await read_stages(bus, [each for each in files.values() if isinstance(each, UserPolicy)])
     rows = []
     for name, served in zip(names, leases, strict=True):
@@ -107,6 +112,14 @@ async def _rows(settings: Settings, bus: Bus, names: Sequence[str], with_file: s
             )
         )
     return rows
+
+
+async def _read(settings: Settings, store: UserStore, user: str) -> UserPolicy | FileProblem | None:
+    try:
+        present = await store.read(user)
+    except ActionRefused as error:
+        return FileProblem(user, Path(store.place(user)), str(error))
+    return None if present is None else judge(settings.shoal_config, present)
 
 
 def _held(answer: object) -> list[str]:
@@ -139,7 +152,7 @@ def _account(account: Account | None, *, served: bool) -> str:
 
 def _key(venue: str, user: str) -> str:
     """Return where this command sees a key; services may have others, in their own environment."""
-    places = ("variable", "folder")
+    places = ("variable", "folder", "folder (sealed)")
     return (
         " and ".join(place for place, source in zip(places, key_sources(venue, user), strict=False) if source.given())
         or "no"

@@ -91,8 +91,7 @@ async def _open_one(
     else:
         folder = require_secrets(settings)
         key = ApiKey(*await exchange.create_account(asked))
-        write_key(folder, venue, user, key)
-        place = str(folder.path(venue, user, Part.KEY))
+        place = write_key(folder, venue, user, key, settings)
     return PaperAccount(venue, place, key.fingerprint, is_new)
 
 

@@ -17,17 +17,15 @@ from services.ops.operator import Yes, confirm
 from services.ops.output import AsJson, print_json
 from services.ops.runner import run_with_bus
 from services.ops.user.key_files import remove_key, secrets_of
-from services.ops.user.names import Who, require_file
+from services.ops.user.names import Who, require_settings
 from services.ops.user.paper import forget_balances
-from services.ops.user.user_file import change_settings, file_of
+from services.ops.user.settings.opening import by_operator, load_all, store_of
+from services.ops.user.user_file import change_settings
 from shared.bus.connection import Bus
 from shared.bus.users.last_settings import LastSettings, still_holding
 from shared.config.errors import ConfigurationError
 from shared.config.secrets import read_api_key
-from shared.config.secrets_folder import Part
 from shared.config.settings import Mode, Settings
-from shared.config.users.folder_lock import only_writer
-from shared.config.users.loader import load_users
 from shared.contracts import keys
 from shared.domain.limits.policy import OnLeave
 from shared.domain.values.venue import VENUES
@@ -67,7 +65,7 @@ def remove(
         raise ConfigurationError("--flatten sells what is held and --keep keeps it: one of the two")
 
     async def look(settings: Settings, bus: Bus) -> str:
-        require_file(settings, user)
+        await require_settings(store_of(settings, bus), user)
         return await _held(bus, user)
 
     held = run_with_bus(look)
@@ -89,7 +87,7 @@ def remove(
         )
     elif left.open_:
         print(
-            f"{user} is not removed: {left.open_}. The file says enabled = false now; repeat the command when that has ended"
+            f"{user} is not removed: {left.open_}. The settings say enabled = false now; repeat the command when that has ended"
         )
     else:
         print(f"{user} is gone, still holds: {left.held}" if left.held else f"{user} is gone and holds nothing")
@@ -99,28 +97,27 @@ def remove(
 
 
 async def _remove(settings: Settings, bus: Bus, user: str, *, keep: bool, wait: float) -> _Left:
-    path = file_of(settings.shoal_config, user)
+    store = store_of(settings, bus)
+    author = by_operator("ops user remove")
     rule = (
         OnLeave.KEEP if keep else OnLeave.CLOSE_NOW
     )  # without --keep, what an order under way still buys is sold again
-    change_settings(path, enabled=False, on_leave=rule.value)
+    await change_settings(store, settings.shoal_config, user, author, enabled=False, on_leave=rule.value)
     if open_ := await _until_ended(bus, user, keep=keep, wait=wait):
         return _Left(await _held(bus, user), open_)
     if keep:
         await _remember_that_they_left(settings, bus, user)
     await FollowerLinks(bus).revoke(user)
     held = await _held(bus, user)
-    with only_writer(settings.shoal_config):  # with the keys: who adds this name next makes keys of their own
-        try:
-            path.unlink(missing_ok=True)  # the same command at the same time
-        except OSError as error:
-            raise ConfigurationError(f"{path} cannot be removed: {error.strerror}") from None
+    with store.alone():  # with the keys: who adds this name next makes keys of their own
+        if (present := await store.read(user)) is not None:  # None: the same command at the same time
+            await store.remove(present, author)
         return _Left(held, keys=_remove_keys(settings, user, holds=bool(held)))
 
 
 async def _remember_that_they_left(settings: Settings, bus: Bus, user: str) -> None:
     """Record the last settings, by which a later start knows that the holdings are not to be sold. Raises ConfigurationError."""
-    policy = load_users(settings.shoal_config).get(user)
+    policy = (await load_all(settings, bus)).get(user)
     if policy is None or policy.fault:
         raise ConfigurationError(f"{policy.fault if policy else user}: correct the file first")
     await LastSettings(bus).write([policy])
@@ -169,7 +166,7 @@ def _remove_keys(settings: Settings, user: str, *, holds: bool) -> list[str]:
         if not holds and _is_paper(venue, user):
             remove_key(folder, venue, user)
         else:
-            left.append(str(folder.path(venue, user, Part.KEY)))
+            left += folder.places(venue, user)
     if not holds:
         forget_balances(settings.shoal_config, user)
     return left

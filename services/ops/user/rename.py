@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Final
 
 import typer
@@ -14,19 +13,20 @@ from services.ops.operator import Yes, confirm, operator_name
 from services.ops.output import AsJson, print_json
 from services.ops.runner import run_with_bus
 from services.ops.user.key_files import move_keys, secrets_of
-from services.ops.user.names import check_new_name, names_with_file
+from services.ops.user.names import check_new_name
+from services.ops.user.settings.opening import by_operator, load_all, store_of
 from shared.bus.connection import Bus
 from shared.bus.lease import Lease, acquire
 from shared.bus.streams import flatten
 from shared.bus.users.user_renaming import UserRenaming
+from shared.bus.users.user_settings import SettingsVersion
 from shared.config.errors import ConfigurationError
 from shared.config.secrets_folder import Part
 from shared.config.settings import Settings
-from shared.config.users.folder_lock import only_writer
-from shared.config.users.loader import load_users, users_folder
 from shared.config.venue_settings import VENUE_FACTS
 from shared.contracts import keys
 from shared.domain.values.venue import VENUES
+from shared.operations.settings.user_store import UserStore
 from shared.sign_in.follower_links import FollowerLinks
 
 _KEPT: Final = 100_000
@@ -49,11 +49,12 @@ def rename(old: Old, new: New, yes: Yes = False, as_json: AsJson = False) -> Non
 
     async def work(settings: Settings, bus: Bus) -> _RenameResult:
         check_new_name(old, ())
-        with only_writer(settings.shoal_config):
-            return await locked(settings, bus)
+        store = store_of(settings, bus)
+        with store.alone():
+            return await locked(settings, store, bus)
 
-    async def locked(settings: Settings, bus: Bus) -> _RenameResult:
-        _check_names(settings, old, new)
+    async def locked(settings: Settings, store: UserStore, bus: Bus) -> _RenameResult:
+        await _check_names(settings, store, old, new)
         await _refuse_while_running(bus, old, new)
         owner = f"ops-user-rename-{os.getpid()}"
         leases: list[Lease] = []
@@ -63,7 +64,7 @@ def rename(old: Old, new: New, yes: Yes = False, as_json: AsJson = False) -> Non
                 if lease is None:
                     raise ConfigurationError(f"an executor serves {name}: stop it first")
                 leases.append(lease)
-            return await _rename(settings, bus, leases[0], leases[1])
+            return await _rename(settings, store, bus, leases[0], leases[1])
         finally:
             for lease in leases:
                 await lease.release()
@@ -104,14 +105,13 @@ def rename(old: Old, new: New, yes: Yes = False, as_json: AsJson = False) -> Non
     )
 
 
-def _check_names(settings: Settings, old: str, new: str) -> None:
+async def _check_names(settings: Settings, store: UserStore, old: str, new: str) -> None:
     if old == new:
         raise ConfigurationError("both names are the same")
     check_new_name(old, ())
-    check_new_name(new, (name for name in names_with_file(settings) if name not in {old, new}))
-    if (folder := secrets_of(settings)) is not None and not (
-        users_folder(settings.shoal_config) / f"{new}.toml"
-    ).exists():
+    names = await store.names()
+    check_new_name(new, (name for name in names if name not in {old, new}))
+    if (folder := secrets_of(settings)) is not None and new not in names:
         for venue in VENUES:
             if folder.holds(venue, old) and folder.holds(venue, new):
                 raise ConfigurationError(
@@ -134,22 +134,24 @@ async def _refuse_while_running(bus: Bus, old: str, new: str) -> None:
             )
 
 
-async def _rename(settings: Settings, bus: Bus, old: Lease, new: Lease) -> _RenameResult:
-    folder = users_folder(settings.shoal_config)
-    files = folder / f"{old.holder}.toml", folder / f"{new.holder}.toml"
+async def _rename(settings: Settings, store: UserStore, bus: Bus, old: Lease, new: Lease) -> _RenameResult:
+    before, after = await store.read(old.holder), await store.read(new.holder)
     renaming = UserRenaming(bus, old, new, VENUES)
-    resumed = await renaming.committed() and not (files[0].exists() and files[1].exists())
+    resumed = await renaming.committed() and not (before and after)
     if not resumed:
-        _check_files(*files)
+        _check_settings(store, old.holder, before, new.holder, after)
         await _require_renamable(renaming, new.holder)
-        funds = settings.funds(paper=_is_on_paper(settings, old.holder))
+        funds = settings.funds(paper=await _is_on_paper(settings, bus, old.holder))
         until, now = await renaming.carried(), time.time_ns() // 1_000_000
         for name in (old.holder, new.holder):  # the new name may have been another user's before
             await FollowerLinks(bus).revoke(name)
         await renaming.copy(until)
         await renaming.commit(until, funds, now)
-    if files[0].exists():
-        files[0].rename(files[1])
+    if before is not None:
+        author = by_operator(f"ops user rename {old.holder} {new.holder}")
+        if after is None:  # else an earlier run has written it
+            await store.write(new.holder, before.text, author, over=None)
+        await store.remove(before, author)
     secrets = secrets_of(settings)
     moved = move_keys(secrets, old.holder, new.holder) if secrets else []
     await renaming.finish()
@@ -158,21 +160,22 @@ async def _rename(settings: Settings, bus: Bus, old: Lease, new: Lease) -> _Rena
     return _RenameResult(resumed, sum(held), moved)
 
 
-def _is_on_paper(settings: Settings, user: str) -> bool:
+async def _is_on_paper(settings: Settings, bus: Bus, user: str) -> bool:
     """Return whether a user trades on paper money. Raises ConfigurationError if the file cannot be used."""
-    policy = load_users(settings.shoal_config).get(user)
+    policy = (await load_all(settings, bus)).get(user)
     if policy is None or policy.fault:
         raise ConfigurationError(policy.fault if policy else f"{user}: the file cannot be used")
     return policy.paper
 
 
-def _check_files(old: Path, new: Path) -> None:
-    if not old.exists():
-        raise ConfigurationError(f"{old} does not exist: there is no such user")
-    if new.exists():
-        raise ConfigurationError(f"{new} exists already: {new.stem} is another user")
-    if not os.access(old.parent, os.W_OK):
-        raise ConfigurationError(f"{old.parent} is read-only: run this where the folder can be written")
+def _check_settings(
+    store: UserStore, old: str, before: SettingsVersion | None, new: str, after: SettingsVersion | None
+) -> None:
+    if before is None:
+        raise ConfigurationError(f"{store.place(old)} does not exist: there is no such user")
+    if after is not None:
+        raise ConfigurationError(f"{store.place(new)} exists already: {new} is another user")
+    store.require_writable()
 
 
 async def _require_renamable(renaming: UserRenaming, new: str) -> None:

@@ -1,4 +1,4 @@
-"""`ops user disable` and `ops user enable`: edit one setting in a user's file, which services take over in about two seconds."""
+"""`ops user disable` and `ops user enable`: edit one of a user's settings, which services take over in about two seconds."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from typing import Annotated
 import typer
 
 from services.ops.output import AsJson, print_json
-from services.ops.user.names import Who, require_file
-from services.ops.user.user_file import change_settings, file_of
+from services.ops.user.names import Who, require_settings
+from services.ops.user.settings.opening import by_operator, run_with_store
+from services.ops.user.user_file import change_settings
 from shared.config.errors import ConfigurationError
-from shared.config.settings import load_settings
+from shared.config.settings import Settings
 from shared.domain.limits.policy import OnLeave
+from shared.operations.settings.user_store import UserStore
 
 LeaveRule = Annotated[
     str,
@@ -34,11 +36,14 @@ def enable(user: Who, as_json: AsJson = False) -> None:
 
 
 def _write(user: str, *, as_json: bool, enabled: bool, **more: str) -> None:
-    settings = load_settings()
-    require_file(settings, user)
-    path = file_of(settings.shoal_config, user)
-    change_settings(path, enabled=enabled, **more)
+    async def work(settings: Settings, store: UserStore) -> str:
+        await require_settings(store, user)
+        why = f"ops user {'enable' if enabled else 'disable'}"
+        await change_settings(store, settings.shoal_config, user, by_operator(why), enabled=enabled, **more)
+        return store.place(user)
+
+    place = run_with_store(work)
     if as_json:
-        print_json({"user": user, "enabled": enabled, "file": str(path)})
+        print_json({"user": user, "enabled": enabled, "file": place})
     else:
-        print(f"{user} is {'enabled' if enabled else 'disabled'}: {path}; services take it over in about two seconds")
+        print(f"{user} is {'enabled' if enabled else 'disabled'}: {place}; services take it over in about two seconds")

@@ -1,6 +1,6 @@
-"""Writes users' files: a new one, and single settings of an existing one, whose comments and other lines stay as they are.
+"""The text of a new user's settings, and single settings of an existing one, whose comments and other lines stay as they are.
 
-A file is replaced in one step, and only by a text that services accept: a half-written file would stop its user's entries.
+Only a text that services accept is written, and in one step: a half-written one would stop its user's entries.
 """
 
 from __future__ import annotations
@@ -10,20 +10,17 @@ import os
 import re
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from shared.bus.users.user_settings import Author
 from shared.config.errors import ConfigurationError
-from shared.config.text_file import read_text
-from shared.config.users.folder_lock import only_writer
-from shared.config.users.loader import SUFFIX, policy_of, users_folder
+from shared.config.users.loader import FileProblem
+from shared.operations.errors import ActionRefused
+from shared.operations.settings.user_store import UserStore, judge
 
 _TABLE: Final = re.compile(r"^\s*\[", re.MULTILINE)
-
-
-def file_of(config: Path, user: str) -> Path:
-    """Return the path of a user's file. Raises ConfigurationError if there is no folder for it."""
-    return users_folder(config) / f"{user}{SUFFIX}"
 
 
 def require_writable(path: Path) -> None:
@@ -43,30 +40,24 @@ def new_text(venues: Sequence[str], *, paper: bool, group: str = "") -> str:
     return "\n".join([*lines, *(["paper = true"] if paper else [])]) + "\n"
 
 
-def change_settings(path: Path, **values: bool | str) -> None:
-    """Set settings that stand above the sections of a user's file. Raises ConfigurationError, and then changes nothing."""
-    with only_writer(path.parent.parent):
-        try:
-            text = read_text(path)
-        except ConfigurationError as error:
-            raise ConfigurationError(f"{path}: {error}") from None
+async def change_settings(store: UserStore, config: Path, user: str, author: Author, **values: bool | str) -> None:
+    """Set settings that stand above the sections of a user's text.
+
+    Raises ActionRefused if services would not accept it, and changes nothing then; BusError.
+    """
+    with store.alone():
+        present = await store.read(user)
+        if present is None:
+            raise ActionRefused(f"{store.place(user)} does not exist: there is no such user")
+        text = present.text
         for key, value in values.items():
             text = _with(text, key, json.dumps(value))  # of these values JSON's spelling is TOML's
-        write(path, text)
-
-
-def write(path: Path, text: str) -> None:
-    """Write a user's file in one step. Raises ConfigurationError if services would not accept it, or it cannot be written."""
-    require_usable(path, text)
-    replace_text(path, text)
-
-
-def require_usable(path: Path, text: str) -> None:
-    """Raise ConfigurationError if services would not accept a text as this user's file."""
-    try:
-        policy_of(text, path)
-    except ConfigurationError as error:
-        raise ConfigurationError(f"{path} is not changed, since services would not accept it: {error}") from None
+        if text == present.text:
+            return
+        found = judge(config, replace(present, text=text))
+        if isinstance(found, FileProblem):
+            raise ActionRefused(f"{store.place(user)} is not changed, since services would not accept it: {found.why}")
+        await store.write(user, text, author, over=present)
 
 
 def replace_text(path: Path, text: str) -> None:

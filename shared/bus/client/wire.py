@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final, cast
 
@@ -58,8 +58,8 @@ class Wire:
         self._server = server
         self._timeout = timeout
         self._lost = lost
-        self._link: _Link | None = None
-        self._making: asyncio.Task[_Link] | None = None
+        self._link: Link | None = None
+        self._making: asyncio.Task[Link] | None = None
 
     async def ask(self, commands: Sequence[Command]) -> list[Any]:
         """Run commands and return their answers, in sequence. Raises what redis-py raises for a lost or silent server.
@@ -70,6 +70,11 @@ class Wire:
         if link is None or link.ended:
             link = await self._connected()
         return await link.ask(commands)
+
+    def ask_now(self, commands: Sequence[Command]) -> Awaitable[list[Any]]:
+        """Do as `ask` does, with one coroutine less where there is a connection: a cluster's commands have more above it."""
+        link = self._link
+        return self.ask(commands) if link is None or link.ended else link.ask(commands)
 
     def node_of(self, key: str) -> str:  # there is one server for all keys
         """Return an empty name: all keys are at this server."""
@@ -101,17 +106,17 @@ class Wire:
         if self._link is not None:
             await self._link.lost
 
-    async def _connected(self) -> _Link:
+    async def _connected(self) -> Link:
         """Connect, once for all concurrent callers."""
         if self._making is None:
             self._making = asyncio.create_task(self._connect())
             self._making.add_done_callback(self._made)
         return await asyncio.shield(self._making)
 
-    async def _connect(self) -> _Link:
+    async def _connect(self) -> Link:
         connection = await self._server.connect()
         try:
-            link = _Link(connection, self._timeout)
+            link = self._link_over(connection)
         except BaseException:
             await hang_up(connection)
             raise
@@ -119,7 +124,10 @@ class Wire:
             link.lost.add_done_callback(lambda _: lost())
         return link
 
-    def _made(self, making: asyncio.Task[_Link]) -> None:
+    def _link_over(self, connection: AbstractConnection) -> Link:
+        return Link(connection, self._timeout)
+
+    def _made(self, making: asyncio.Task[Link]) -> None:
         self._making = None
         if not making.cancelled() and making.exception() is None:
             self._link = making.result()
@@ -158,7 +166,7 @@ class Wires:
         await asyncio.gather(*(wire.close() for wire in self._all))
 
 
-class _Link(asyncio.Protocol):
+class Link(asyncio.Protocol):
     """One connection, from its creation to its loss."""
 
     def __init__(self, connection: AbstractConnection, timeout: float) -> None:

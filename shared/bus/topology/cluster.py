@@ -1,4 +1,4 @@
-"""Commands and blocking reads in a Redis Cluster: each goes to the owner of its key's slot, over one connection per node.
+"""Commands in a Redis Cluster: each goes to the owner of its key's slot, over one connection per node.
 
 MOVED, ASK and TRYAGAIN say that a command has not run, so it is sent again at once. Nothing else is: after any other failure a
 command may have run. If one node fails, the whole call fails, although the commands of other nodes may have run.
@@ -10,7 +10,7 @@ then Redis may refuse that one for a moment (TRYAGAIN) and run the later ones.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -18,21 +18,21 @@ import structlog
 from redis.exceptions import ConnectionError as RedisConnectionError, ResponseError
 
 from shared.bus.client.refusals import LOST
-from shared.bus.client.wire import Command, Wire, Wires
+from shared.bus.client.wire import Command, Wire
 from shared.bus.topology.cluster_view import ClusterView
-from shared.bus.topology.command_slot import slot_of, slot_of_key
+from shared.bus.topology.command_slot import OF_ONE_KEY, slot_of, slot_of_key
 from shared.bus.topology.slot_map import Address, read_redirect
 from shared.bus.topology.split_reads import SPLIT, SplitRead, split
 
 _MOVED: Final = "MOVED "
-_ASK: Final = "ASK "
-_TRY_AGAIN: Final = "TRYAGAIN"
-_NOT_RUN: Final = (_MOVED, _ASK, _TRY_AGAIN)
-_MOST_ROUNDS: Final = 64
-_PAUSE: Final = 0.01
+ASK: Final = "ASK "
+TRY_AGAIN: Final = "TRYAGAIN"
+_NOT_RUN: Final = (_MOVED, ASK, TRY_AGAIN)
+MOST_ROUNDS: Final = 64
+PAUSE: Final = 0.01
 """Seconds before a command whose keys are just being moved is sent again, and so much more each time."""
-_LONGEST_PAUSE: Final = 0.1
-_ASKING: Final = ("ASKING",)
+LONGEST_PAUSE: Final = 0.1
+ASKING: Final = ("ASKING",)
 _REPLICATION: Final = ("WAIT", 1, 100)
 """One replica, and the milliseconds after which the write counts as not replicated: as long as other commands wait, too."""
 
@@ -59,8 +59,17 @@ class ClusterWire:
         """Run commands and return their answers, in sequence. Raises what redis-py raises for a lost or silent server."""
         if self._view.stale:
             await self._view.look_again()
-        if len(commands) == 1 and not self._view.silent and commands[0][0] not in SPLIT:
-            return await self._run_one(commands)
+        if not self._view.silent and (node := self._node_of_all(commands)) is not None:
+            try:
+                answers = await self._wire(node).ask_now(commands)
+            except LOST:
+                self._view.lost(node)
+                raise
+            for answer in answers:
+                if answer.__class__ is ResponseError and has_not_run(answer):
+                    await self._send_again(commands, dict.fromkeys(range(len(commands)), node), answers)
+                    break
+            return answers
         flat: list[Command] = []
         splits: list[tuple[int, SplitRead]] = []
         for command in commands:
@@ -74,20 +83,28 @@ class ClusterWire:
             answers[place : place + len(parts.parts)] = [parts.answer(answers[place : place + len(parts.parts)])]
         return answers
 
-    async def _run_one(self, commands: Sequence[Command]) -> list[Any]:
-        """Run one command, while nothing is known of a node that is away: most calls are of this kind."""
+    def _node_of_all(self, commands: Sequence[Command]) -> Address | None:
+        """Return the node of these commands if it is the same for all, and none has to be split: most calls are of this kind.
+
+        Every command of Shoal passes here, so the most frequent ones are looked at without another call.
+        """
+        owners, found = self._view.slots.owners, None
         try:
-            node = self._view.owner(slot_of(commands[0]))
-        except ResponseError as refused:
-            return [refused]
-        try:
-            answers = await self._wire(node).ask(commands)
-        except LOST:
-            self._view.lost(node)
-            raise
-        if _has_not_run(answers[0]):
-            await self._send_again(commands, {0: node}, answers)
-        return answers
+            for command in commands:
+                name = command[0]
+                if name in OF_ONE_KEY and (key := command[1]).__class__ is str:
+                    node = owners[slot_of_key(key)]
+                elif name in SPLIT:
+                    return None
+                else:
+                    node = self._view.owner(slot_of(command))
+                if node is not found:
+                    if found is not None and node != found:
+                        return None
+                    found = node
+        except ResponseError:  # the answer to this one alone
+            return None
+        return found if found is not None and found.host else None
 
     async def _run(self, commands: Sequence[Command]) -> list[Any]:
         """Run commands of one slot each."""
@@ -108,8 +125,8 @@ class ClusterWire:
     async def _send_again(self, commands: Sequence[Command], sent_to: dict[int, Address], answers: list[Any]) -> None:
         """Send commands that have not run to where they would, and put the answers into their places."""
         deadline = asyncio.get_running_loop().time() + self._timeout
-        for attempt in range(1, _MOST_ROUNDS):
-            again = [number for number in sent_to if _has_not_run(answers[number])]
+        for attempt in range(1, MOST_ROUNDS):
+            again = [number for number in sent_to if has_not_run(answers[number])]
             if not again or asyncio.get_running_loop().time() > deadline:
                 return
             sent_to, asking = await self._redirect(
@@ -126,16 +143,16 @@ class ClusterWire:
         waiting: list[int] = []
         for number, answered in sent_to.items():
             text = str(answers[number])
-            if text.startswith(_TRY_AGAIN):
+            if text.startswith(TRY_AGAIN):
                 waiting.append(number)
                 continue
             slot, found[number] = read_redirect(text, answered)
-            if text.startswith(_ASK):
+            if text.startswith(ASK):
                 asking.add(number)
             else:
                 self._view.moved(slot, found[number])
         if waiting:
-            await asyncio.sleep(min(_PAUSE * attempt, _LONGEST_PAUSE))
+            await asyncio.sleep(min(PAUSE * attempt, LONGEST_PAUSE))
         found.update((number, self._view.owner(slot_of(commands[number]))) for number in waiting)
         return dict(sorted(found.items())), frozenset(asking)
 
@@ -154,6 +171,14 @@ class ClusterWire:
             if isinstance(failure, BaseException):
                 raise failure
 
+    async def ask_node(self, node: Address, commands: Sequence[Command]) -> list[Any]:
+        """Run commands at one node, and send none again. Raises what redis-py raises for a lost or silent server."""
+        try:
+            return await self._wire(node).ask_now(commands)
+        except LOST:
+            self._view.lost(node)
+            raise
+
     async def _send_to(
         self,
         node: Address,
@@ -165,13 +190,9 @@ class ClusterWire:
         words: list[Command] = []
         for number in some:
             if number in asking:
-                words.append(_ASKING)
+                words.append(ASKING)
             words.append(commands[number])
-        try:
-            found = iter(await self._wire(node).ask(words))
-        except LOST:
-            self._view.lost(node)
-            raise
+        found = iter(await self.ask_node(node, words))
         for number in some:
             if number in asking:
                 next(found)
@@ -230,59 +251,6 @@ class ClusterWire:
             self._loss.set_result(None)
 
 
-class ClusterReads:
-    """The blocking reads of one process. Used as `Wires` is; a read goes to the node of its streams' slot."""
-
-    def __init__(self, view: ClusterView, wires_at: Callable[[Address], Wires]) -> None:
-        """`wires_at` makes the connections to a node."""
-        self._view = view
-        self._wires_at = wires_at
-        self._wires: dict[Address, Wires] = {}
-
-    async def ask(self, command: Command) -> Any:
-        """Run one command on its own connection and return its answer; an error reply is an answer. Raises as Wire.ask does."""
-        slot = slot_of(command)
-        words: Iterable[Command] = (command,)
-        node: Address | None = None
-        answer: Any = None
-        for attempt in range(1, _MOST_ROUNDS):
-            if self._view.stale:
-                await self._view.look_again()
-            node = node or self._view.owner(slot)
-            try:
-                answer = await self._at(node).ask(*words)
-            except LOST:
-                self._view.lost(node)
-                raise
-            if not _has_not_run(answer):
-                break
-            words, node = await self._redirect(command, str(answer), node, attempt)
-        return answer
-
-    async def _redirect(
-        self, command: Command, text: str, node: Address, attempt: int
-    ) -> tuple[tuple[Command, ...], Address | None]:
-        """Return what to send, and where to; None is to the slot's owner."""
-        if text.startswith(_TRY_AGAIN):
-            await asyncio.sleep(min(_PAUSE * attempt, _LONGEST_PAUSE))
-            return (command,), None
-        slot, to = read_redirect(text, node)
-        if text.startswith(_ASK):
-            return (_ASKING, command), to
-        self._view.moved(slot, to)
-        return (command,), to
-
-    async def close(self) -> None:
-        """End all connections."""
-        await asyncio.gather(*(wires.close() for wires in self._wires.values()))
-
-    def _at(self, node: Address) -> Wires:
-        wires = self._wires.get(node)
-        if wires is None:
-            wires = self._wires[node] = self._wires_at(node)
-        return wires
-
-
-def _has_not_run(answer: Any) -> bool:
+def has_not_run(answer: Any) -> bool:
     """Return whether an answer says that the command has not run, and where or when it would."""
     return answer.__class__ is ResponseError and str(answer).startswith(_NOT_RUN)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from binascii import crc_hqx
 from collections.abc import Sequence
-from typing import Final
+from typing import AnyStr, Final
 
 from redis.exceptions import ResponseError
 
@@ -32,7 +32,8 @@ _EVERY_WORD: Final = frozenset({"DEL", "EXISTS", "MGET"})
 """All words after the command are keys."""
 OF_ONE_KEY: Final = frozenset(_OF_KEY_1 - _EVERY_WORD)
 """Commands with one key, the first word after them."""
-_SCRIPTS: Final = frozenset({"EVAL", "EVALSHA"})
+_SCRIPT: Final = "EVALSHA"
+_SCRIPTS: Final = frozenset({"EVAL", _SCRIPT})
 _READS: Final = frozenset({"XREAD", "XREADGROUP"})
 _BEFORE_STREAMS: Final = "STREAMS"
 
@@ -52,6 +53,10 @@ def slot_of(command: Command) -> int:
     """Return the slot of a command's keys; ANYWHERE if it has none. Raises ResponseError if they are in several, or not known."""
     if isinstance(command, bytes):
         return _slot_of_packed(command)
+    if command[0] in OF_ONE_KEY:
+        return slot_of_key(_text(command[1]))
+    if command[0] == _SCRIPT:
+        return _slot_of_script(command, [_text(name) for name in command[3 : 3 + int(command[2])]])
     slots = {slot_of_key(key) for key in keys_of(command)}
     if len(slots) > 1:
         raise cross_slot(command)
@@ -98,11 +103,32 @@ def unpack(command: bytes) -> list[bytes]:
 
 def _slot_of_packed(command: bytes) -> int:
     """Return the slot of a packed command: only its first words are looked at where they suffice."""
-    head = command.split(b"\r\n", 5)
+    head = command.split(b"\r\n", 7)
     name = head[2].decode().upper()
     if name in OF_ONE_KEY:
         return slot_of_key(head[4])
+    if name == _SCRIPT:
+        count = int(head[6])
+        return _slot_of_script(command, head[7].split(b"\r\n", 2 * count)[1 : 2 * count : 2])
     return slot_of(tuple(unpack(command)))
+
+
+def _slot_of_script(command: Command, names: Sequence[AnyStr]) -> int:
+    """Return the slot of a script's keys. Keys that have the tag of the first one, as Shoal's do, are not looked at further."""
+    if not names:
+        return ANYWHERE
+    first = names[0]
+    slot, tag = slot_of_key(first), _tag_of(first)
+    for name in names[1:]:
+        if tag not in name and slot_of_key(name) != slot:
+            raise cross_slot(command)
+    return slot
+
+
+def _tag_of(key: AnyStr) -> AnyStr:
+    """Return the hash tag of a key with its brackets; the whole key if it has none."""
+    begin, end = (key.find("{"), key.find("}") + 1) if isinstance(key, str) else (key.find(b"{"), key.find(b"}") + 1)
+    return key[begin:end] if 0 <= begin < end - 2 else key
 
 
 def _place_of_streams(command: Sequence[str | bytes | float]) -> int:

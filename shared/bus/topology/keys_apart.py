@@ -25,14 +25,14 @@ def switches_beside(user: str, switches: Sequence[str]) -> list[str]:
 async def is_set_elsewhere(bus: Bus, user: str, switches: Sequence[str]) -> bool:
     """Return whether a kill switch of another slot is set, or cannot be read. Raises BusUnavailable."""
     ours = switches_beside(user, switches)
-    answers = await bus.do_all([("HGET", name, "mode") for name in switches if name not in ours])
+    answers = await bus.hget_shared(*((name, "mode") for name in switches if name not in ours))
     return any(answer not in _NOT_SET for answer in answers)
 
 
 async def published_price(bus: Bus, venue: str, symbol: str) -> Mapping[str, str]:
     """Return the published price of a symbol as the field that the scripts write; empty if it cannot be read."""
     try:
-        (price,) = await bus.do_all([("HGET", keys.prices(venue), symbol)])
+        (price,) = await bus.hget_shared((keys.prices(venue), symbol))
     except BusUnavailable:  # its node is away, which must not keep an order's record from being written
         return {}
     return {"market": price} if isinstance(price, str) else {}

@@ -8,12 +8,16 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
+from shared.bus.client.push_wire import Pushed, PushWire
 from shared.bus.client.server import Connector, Server
 from shared.bus.client.wire import Command, Wire, Wires
-from shared.bus.topology.cluster import ClusterReads, ClusterWire
+from shared.bus.topology.cluster import ClusterWire
+from shared.bus.topology.cluster_reads import ClusterReads
 from shared.bus.topology.cluster_view import ClusterView
+from shared.bus.topology.many_streams import ManyStreams
 from shared.bus.topology.sentinel import SentinelPrimary
 from shared.bus.topology.slot_map import Address
+from shared.bus.topology.stream_changes import StreamChanges
 from shared.config.redis_url import RedisKind, RedisUrl
 
 _ASK_TIMEOUT: Final = 1.0
@@ -127,6 +131,10 @@ def _of_cluster(address: RedisUrl, name: str, timeouts: Timeouts) -> tuple[Clust
     def for_commands(node: Address, lost: Callable[[], None]) -> Wire:
         return Wire(server(node, "write"), timeouts.command, lost)
 
+    def for_changes(node: Address, lost: Callable[[], None], pushed: Pushed) -> Wire:
+        return PushWire(server(node, "changes"), timeouts.command, lost, pushed)
+
     view = ClusterView([Address(*each) for each in address.servers], for_map)
-    reads = ClusterReads(view, lambda node: Wires(server(node, "read"), timeouts.read))
-    return reads, ClusterWire(view, for_commands, timeouts.command)
+    writer = ClusterWire(view, for_commands, timeouts.command)
+    many = ManyStreams(view, writer, StreamChanges(view, for_changes))
+    return ClusterReads(view, lambda node: Wires(server(node, "read"), timeouts.read), many), writer

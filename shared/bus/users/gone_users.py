@@ -1,4 +1,5 @@
-"""Users whose file is bad or missing: their last settings are read at the start, and a user with nothing left to sell is removed.
+"""The users at a start: the watch on their settings, the last settings of those whose file is bad or missing; and while a process
+runs, users with nothing left to sell are removed.
 
 A start waits here for Redis: without these records it is unknown whose exits have to go on.
 """
@@ -15,7 +16,10 @@ import structlog
 from shared.bus.connection import Bus
 from shared.bus.errors import BusError, BusForbidden, BusUnavailable
 from shared.bus.users.last_settings import LastSettings, holders, still_holding
+from shared.bus.users.settings_source import RedisUserSource, user_source
+from shared.config.settings import Settings
 from shared.config.users.watch import UsersWatch
+from shared.domain.fault import Faults
 from shared.domain.limits.policy import UserPolicy
 
 _LOOK: Final = 10.0
@@ -23,6 +27,21 @@ _LOOK: Final = 10.0
 _RETRY: Final = 1.0
 
 log = structlog.get_logger()
+
+
+async def open_watch(
+    settings: Settings, bus: Bus, faults: Faults | None = None, groups: Collection[str] | None = None
+) -> UsersWatch:
+    """Return a watch on the users' settings, in files or in Redis. Waits for Redis. Raises ConfigurationError."""
+    source = user_source(settings, bus, groups)
+    while isinstance(source, RedisUserSource):
+        try:
+            await source.load()
+            break
+        except BusError as error:
+            log.warning("waiting for the users' settings in Redis", reason=str(error))
+            await asyncio.sleep(_RETRY)
+    return UsersWatch(settings.shoal_config, faults, source)
 
 
 async def restore_last_settings(bus: Bus, watch: UsersWatch) -> None:

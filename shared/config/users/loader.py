@@ -1,4 +1,5 @@
-"""Reads the users' settings: `config/users/<user>.toml`. The file's name is the user's id; secrets are never in it.
+"""Reads the users' settings: `config/users/<user>.toml`, or the same text in Redis (`source.py`). The file's name is the
+user's id; secrets are never in it.
 
 A bad file affects only its user: all others are read. The user of a bad file stays among the users, with substitute settings and
 the reason in `fault`: entries are not copied for them, exits are. Files whose name begins with a dot (left by editors and file
@@ -23,7 +24,7 @@ from shared.domain.limits.policy import RESERVED_NAMES, FileState, OnLeave, User
 USERS: Final = "users"
 """The folder of the users' files, inside the configuration folder."""
 SUFFIX: Final = ".toml"
-_GONE: Final = "the file is gone"
+GONE: Final = "the file is gone"
 _USER_ID: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 
 
@@ -32,7 +33,7 @@ class FileProblem:
     """A file that cannot be used: its user (an empty string if it has none), and why; its text is one line that names the file.
 
     `passing`: the system could not read the file, which may be temporary. `group` is the one that the file names, where that
-    could be read.
+    could be read. `record` is the key in Redis where the settings are kept there; then `path` is what the file would be called.
     """
 
     user: str
@@ -41,10 +42,15 @@ class FileProblem:
     state: FileState = FileState.BAD
     passing: bool = False
     group: str = ""
+    record: str = ""
 
     def __str__(self) -> str:
-        path = str(self.path)
-        return f"{path if path.isprintable() else repr(path)}: {self.why}"
+        place = self.record or str(self.path)
+        return f"{place if place.isprintable() else repr(place)}: {self.why}"
+
+
+ProblemOf = Callable[[str, str, FileState], FileProblem]
+"""Makes the problem of a user's settings, wherever they are kept: user, why, state."""
 
 
 class Users(Mapping[str, UserPolicy]):
@@ -87,32 +93,43 @@ def is_users_file(name: str) -> bool:
     return name.endswith(SUFFIX) and not name.startswith(".")
 
 
-def load_users(config: Path, read: Callable[[Path], UserPolicy | FileProblem] | None = None) -> Users:
-    """Read all users of a configuration folder, each file by `read` (default: `read_user`).
-
-    Raises ConfigurationError only if the folder cannot be read.
-    """
+def load_users(config: Path) -> Users:
+    """Read all users of a configuration folder. Raises ConfigurationError only if the folder cannot be read."""
     folder = users_folder(config)
     try:
         names = sorted(name for name in (path.name for path in folder.iterdir()) if is_users_file(name))
     except OSError as error:
         raise ConfigurationError(f"{folder} cannot be read: {error.strerror}") from None
+    return collect_users(config, [read_user(folder / name) for name in names], problems_of(folder))
+
+
+def problems_of(folder: Path) -> ProblemOf:
+    """Return what makes the problem of a user's file in this folder."""
+    return lambda user, why, state: FileProblem(user, folder / f"{user}{SUFFIX}", why, state)
+
+
+def collect_users(
+    config: Path, read: Iterable[UserPolicy | FileProblem], problem: ProblemOf, others: Collection[str] = ()
+) -> Users:
+    """Return the users of whom this was read, with the problems that appear only among all of them.
+
+    `others` are users of whom nothing was read, and who may share a key variable with one of these.
+    """
     good: dict[str, UserPolicy] = {}
     problems: list[FileProblem] = []
-    for name in names:
-        found = (read or read_user)(folder / name)
+    for found in read:
         if isinstance(found, FileProblem):
             problems.append(found)
         else:
             good[found.user] = found
-    problems += _unknown_masters(config, good)
-    shared = find_key_clashes(folder, {*good, *(problem.user for problem in problems if problem.user)})
-    problems += shared
+    problems += _unknown_masters(config, good, problem)
+    these = {each.user for each in problems if each.user} | good.keys()
+    problems += [each for each in find_key_clashes(problem, these | {*others}) if each.user in these]
     policies = good | {each.user: substitute_policy(each) for each in problems if each.user}
     return Users(policies, problems)
 
 
-def _unknown_masters(config: Path, policies: Mapping[str, UserPolicy]) -> list[FileProblem]:
+def _unknown_masters(config: Path, policies: Mapping[str, UserPolicy], problem: ProblemOf) -> list[FileProblem]:
     """Return a problem for each user who follows a named master without a file: a misspelt name would be followed for ever."""
     following = [policy for policy in policies.values() if policy.masters]
     if not following:
@@ -123,31 +140,45 @@ def _unknown_masters(config: Path, policies: Mapping[str, UserPolicy]) -> list[F
     except ConfigurationError as error:
         known, why = (), f"the masters' files cannot be used: {error}"
     return [
-        FileProblem(policy.user, users_folder(config) / f"{policy.user}{SUFFIX}", f"follow.{unknown[0]}: {why}")
+        problem(policy.user, f"follow.{unknown[0]}: {why}", FileState.BAD)
         for policy in following
         if (unknown := [each.name for each in policy.masters if each.name not in known])
     ]
 
 
-def read_user(path: Path) -> UserPolicy | FileProblem:
-    """Read one user's file; return a FileProblem for any error in it, never raise one."""
+def read_user(path: Path, read: Callable[[], str] | None = None, record: str = "") -> UserPolicy | FileProblem:
+    """Read one user's settings; return a FileProblem for any error in them, never raise one.
+
+    `read` returns the text (by default that of the file) or raises what `read_text` raises; `record` is where in Redis it is.
+    """
     user = path.name.removesuffix(SUFFIX)
-    if not _USER_ID.fullmatch(user):
-        return FileProblem("", path, "a user id has up to 32 of a-z, 0-9, - and _, and begins with a letter or digit")
-    if user in RESERVED_NAMES or user.startswith("prices-"):
-        return FileProblem("", path, f"{user} is reserved; choose another user id")
+
+    def problem(why: str, *, nameless: bool = False, passing: bool = False, group: str = "") -> FileProblem:
+        return FileProblem("" if nameless else user, path, why, passing=passing, group=group, record=record)
+
+    if why := why_no_user_id(user):
+        return problem(why, nameless=True)
     text = ""
     try:
-        text = read_text(path)
+        text = read_text(path) if read is None else read()
         return policy_of(text, path)
     except UnreadableFileError as error:
-        return FileProblem(user, path, str(error), passing=True, group=group_of(text))
+        return problem(str(error), passing=True, group=group_of(text))
     except NotAFileError as error:
-        return FileProblem("", path, str(error))
+        return problem(str(error), nameless=True)
     except ConfigurationError as error:
-        return FileProblem(user, path, str(error), group=group_of(text))
+        return problem(str(error), group=group_of(text))
     except Exception as error:  # noqa: BLE001  # an unexpected error in one file must not affect other users
-        return FileProblem(user, path, f"cannot be used: {type(error).__name__}")
+        return problem(f"cannot be used: {type(error).__name__}")
+
+
+def why_no_user_id(name: str) -> str:
+    """Return why no user can have this name; an empty string if one can."""
+    if not _USER_ID.fullmatch(name):
+        return "a user id has up to 32 of a-z, 0-9, - and _, and begins with a letter or digit"
+    if name in RESERVED_NAMES or name.startswith("prices-"):
+        return f"{name} is reserved; choose another user id"
+    return ""
 
 
 def policy_of(text: str, path: Path) -> UserPolicy:
@@ -158,7 +189,7 @@ def policy_of(text: str, path: Path) -> UserPolicy:
     return parse_user(text, path.parent.parent).policy(path.name.removesuffix(SUFFIX))
 
 
-def find_key_clashes(folder: Path, users: Iterable[str]) -> list[FileProblem]:
+def find_key_clashes(problem: ProblemOf, users: Iterable[str]) -> list[FileProblem]:
     """Return a problem for each user whose key variable would be another user's too, since `-` is spelt `_` in it."""
     spelt: dict[str, list[str]] = {}
     for user in sorted(users):
@@ -166,9 +197,7 @@ def find_key_clashes(folder: Path, users: Iterable[str]) -> list[FileProblem]:
     found = []
     for names in spelt.values():
         why = f"the users {' and '.join(names)} would share one key variable; rename one"
-        found += [
-            FileProblem(user, folder / f"{user}{SUFFIX}", why, FileState.SHARED) for user in names if len(names) > 1
-        ]
+        found += [problem(user, why, FileState.SHARED) for user in names if len(names) > 1]
     return found
 
 
@@ -179,7 +208,7 @@ def substitute_policy(problem: FileProblem, last: UserPolicy | None = None) -> U
     return replace(by, file=problem.state, fault=f"{problem}; no entries are copied, exits go on by {whose}")
 
 
-def policy_after_removal(last: UserPolicy, folder: Path, *, known: bool = True) -> UserPolicy | None:
+def policy_after_removal(last: UserPolicy, problem: ProblemOf, *, known: bool = True) -> UserPolicy | None:
     """Return the settings for a user whose file is gone while they hold something; None if they had left before that.
 
     `known`: `last` are settings that were really set, not the defaults. A missing file is not a decision, since it may have been
@@ -189,23 +218,23 @@ def policy_after_removal(last: UserPolicy, folder: Path, *, known: bool = True) 
     if not last.enabled and last.on_leave is OnLeave.KEEP:
         return None
     on_leave = OnLeave.EXITS_ONLY if last.on_leave is OnLeave.KEEP else last.on_leave
-    problem = FileProblem(last.user, folder / f"{last.user}{SUFFIX}", _GONE, FileState.GONE)
-    return replace(substitute_policy(problem, last if known else None), enabled=False, on_leave=on_leave)
+    gone = problem(last.user, GONE, FileState.GONE)
+    return replace(substitute_policy(gone, last if known else None), enabled=False, on_leave=on_leave)
 
 
-def complete_users(users: Users, last: Mapping[str, UserPolicy], holders: Iterable[str], folder: Path) -> Users:
+def complete_users(users: Users, last: Mapping[str, UserPolicy], holders: Iterable[str], problem: ProblemOf) -> Users:
     """Return users completed by earlier records: last settings for a bad file, and users without a file who hold something.
 
     A holder whose settings are unknown gets the defaults: the master's exits, and the default stop loss.
     """
-    problems = {problem.user: problem for problem in users.problems if problem.user}
+    problems = {each.user: each for each in users.problems if each.user}
     policies = dict(users) | {user: substitute_policy(each, last.get(user)) for user, each in problems.items()}
     found = list(users.problems)
     for user in sorted({*holders} - policies.keys()):
         if not _USER_ID.fullmatch(user):
             continue
-        policy = policy_after_removal(last.get(user) or UserFile().policy(user), folder, known=user in last)
+        policy = policy_after_removal(last.get(user) or UserFile().policy(user), problem, known=user in last)
         if policy is not None:
             policies[user] = policy
-            found.append(FileProblem(user, folder / f"{user}{SUFFIX}", _GONE, FileState.GONE))
+            found.append(problem(user, GONE, FileState.GONE))
     return Users(policies, found)

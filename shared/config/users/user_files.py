@@ -1,46 +1,56 @@
-"""Reads the users' files again and again, but parses only those that have changed: parsing 5,000 takes half a second."""
+"""Reads the users' settings again and again, but parses only those that have changed: parsing 5,000 takes half a second."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
-from typing import Final
 
 from shared.config.users.groups import group_file
-from shared.config.users.loader import FileProblem, Users, load_users, read_user
+from shared.config.users.loader import SUFFIX, FileProblem, Users, collect_users
+from shared.config.users.source import NO_STAMP, FileSource, Stamp, UserSource
 from shared.domain.limits.policy import UserPolicy
-
-Stamp = tuple[int, int, int]
-"""Change time, size and inode of a file."""
-_NO_STAMP: Final = (0, 0, 0)
-"""The stamp of a file whose facts cannot be read: it is read each time."""
 
 
 class UserFiles:
-    """The files of one configuration folder. A user whose file has not changed keeps the same settings object."""
+    """The users of one configuration. A user whose text has not changed keeps the same settings object."""
 
-    def __init__(self, config: Path) -> None:
+    def __init__(self, config: Path, source: UserSource | None = None) -> None:
+        """`source` is where the settings of users are; by default the files of the folder."""
         self._config = config
-        self._read: dict[Path, tuple[Stamp, Stamp, UserPolicy | FileProblem]] = {}
+        self.source = source or FileSource(config)
+        self._read: dict[str, tuple[Stamp, Stamp, UserPolicy | FileProblem]] = {}
         self._groups: dict[str, Stamp] = {}
         """The stamps of the groups' files, read at most once in each reading."""
 
-    def load(self) -> Users:
-        """Return all users, as `load_users` does. Raises ConfigurationError if the folder cannot be read."""
-        before, self._read, self._groups = self._read, {}, {}
-        return load_users(self._config, lambda path: self._one(path, before.get(path)))
+    def load(self, only: Collection[str] | None = None) -> Users:
+        """Return all users, as `load_users` does, or `only` some, who are read each time.
 
-    def _one(self, path: Path, known: tuple[Stamp, Stamp, UserPolicy | FileProblem] | None) -> UserPolicy | FileProblem:
-        stamp = _stamp(path)  # before the file is read: what is written meanwhile is seen by the next reading
-        if known is None or known[0] != stamp or stamp == _NO_STAMP or _may_pass(known[2]) or self._moved(known):
-            known = stamp, *self._fresh(path)
-        self._read[path] = known
+        Raises ConfigurationError if they cannot be listed.
+        """
+        if only is not None:
+            names = self.source.names()
+            found = [self.source.read(name) for name in names if name.removesuffix(SUFFIX) in only]
+            return collect_users(
+                self._config, found, self.source.problem, [name.removesuffix(SUFFIX) for name in names]
+            )
+        stamps = self.source.stamps()  # before any text is read: what is written meanwhile is seen by the next reading
+        before, self._read, self._groups = self._read, {}, {}
+        found = [self._one(name, stamp, before.get(name)) for name, stamp in sorted(stamps.items())]
+        return collect_users(self._config, found, self.source.problem)
+
+    def _one(
+        self, name: str, stamp: Stamp, known: tuple[Stamp, Stamp, UserPolicy | FileProblem] | None
+    ) -> UserPolicy | FileProblem:
+        if known is None or known[0] != stamp or stamp == NO_STAMP or _may_pass(known[2]) or self._moved(known):
+            known = stamp, *self._fresh(name)
+        self._read[name] = known
         return known[2]
 
-    def _fresh(self, path: Path) -> tuple[Stamp, UserPolicy | FileProblem]:
-        found = read_user(path)
+    def _fresh(self, name: str) -> tuple[Stamp, UserPolicy | FileProblem]:
+        found = self.source.read(name)
         if found.group and found.group not in self._groups:
             self._of_group(found.group)
-            found = read_user(path)  # a group's file, too, is read after its stamp
+            found = self.source.read(name)  # a group's file, too, is read after its stamp
         return self._of_group(found.group), found
 
     def _moved(self, known: tuple[Stamp, Stamp, UserPolicy | FileProblem]) -> bool:
@@ -49,7 +59,7 @@ class UserFiles:
 
     def _of_group(self, group: str) -> Stamp:
         if not group:
-            return _NO_STAMP
+            return NO_STAMP
         if group not in self._groups:
             self._groups[group] = _stamp(group_file(self._config, group))
         return self._groups[group]
@@ -63,5 +73,5 @@ def _stamp(path: Path) -> Stamp:
     try:
         facts = path.stat()
     except OSError:
-        return _NO_STAMP
+        return NO_STAMP
     return facts.st_mtime_ns, facts.st_size, facts.st_ino

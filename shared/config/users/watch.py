@@ -1,4 +1,5 @@
-"""Watches the users' files while a service runs: files that are added, changed and removed, without a restart.
+"""Watches the users' settings while a service runs, in files or in Redis (`source.py`): what is added, changed and removed,
+without a restart.
 
 A file counts after two looks without a change, so that a half-written one, or one that an editor is about to replace, changes
 nothing. A file that cannot be read leaves its user's settings as they were, and does not affect the changes of others; a change
@@ -25,15 +26,13 @@ from shared.config.users.loader import (
     USERS,
     FileProblem,
     Users,
+    collect_users,
     complete_users,
     find_key_clashes,
-    is_users_file,
-    load_users,
     policy_after_removal,
-    read_user,
     substitute_policy,
-    users_folder,
 )
+from shared.config.users.source import FileSource, Stamp, UserSource, name_of, stamps_of
 from shared.domain.fault import FaultKind, Faults
 from shared.domain.limits.policy import FileState, UserPolicy
 
@@ -41,12 +40,10 @@ _EVERY, _AT_LATEST = 1.0, 10.0
 """Seconds between two looks. A change takes effect after two of them, of which the second comes soon."""
 _SHARE: Final = 0.001
 """The share of a core for looking: with a thousand files a look takes milliseconds, and comes every few seconds."""
-_Stamp = tuple[int, int, int] | None
-"""Change time, size and inode of a file; None if there is none."""
+_Stamp = Stamp | None
+"""None if there is no such file."""
 _IN_GROUPS: Final = f"{GROUPS}/"
 """Prefix of a group's file among the names of files: a user's file has no slash in its name."""
-_NO_STAMP: Final = (0, 0, 0)
-"""The stamp of a listed file whose facts cannot be read."""
 
 log = structlog.get_logger()
 
@@ -54,9 +51,13 @@ log = structlog.get_logger()
 class UsersWatch:
     """The present users, and what changed since the last look. Problems of files are in `faults`."""
 
-    def __init__(self, config: Path, faults: Faults | None = None) -> None:
-        """Read all files once. Raises ConfigurationError if the folder of the users' files cannot be read."""
+    def __init__(self, config: Path, faults: Faults | None = None, source: UserSource | None = None) -> None:
+        """Read all settings once. `source` is where those of users are; by default the folder's files.
+
+        Raises ConfigurationError if they cannot be listed.
+        """
         self._config = config
+        self._source = source or FileSource(config)
         self._faults = faults or Faults()
         self._fresh: dict[str, _Stamp] = {}
         self._problems: dict[str, FileProblem] = {}
@@ -68,7 +69,8 @@ class UsersWatch:
         """Replaced and never mutated, like `_users`: looks run in a thread."""
         self._holding: frozenset[str] = frozenset()
         self._stamps = self._look()
-        self._take(load_users(config))
+        names = sorted(name for name in self._stamps if not name.startswith(_IN_GROUPS))
+        self._take(collect_users(config, map(self._source.read, names), self._source.problem))
 
     @property
     def users(self) -> Mapping[str, UserPolicy]:
@@ -88,7 +90,7 @@ class UsersWatch:
     def restore(self, last: Mapping[str, UserPolicy], holders: Collection[str]) -> None:
         """Complete the users by records from before this process (see `complete_users`): once, before the users are used."""
         read = Users(self._users, tuple(self._problems.values()))
-        self._take(complete_users(read, last, holders, self._config / USERS))
+        self._take(complete_users(read, last, holders, self._source.problem))
         self._holding = frozenset(self._gone)
         self._report()
 
@@ -107,6 +109,8 @@ class UsersWatch:
         while True:
             await asyncio.sleep(pause)
             before = self._users, self._gone
+            if not await self._refreshed():
+                continue
             found, problems, took = await asyncio.to_thread(self._timed_look)
             pause = _EVERY if self._fresh else min(max(_EVERY, took / _SHARE), _AT_LATEST)
             for problem in problems:
@@ -116,6 +120,15 @@ class UsersWatch:
             self._report()
             if before != (self._users, self._gone):
                 apply(self.everybody)
+
+    async def _refreshed(self) -> bool:
+        try:
+            await self._source.refresh()
+        except ConfigurationError as error:
+            self._folder_fails = str(error)
+            self._report()
+            return False
+        return True
 
     def _timed_look(self) -> tuple[list[UserChange], list[str], float]:
         began = time.thread_time()
@@ -151,7 +164,7 @@ class UsersWatch:
         groups = {name.removeprefix(_IN_GROUPS).removesuffix(SUFFIX) for name in settled if name.startswith(_IN_GROUPS)}
         if not groups:
             return settled
-        members = {f"{user}{SUFFIX}" for user, policy in users.items() if policy.group in groups}
+        members = {name_of(user) for user, policy in users.items() if policy.group in groups}
         members |= {name for name, problem in self._problems.items() if problem.group in groups}
         return [*settled, *sorted(members.difference(settled).intersection(self._stamps))]
 
@@ -174,12 +187,13 @@ class UsersWatch:
 
     def _read(self, name: str, stamp: _Stamp, users: dict[str, UserPolicy]) -> FileProblem | None:
         """Apply a file; return its problem, if that is new."""
-        path, user = self._config / USERS / name, name.removesuffix(SUFFIX)
+        user = name.removesuffix(SUFFIX)
         self._stamps[name] = stamp
-        found = read_user(path)
+        found = self._source.read(name)
         in_force = user in users and users[user].file is FileState.GOOD
         if not isinstance(found, FileProblem) and not in_force:
-            found = next((each for each in find_key_clashes(path.parent, {*users, user}) if each.user == user), found)
+            clashes = find_key_clashes(self._source.problem, {*users, user})
+            found = next((each for each in clashes if each.user == user), found)
         if not isinstance(found, FileProblem):
             self._problems.pop(name, None)
             self._gone = {other: policy for other, policy in self._gone.items() if other != user}
@@ -198,7 +212,7 @@ class UsersWatch:
         self._stamps.pop(name, None)
         self._problems.pop(name, None)
         policy = users.pop(name.removesuffix(SUFFIX), None)
-        if policy is not None and (left := policy_after_removal(policy, self._config / USERS)) is not None:
+        if policy is not None and (left := policy_after_removal(policy, self._source.problem)) is not None:
             self._gone = {**self._gone, policy.user: left}
         for problem in self._problems.values():
             if problem.state is FileState.SHARED:  # perhaps its key variable is no longer shared
@@ -233,30 +247,17 @@ class UsersWatch:
         return policy.fault or f"{problem}; the former settings stay in force"
 
     def _look(self) -> dict[str, _Stamp]:
-        """Return the stamp of each file, by its name. Raises ConfigurationError."""
-        folder = users_folder(self._config)
-        try:
-            with os.scandir(folder) as files:
-                found = {file.name: _stamp(file) for file in files if is_users_file(file.name)}
-        except OSError as error:
-            raise ConfigurationError(f"{folder} cannot be read: {error.strerror}") from None
-        return found | self._look_at_groups()
+        """Return the stamp of each user's text and each group's file, by its name. Raises ConfigurationError."""
+        return {**self._source.stamps(), **self._look_at_groups()}
 
-    def _look_at_groups(self) -> dict[str, _Stamp]:
+    def _look_at_groups(self) -> dict[str, Stamp]:
         """Return the stamp of each group's file; none if the folder is missing or cannot be read, as the users' files show."""
         try:
             with os.scandir(self._config / GROUPS) as files:
-                return {f"{_IN_GROUPS}{file.name}": _stamp(file) for file in files if is_groups_file(file.name)}
+                found = stamps_of(file for file in files if is_groups_file(file.name))
         except OSError:
             return {}
-
-
-def _stamp(file: os.DirEntry[str]) -> _Stamp:
-    try:
-        facts = file.stat()
-    except OSError:  # such as a broken link, or a file system that does not answer: reading the file shows which
-        return _NO_STAMP
-    return (facts.st_mtime_ns, facts.st_size, facts.st_ino)
+        return {f"{_IN_GROUPS}{name}": stamp for name, stamp in found.items()}
 
 
 def _log_change(change: UserChange) -> None:

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Protocol
 
 from shared.bus.connection import Bus
+from shared.config.settings import ConfigSource
 from shared.domain.limits.policy import UserPolicy
 from shared.operations.consequence import Consequence
 from shared.operations.control_log import Change
 from shared.operations.errors import UnknownTarget
 from shared.operations.request import ActionRequest
+from shared.operations.settings.user_store import UserStore, open_store
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,12 @@ class Ground:
     config: Path
     users: Callable[[], Awaitable[Mapping[str, UserPolicy | None]]]
     clock: Callable[[], int]
+    config_source: ConfigSource = ConfigSource.FILES
+
+    @property
+    def store(self) -> UserStore:
+        """Return where the settings of users are written."""
+        return open_store(self.config_source, self.bus, self.config)
 
     async def policies(self) -> dict[str, UserPolicy]:
         """Return the settings of the users that have any."""

@@ -18,9 +18,14 @@ from typing import Final
 from shared.bus.connection import Bus
 from shared.bus.records import pairs
 from shared.bus.streams import flatten
+from shared.bus.users.settings_source import RedisUserSource
+from shared.bus.users.user_settings import UserSettings
 from shared.config.errors import ConfigurationError
+from shared.config.settings import ConfigSource
 from shared.config.users.changes import ChangeKind, settings_of
-from shared.config.users.loader import load_users, users_folder
+from shared.config.users.groups import group_of
+from shared.config.users.loader import users_folder
+from shared.config.users.user_files import UserFiles
 from shared.contracts import keys
 from shared.operations.actions.port import Ground
 from shared.operations.consequence import Consequence, digest_of
@@ -51,9 +56,11 @@ class UsersFiles:
         return [] if self.before is None else compare(self.before, self.now)
 
 
-async def read_files(bus: Bus, config: Path) -> UsersFiles:
-    """Read the users' files and what the last reload read. Raises ConfigurationError without a folder, BusUnavailable."""
-    policies = await asyncio.to_thread(load_users, config)
+async def read_files(bus: Bus, config: Path, source: ConfigSource = ConfigSource.FILES) -> UsersFiles:
+    """Read the users' settings and what the last reload read. Raises ConfigurationError without a folder, BusUnavailable."""
+    files = UserFiles(config, RedisUserSource(bus, config) if source is ConfigSource.REDIS else None)
+    await files.source.refresh()
+    policies = await asyncio.to_thread(files.load)
     now = {user: settings_of(policy) for user, policy in policies.items() if not policy.fault}
     fields = pairs(await bus.do("HGETALL", keys.LAST_RELOADED_SETTINGS))
     before: SettingsByUser | None = {user: json.loads(text) for user, text in fields.items()} or None
@@ -61,9 +68,13 @@ async def read_files(bus: Bus, config: Path) -> UsersFiles:
     return UsersFiles(before, {**unread, **now}, tuple(map(str, policies.problems)), frozenset(policies))
 
 
-async def apply_files(bus: Bus, config: Path, files: UsersFiles) -> bool:
-    """Have running services read the files, and remember what was read; False if the folder is read-only."""
-    stamped = await asyncio.to_thread(_stamp, users_folder(config))
+async def apply_files(bus: Bus, config: Path, files: UsersFiles, source: ConfigSource = ConfigSource.FILES) -> bool:
+    """Have running services read the settings, and remember what was read; False if the folder is read-only."""
+    if source is ConfigSource.REDIS:
+        stamped = True
+        await UserSettings(bus).repair_index(group_of)
+    else:
+        stamped = await asyncio.to_thread(_stamp, users_folder(config))
     written = {user: json.dumps(texts, ensure_ascii=False) for user, texts in files.now.items()}
     gone = sorted((files.before or {}).keys() - files.users)
     if gone:
@@ -111,13 +122,14 @@ class Reloading:
     async def perform(self, request: ActionRequest, change: Change) -> str:
         """Have the files read."""
         del request
-        await apply_files(self._ground.bus, self._ground.config, await self._read())
+        files = await self._read()
+        await apply_files(self._ground.bus, self._ground.config, files, self._ground.config_source)
         await write_change(self._ground.bus, change)
         return change.effect
 
     async def _read(self) -> UsersFiles:
         try:
-            return await read_files(self._ground.bus, self._ground.config)
+            return await read_files(self._ground.bus, self._ground.config, self._ground.config_source)
         except ConfigurationError as error:
             raise ActionRefused(str(error)) from None
 

@@ -1,4 +1,4 @@
-"""Changing a user's settings file: checked as the services check it, and explained before it is written."""
+"""Changing a user's settings, in a file or in Redis: checked as services check them, and explained before they are written."""
 
 from __future__ import annotations
 
@@ -6,13 +6,10 @@ import asyncio
 import difflib
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from pathlib import Path
 from typing import Final
 
-from shared.config.errors import ConfigurationError
-from shared.config.text_file import UnreadableFileError
+from shared.bus.users.user_settings import Author, SettingsVersion
 from shared.config.users.changes import differences, settings_of
-from shared.config.users.loader import SUFFIX, policy_of, read_user, users_folder
 from shared.domain.limits.policy import OnLeave, UserPolicy
 from shared.domain.limits.protection import due
 from shared.domain.position import Position
@@ -23,8 +20,8 @@ from shared.operations.control_log import Change, write_change
 from shared.operations.errors import ActionRefused, UnknownTarget
 from shared.operations.holdings import count, read_held, read_market, value_positions
 from shared.operations.request import ActionRequest
-from shared.operations.settings.file_store import path_of, replace_file
 from shared.operations.settings.toml_edit import NotEditableError, edit_toml
+from shared.operations.settings.user_store import judge, usable
 from shared.operations.settings.values import to_toml
 from shared.operations.settings.words import describe_change
 from shared.operations.switches import Scope
@@ -35,8 +32,7 @@ _EXITS: Final = "exits."
 
 @dataclass(frozen=True, slots=True)
 class _Edit:
-    path: Path
-    before: str
+    before: SettingsVersion
     after: str
     old: UserPolicy | None
     new: UserPolicy
@@ -51,33 +47,34 @@ class SettingsEdit:
 
     async def foresee(self, request: ActionRequest) -> Consequence:
         """Return what the change means, and the lines that differ. Raises ActionRefused, BusUnavailable."""
-        edit = await asyncio.to_thread(self._edit, request)
+        edit = await self._edit(request)
         changed = differences(edit.old, edit.new) if edit.old else ()
         words = [describe_change(each) for each in changed]
         lines = difflib.unified_diff(
-            edit.before.splitlines(), edit.after.splitlines(), "before", "after", lineterm="", n=1
+            edit.before.text.splitlines(), edit.after.splitlines(), "before", "after", lineterm="", n=1
         )
         details = (*words, *list(lines)[:_MOST_LINES])
         if edit.old is None:
-            text = f"repairs the file of {request.user}, which could not be used until now"
+            text = f"repairs the settings of {request.user}, which could not be used until now"
         else:
             text = f"changes {count(len(changed), 'setting')} of {request.user}: {'; '.join(words)}"
         sale, figures, positions = await self._sale(request.user, edit)
-        notes = ["services read the file within seconds; the former text is kept beside it"]
+        notes = ["services read it within seconds; the former text is kept"]
         if any(each.key.startswith(_EXITS) for each in changed):
             notes.insert(0, "a position that is beyond the new exit already is sold at the next look, within a second")
-        facts = [digest_of(edit.before), digest_of(edit.after), positions]
+        facts = [digest_of(edit.before.text), digest_of(edit.after), positions]
         return Consequence(request.user, text + sale, details, tuple(notes), figures, facts)
 
     async def perform(self, request: ActionRequest, change: Change) -> str:
-        """Write the file. Raises ActionRefused if it cannot be written, or has changed."""
+        """Write the settings. Raises ActionRefused if they cannot be written, or have changed."""
         async with self._lock:
-            edit = await asyncio.to_thread(self._edit, request)
-            backup = await asyncio.to_thread(replace_file, edit.path, edit.before, edit.after, change.at)
+            edit = await self._edit(request)
+            author = Author(change.by, change.at, change.reason)
+            former = await self._ground.store.write(request.user, edit.after, author, over=edit.before)
         changed = differences(edit.old, edit.new) if edit.old else ()
         before = "; ".join(f"{each.key} = {each.old}" for each in changed)
         await write_change(self._ground.bus, replace(change, before=before))
-        return f"{change.effect} (former text: {backup.name})"
+        return f"{change.effect} ({former})"
 
     async def _sale(self, user: str, edit: _Edit) -> tuple[str, dict[str, Decimal], list[str]]:
         """Return what executors sell at once by the new settings and not by the old ones, in words, figures and facts."""
@@ -99,26 +96,23 @@ class SettingsEdit:
         places = sorted(f"{venue} {symbol}" for _, venue, symbol in sold)
         return f"; sells {count(len(places), 'position')}, about {worth} at market", figures, places
 
-    def _edit(self, request: ActionRequest) -> _Edit:
-        """Return the file as it is and as it would be. Raises ActionRefused for what the loader would refuse."""
-        user, path = request.user, self._path(request.user)
-        try:
-            before = path.read_bytes().decode("utf-8")
-        except FileNotFoundError:
-            raise UnknownTarget(f"there is no user {user[:40]!r}") from None
-        except (OSError, UnicodeDecodeError):
-            raise ActionRefused(f"{path.name} cannot be read: correct it in an editor first") from None
-        found = read_user(path)
+    async def _edit(self, request: ActionRequest) -> _Edit:
+        """Return the text as it is and as it would be. Raises ActionRefused for what the loader would refuse."""
+        user, config = request.user, self._ground.config
+        before = await self._ground.store.read(user)
+        if before is None:
+            raise UnknownTarget(f"there is no user {user[:40]!r}")
+        found = judge(config, before)
         old = found if isinstance(found, UserPolicy) else None
         changes = self._changes(request, old)
         try:
-            after = edit_toml(before, changes)
-            new = policy_of(after.removeprefix("\ufeff"), users_folder(self._ground.config) / f"{user}{SUFFIX}")
-        except (NotEditableError, ConfigurationError) as error:
+            after = edit_toml(before.text, changes)
+        except NotEditableError as error:
             raise ActionRefused(f"{user}: {error}") from None
+        new = usable(config, user, after)
         if old is not None and not differences(old, new):
             raise ActionRefused(f"nothing of {user}'s settings would change")
-        return _Edit(path, before, after, old, new)
+        return _Edit(before, after, old, new)
 
     def _changes(self, request: ActionRequest, old: UserPolicy | None) -> dict[str, str | None]:
         """Return the settings to write; those that a form repeats as they are stay untouched."""
@@ -133,15 +127,6 @@ class SettingsEdit:
             if typed.strip() != present.get(key):
                 wanted[key] = literal
         return wanted
-
-    def _path(self, user: str) -> Path:
-        try:
-            path = path_of(users_folder(self._ground.config), user)
-        except (ConfigurationError, UnreadableFileError) as error:
-            raise ActionRefused(str(error)) from None
-        if not user.replace("-", "").replace("_", "").isalnum() or not user.isascii():
-            raise UnknownTarget(f"there is no user {user[:40]!r}")
-        return path
 
 
 def _leaves(policy: UserPolicy) -> bool:

@@ -62,7 +62,7 @@ def _measured(
     if only in {"", "pages"}:
         parts.append(measure_pages(world, environment, folder, meter))
     if only in {"", "commands"}:
-        parts.append(measure_commands(world, environment, meter))
+        parts.append(measure_commands(world, environment, folder, meter))
     for part in parts:
         for each in part:
             console.print(f"[dim]{each.wall:8.2f} s  {each.name}[/]")
@@ -76,7 +76,7 @@ async def _write(world: World, url: str) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="scale", description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--users", type=int, default=5_000)
+    parser.add_argument("--users", type=int, default=10_000)
     parser.add_argument("--signals", type=int, default=100, help="decisions of each user")
     parser.add_argument("--only", choices=("", "pages", "commands"), default="")
     parser.add_argument("--keep", action="store_true", help="measure nothing; leave the server running until Enter")

@@ -32,7 +32,8 @@ def measure_pages(world: World, environment: Mapping[str, str], folder: Path, me
         wait_for(lambda: _answers(port), 60, "the API answers")
         yield Measured("(start of the API)", time.monotonic() - began, cpu_seconds(api.pid), 0.0, 0, 0, 0)
         yield _measure("/ (the first after the start)", "/", port, api.pid, meter)
-        _settle(api.pid)
+        settle(world, port)
+        yield Measured("(everything is added up)", time.monotonic() - began, cpu_seconds(api.pid), 0.0, 0, 0, 0)
         for path in _paths(world):
             time.sleep(_STALE)  # otherwise it would be answered from what the request before has read
             yield _measure(path, path, port, api.pid, meter)
@@ -83,15 +84,18 @@ def _idle(pid: int, meter: RedisMeter, seconds: float = 20.0) -> Measured:
     return Measured(f"(idle for {seconds:.0f} s)", seconds, cpu_seconds(pid) - cpu, work.cpu, work.calls, 0, 0)
 
 
-def _settle(pid: int) -> None:
+def settle(world: World, port: int) -> None:
     """Wait until the counter of outcomes has read what there was at the start."""
+    expected = len(world.users) * len(world.history.signals)
+    wait_for(lambda: _counted(port) >= expected, 600, "the API has counted all outcomes")
+    time.sleep(_STALE)
 
-    def busy() -> bool:
-        before = cpu_seconds(pid)
-        time.sleep(2)
-        return cpu_seconds(pid) - before > 1.0
 
-    wait_for(lambda: not busy(), 600, "the API has caught up")
+def _counted(port: int) -> float:
+    time.sleep(1)  # so that asking is no load
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=_TIMEOUT) as answer:
+        lines = answer.read().decode().splitlines()
+    return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith("shoal_outcomes_total{"))
 
 
 def _get(port: int, path: str) -> tuple[int, int]:

@@ -36,6 +36,14 @@ class RedisMeter:
         calls = sum(each["calls"] for each in stats.values())
         return RedisWork(calls, float(cpu["used_cpu_sys"]) + float(cpu["used_cpu_user"]))
 
+    def field(self, key: str, field: str) -> str:
+        """Return a field of a hash; empty if there is none."""
+        return cast("str | None", self._client.hget(key, field)) or ""
+
+    def remove(self, key: str) -> None:
+        """Delete a key."""
+        self._client.delete(key)
+
     def __enter__(self) -> Self:
         """Return it."""
         return self

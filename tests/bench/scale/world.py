@@ -98,6 +98,7 @@ class World:
         await bus.do_all([("HSET", keys.heartbeat(*name), *flatten(sign.fields())) for name in signs])
         await bus.do_all([("HSET", keys.PROCESSES, ":".join(name), self.now) for name in signs])
         await bus.do_all([("SET", keys.lease(keys.ENGINE), "a"), *self._books(MASTER, Decimal(1))])
+        await bus.do("HSET", keys.open_orders(MASTER, VENUE), "whole", self.now)
         others = [Symbol(f"C{number:03}", "USD") for number in range(_PRICES)]
         await Records(bus).write_prices(VENUE, [Price(PRICE, symbol) for symbol in (*SYMBOLS, *others)], self.now)
 
@@ -107,6 +108,7 @@ class World:
         yield ("HSET", keys.following(user), "from", first, "until", "")
         yield ("HSET", keys.risk(user, VENUE), *flatten(write_risk(self._risk(stopped=kind == STOPPED))))
         yield ("SET", keys.nonce(user, keys.fingerprint(user)), self.now)
+        yield ("HSET", keys.SERVED_KEYS, f"{user} {keys.fingerprint(user)}", self.now)
         if kind == PAUSED:
             yield ("HSET", keys.control(user), "mode", "pause", "reason", "on holiday", "by", "anna", "at", self.now)
         if kind == STOPPED:

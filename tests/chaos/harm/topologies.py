@@ -80,3 +80,9 @@ class ManyServers:
             self.moves += 1
             return f"{len(some)} slots to 127.0.0.1:{to.port}"
         return ""
+
+    def finish_moves(self) -> None:
+        """Finish what was broken off by the death, or a refusal, of a node: an operator has to, no client can."""
+        if isinstance(self._servers, RedisCluster) and self._away is None:
+            with suppress(redis.RedisError, RedisClusterException):
+                self._servers.finish_moves()

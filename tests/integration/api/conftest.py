@@ -21,10 +21,10 @@ from tests.support.shipped_config import all_at_kraken
 
 
 @asynccontextmanager
-async def serving(bus: Bus) -> AsyncIterator[tuple[aiohttp.ClientSession, OutcomeCounter]]:
-    """Return a client of a running API, and the task body that feeds its counters."""
+async def serving(bus: Bus, **more: str) -> AsyncIterator[tuple[aiohttp.ClientSession, OutcomeCounter]]:
+    """Return a client of a running API with `more` settings, and the task body that feeds its counters."""
     with TemporaryDirectory() as folder:
-        settings = Settings(shoal_config=all_at_kraken(Path(folder)), api_sign_in="off")
+        settings = Settings.model_validate({"shoal_config": all_at_kraken(Path(folder)), "api_sign_in": "off", **more})
         async with _serving(bus, settings) as found:
             yield found
 

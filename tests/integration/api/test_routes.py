@@ -87,15 +87,36 @@ async def test_a_signal_is_told_with_everybodys_part_by_either_id(bus: Bus, api:
         assert (answer.status, (await answer.json())["detail"]) == (404, "no signal nothing in shoal:signals")
 
 
-async def test_metrics_count_each_outcome_once_and_show_the_backlog(bus: Bus) -> None:
+async def metric_lines(bus: Bus, **more: str) -> list[str]:
     copies = await make_ready(bus)
-    await copies.settled(["alice"], count=3)
+    await copies.settled(["alice", "carol"], count=3)
     told = await copies.signal()
     await copies.report(told, "alice", OrderState.EXPIRED)
-    async with serving(bus) as (client, counter):
-        assert [await counter.step(), await counter.step()] == [4, 0]
+    async with serving(bus, **more) as (client, counter):
+        assert [await counter.step(), await counter.step()] == [7, 0]
         async with client.get("/metrics") as answer:
-            lines = (await answer.text()).splitlines()
+            return (await answer.text()).splitlines()
+
+
+async def test_metrics_count_each_outcome_once_and_sum_over_users(bus: Bus) -> None:
+    lines = await metric_lines(bus)
+    for line in (
+        'shoal_outcomes_total{outcome="filled"} 6.0',
+        'shoal_outcomes_total{outcome="expired"} 1.0',
+        'shoal_copy_latency_seconds_bucket{le="0.1"} 0.0',
+        'shoal_copy_latency_seconds_bucket{le="0.2"} 6.0',
+        'shoal_stream_length{stream="shoal:signals"} 4.0',
+        'shoal_stream_length{stream="shoal:orders:{*}"} 6.0',
+        'shoal_stream_lag{group="executor",stream="shoal:orders:{*}"} 6.0',
+        'shoal_equity{currency="USD",user="*",venue="kraken"} 10000.0',
+        'shoal_equity{currency="USD",user="master",venue="kraken"} 5000.0',
+    ):
+        assert line in lines
+    assert [line for line in lines if "alice" in line] == []
+
+
+async def test_metrics_have_series_of_each_user_if_they_are_switched_on(bus: Bus) -> None:
+    lines = await metric_lines(bus, api_metrics_per_user="on")
     for line in (
         'shoal_outcomes_total{outcome="filled",user="alice"} 3.0',
         'shoal_outcomes_total{outcome="expired",user="alice"} 1.0',

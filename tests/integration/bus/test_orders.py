@@ -15,6 +15,7 @@ from shared.bus.book_changes import PositionChange
 from shared.bus.connection import Bus
 from shared.bus.errors import BusRefused, LeaseLost
 from shared.bus.lease import Lease
+from shared.bus.open_orders import listed_orders
 from shared.bus.orders import OrderStore
 from shared.bus.records import Records
 from shared.bus.send_permit import ReplayPermit, SendPermit, SendRefusal, SwitchSet
@@ -377,3 +378,24 @@ async def test_a_price_that_is_not_there_or_cannot_be_read_holds_up_no_order(
     assert await account.store.load(order_id) == {"state": "accepted", "symbol": str(BTC_USD)}
     assert await account.store.settle(a_report(order_id), entry_id="", fields={})
     assert "market" not in (await account.reports(order_id))[0]
+
+
+async def test_orders_that_began_are_listed_until_the_next_begins_after_their_end(bus: Bus, lease: Lease) -> None:
+    account = Account(bus, lease)
+    store = OrderStore(bus, lease, "alice", "kraken", lists_open=True)
+    first, second, third = [await account.put(None) for _ in range(3)]
+    await store.begin(first, account.nonces, {"venue": "kraken"})
+    await store.begin(second, account.nonces, {"venue": "coinbase"})
+    assert await listed_orders(bus, "alice", "kraken") is None, "it was never compared with all records"
+    await store.open_orders()
+    assert await listed_orders(bus, "alice", "kraken") == [first], "the other is of another venue"
+    await store.settle(a_report(first, OrderState.FAILED), entry_id="", fields={})
+    assert await listed_orders(bus, "alice", "kraken") == [first]
+    await store.begin(third, account.nonces, {})
+    assert await listed_orders(bus, "alice", "kraken") == [third]
+
+
+async def test_a_users_orders_are_not_listed(account: Account, bus: Bus) -> None:
+    await account.store.begin(await account.put(None), account.nonces, {})
+    await account.store.open_orders()
+    assert await bus.do("EXISTS", keys.open_orders("alice", "kraken")) == 0

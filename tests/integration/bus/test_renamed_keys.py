@@ -49,6 +49,7 @@ STAYS: Final[dict[Key, str]] = {
     keys.reports: STREAM,
     keys.stopouts: STREAM,
     keys.stage_moves: STREAM,
+    keys.user_settings_history: STREAM,
     keys.order: HASH,
     keys.book_corrections: HASH,  # of the books under the old name, which their reports do not cover under the new one
     keys.fence: TEXT,  # counters never fall
@@ -56,10 +57,17 @@ STAYS: Final[dict[Key, str]] = {
 """History: what was decided, traded and reported under the old name."""
 IN_THE_WAY: Final = {keys.own_exits, keys.mirrored}
 """While one of these is there, no user is renamed (`UserRenaming.unfinished`)."""
-OF_THE_MASTER: Final = {keys.fill_cursor, keys.uncopied, keys.holdings, keys.strategy, keys.strategy_entries}
+OF_THE_MASTER: Final = {
+    keys.fill_cursor,
+    keys.uncopied,
+    keys.holdings,
+    keys.strategy,
+    keys.strategy_entries,
+    keys.open_orders,
+}
 """Keys that only the master's account has, which is not renamed."""
-NOT_OF_A_USER: Final = {keys.lease}
-"""Held by the command itself while it renames."""
+NOT_OF_A_USER: Final = {keys.lease, keys.user_settings, keys.of_user}
+"""Held by the command itself while it renames, moved by it like a user's file, and a pattern."""
 
 
 def of_users() -> set[Key]:

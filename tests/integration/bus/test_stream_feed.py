@@ -71,3 +71,18 @@ async def test_many_streams_cost_one_command(bus: Bus) -> None:
     stats = str(await bus.do("INFO", "commandstats"))
     assert "cmdstat_xread:calls=1," in stats
     assert "xrange" not in stats
+
+
+async def test_streams_that_are_not_read_to_their_end_are_read_a_few_at_a_time(bus: Bus) -> None:
+    feed = StreamFeed(bus, keys.reports, 2)
+    for user in USERS:
+        await _append(bus, user, "1-0", "2-0", "3-0")
+    seen, left = [], []
+    while (unfinished := feed.unfinished(USERS)) > 0:
+        left.append(unfinished)
+        found = await feed.step(USERS, unread=2)
+        assert sum(map(len, found.values())) <= 4
+        seen += [f"{user} {entry.id}" for user, entries in found.items() for entry in entries]
+    assert sorted(seen) == sorted(f"{user} {number}-0" for user in USERS for number in (1, 2, 3))
+    assert left[0] == len(USERS)
+    assert await feed.step(USERS, unread=2) == {}

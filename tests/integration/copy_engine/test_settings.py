@@ -50,7 +50,7 @@ async def test_a_changed_setting_counts_from_the_next_signal_on(
 async def test_a_setting_that_changes_while_the_engine_waits_counts_for_the_signal_it_waits_for(
     bus: Bus, users: Sequence[UserPolicy], emit: Emit
 ) -> None:
-    """Somebody who lowers a limit, or mends a file, and sees the next signal decided by what stood before, is right to complain."""
+    """Somebody who lowers a limit, or mends a file, may rely on it for the next signal."""
     async with running(bus, users) as engine:
         await emit(an_entry("1"))
         await carried(bus, 1)

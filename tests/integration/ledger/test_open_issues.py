@@ -9,6 +9,7 @@ from shared.bus.connection import Bus
 from shared.bus.streams import Group
 from shared.contracts import keys
 from shared.contracts.mirror import write_mirror
+from shared.domain.account import MASTER
 from shared.domain.mirror import Mirror, MirrorAction, MirrorDecision
 from shared.domain.order import Copy
 from shared.ledger.open_issues import read_differences, read_unresolved
@@ -78,3 +79,13 @@ async def test_a_stop_of_the_masters_that_rests_at_the_venue_is_no_issue_and_one
     for name, state, stop in (("1", "accepted", "57000"), ("2", "unknown", "57000"), ("3", "accepted", "")):
         await bus.do("HSET", keys.order("master", name), "state", state, "sent_at", name, "stop_price", stop)
     assert [each.order_id for each in await read_unresolved(bus, ["master"])] == ["2", "3"]
+
+
+async def test_the_masters_open_orders_are_found_by_their_list(bus: Bus) -> None:
+    await bus.do("HSET", keys.order(MASTER, "one"), "state", "unknown", "venue", "kraken")
+    await bus.do("HSET", keys.order(MASTER, "two"), "state", "filled", "venue", "kraken")
+    assert [each.order_id for each in await read_unresolved(bus, [MASTER])] == ["one"], "without a list by a scan"
+    await bus.do("HSET", keys.open_orders(MASTER, "kraken"), "whole", 1, "one", 1, "two", 1)
+    await bus.do("CONFIG", "RESETSTAT")
+    assert [each.order_id for each in await read_unresolved(bus, [MASTER])] == ["one"]
+    assert "cmdstat_scan" not in str(await bus.do("INFO", "commandstats"))

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from shared.bus.connection import Bus
+from shared.bus.lease import acquire
 from shared.bus.records import Records
 from shared.bus.streams import Entry, Group
+from shared.bus.users.key_claims import claim_key
 from shared.contracts import keys
 from shared.contracts.heartbeat import HeartbeatRecord
 from shared.domain.account import MASTER, AccountState
+from shared.domain.control import ControlMode
 from shared.domain.limits.policy import UserPolicy
+from shared.domain.values.money import Price
+from shared.domain.values.symbol import Symbol
 from shared.ledger.backlog import read_backlog, read_nonces
 from shared.ledger.reading import known_users
-from shared.ledger.status import read_status
+from shared.ledger.status import read_status, read_symbol_switches
 from shared.ledger.views import StatusView
+from shared.operations.switches import Scope, set_switch
 from tests.support.copies import Copies
 
 POLICIES = {name: UserPolicy(user=name, enabled=True, venues=("kraken",)) for name in ("alice", "bob")}
@@ -103,3 +111,30 @@ async def test_everybody_with_a_stream_or_a_following_record_is_known_but_the_ma
     await copies.follow("carol")
     await copies.report(None, MASTER)
     assert await known_users(bus) == ["alice", "bob", "carol"]
+
+
+async def test_switches_of_symbols_are_found_without_a_scan_however_they_were_set(bus: Bus) -> None:
+    await set_switch(bus, Scope(symbol=Symbol("NEW", "USD")), ControlMode.PAUSE, "listed today", "anna", 1)
+    await set_switch(bus, Scope(symbol=Symbol("OLD", "USD")), ControlMode.RUN, "", "anna", 1)
+    await Records(bus).write_prices("kraken", [Price(Decimal(1), Symbol("HAND", "EUR"))], 1)
+    for typed in ("HAND/EUR", "BTC/USD"):
+        await bus.do("HSET", keys.control_of_symbol(typed), "mode", "halt")
+    await bus.do("CONFIG", "RESETSTAT")
+    assert {symbol: each.mode for symbol, each in (await read_symbol_switches(bus)).items()} == {
+        "NEW/USD": "pause",
+        "HAND/EUR": "halt",
+        "BTC/USD": "halt",
+    }
+    assert "cmdstat_scan" not in str(await bus.do("INFO", "commandstats"))
+
+
+async def test_nonces_are_those_of_the_keys_that_were_served_and_have_a_counter(bus: Bus) -> None:
+    lease = await acquire(bus, "alice", "one")
+    assert lease is not None
+    await claim_key(bus, "a" * 16, lease)
+    await claim_key(bus, "b" * 16, lease)
+    await bus.do("SET", keys.nonce("alice", "a" * 16), 7)
+    await bus.do("CONFIG", "RESETSTAT")
+    assert [(each.user, each.fingerprint, each.value) for each in await read_nonces(bus)] == [("alice", "a" * 16, 7)]
+    assert await read_nonces(bus, {"bob"}) == []
+    assert "cmdstat_scan" not in str(await bus.do("INFO", "commandstats"))

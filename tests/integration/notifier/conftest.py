@@ -94,15 +94,24 @@ def notify(bus: Bus) -> Notify:
             clock,
             start_ms,
         )
-        lease = await acquire(bus, keys.NOTIFIER, "test")
-        assert lease is not None
-        task = asyncio.create_task(Renewals(bus).keep(lease, turn.serve(lease)))
+        task = asyncio.create_task(_serve(bus, turn))
         try:
             yield heartbeat
         finally:
             task.cancel()
-            with suppress(asyncio.CancelledError, BusError):
+            with suppress(asyncio.CancelledError):
                 await task
-            await lease.release()
 
     return running
+
+
+async def _serve(bus: Bus, turn: Turn) -> None:
+    """Serve one turn after another, as the process does: on a machine that stands still for a while the lease passes away."""
+    while True:
+        if (lease := await acquire(bus, keys.NOTIFIER, "test")) is not None:
+            try:
+                with suppress(BusError):
+                    await Renewals(bus).keep(lease, turn.serve(lease))
+            finally:
+                await lease.release()
+        await asyncio.sleep(0.1)

@@ -8,6 +8,8 @@ from dataclasses import replace
 
 import pytest
 
+from services.notifier.causes.processes import ProcessReader
+from services.notifier.causes.switches import SymbolSwitches
 from shared.bus.connection import Bus
 from shared.bus.lease import acquire
 from shared.bus.records import Records
@@ -18,6 +20,8 @@ from shared.domain.account import MASTER, AccountState
 from shared.domain.control import ControlMode
 from shared.domain.fault import Fault, FaultKind
 from shared.domain.limits.risk_state import RiskState, StopOut
+from shared.domain.values.symbol import Symbol
+from shared.operations.switches import Scope, set_switch
 from tests.integration.notifier.conftest import Notify, now_ms, user
 from tests.support.copies import Copies
 from tests.support.risk_states import write_risk
@@ -204,3 +208,17 @@ async def test_a_service_without_a_heartbeat_is_missed_and_seen_again(bus: Bus, 
         await heartbeat(bus, "copy-engine", instance="another")
         await heartbeat(bus, "api", instance="another")
         await until(lambda: len(hook.taken) > 3, "both are seen again, the api by a scan")
+
+
+async def test_nothing_scans_the_keyspace(bus: Bus) -> None:
+    """The readers that found processes and switched symbols by a scan, the first about once a minute."""
+    await heartbeat(bus, "copy-engine")
+    await set_switch(bus, Scope(symbol=Symbol("NEW", "USD")), ControlMode.PAUSE, "listed today", "anna", 1)
+    await bus.do("CONFIG", "RESETSTAT")
+    processes, symbols = ProcessReader(bus), SymbolSwitches(bus)
+    assert [each.service for each in await processes.read([], now_ms())] == ["copy-engine"]
+    await heartbeat(bus, "api", instance="started-later")
+    later = await processes.read([], now_ms() + 60_000)
+    assert sorted(each.service for each in later) == ["api", "copy-engine"]
+    assert list(await symbols.read()) == ["NEW/USD"]
+    assert "cmdstat_scan" not in str(await bus.do("INFO", "commandstats"))

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from shared.bus.connection import Bus
+from shared.bus.users.settings_source import RedisUserSource
+from shared.bus.users.user_settings import Author, UserSettings
+from shared.config.settings import ConfigSource
 from shared.config.users.loader import load_users
+from shared.config.users.user_files import UserFiles
+from shared.contracts import keys
+from shared.domain.limits.policy import UserPolicy
+from shared.operations.actions.port import Ground
 from shared.operations.control_log import read_changes
+from shared.operations.desk import ActionDesk
 from shared.operations.errors import ActionRefused, ConsequenceChanged, UnknownTarget
 from shared.operations.request import Action, ActionRequest
 from shared.operations.settings.file_store import BACKUPS, backups_of
+from shared.operations.settings.record_store import RecordStore
 from tests.support.operating import OPERATOR, Clock, desk_of, hold, quote
 
 LIMIT = "limits.max_order_pct"
@@ -155,3 +165,59 @@ async def test_a_tighter_stop_says_what_it_sells_at_once(bus: Bus, config: Path,
     assert shown.consequence.text.endswith("; sells 1 position, about 1,162.00 USD at market") is sold
     assert shown.consequence.text.endswith("; nothing that is held is sold now") is not sold
     assert "sells a position that has lost 2 %" in shown.consequence.text
+
+
+class TestInRedis:
+    """The same edit where the settings of users are in Redis."""
+
+    async def desk(self, bus: Bus, config: Path) -> ActionDesk:
+        """Return a desk, with alice's and bob's files taken over into Redis, and no folder of users any more."""
+        store = RecordStore(bus)
+        for path in sorted((config / "users").iterdir()):
+            await store.write(path.stem, path.read_text(), Author("ops", 1), over=None)
+            path.unlink()
+        (config / "users").rmdir()
+        source = RedisUserSource(bus, config)
+
+        async def users() -> Mapping[str, UserPolicy | None]:
+            await source.refresh()
+            return dict(UserFiles(config, source).load())
+
+        return ActionDesk(Ground(bus, config, users, Clock(), ConfigSource.REDIS))
+
+    async def test_it_is_shown_checked_and_written_as_a_version(self, bus: Bus, config: Path) -> None:
+        before = file_of(config).read_text()
+        desk, request = await self.desk(bus, config), ask(limits__max_order_pct="25")
+        shown = await desk.preview(request, OPERATOR)
+        assert "no entry above 25 % of the equity (limits.max_order_pct: 50 -> 25)" in shown.consequence.text
+        done = await desk.confirm(request, shown.token, OPERATOR, "agreed")
+        assert done.text.endswith("(now version 2; the former text: version 1)")
+        present, former = await UserSettings(bus).history("alice")
+        assert (present.by, present.why, former.text) == (OPERATOR, "agreed", before)
+        assert "max_order_pct = 25" in present.text
+        (change,) = await read_changes(bus, 5)
+        assert (change.action, change.of, change.by, change.reason) == ("settings", "alice", OPERATOR, "agreed")
+        with pytest.raises(ActionRefused, match="max_order_pct: must be above 0 and at most 100"):
+            await desk.preview(ask(limits__max_order_pct="250"), OPERATOR)
+        with pytest.raises(UnknownTarget):
+            await desk.preview(ask("zed", limits__max_order_pct="25"), OPERATOR)
+
+    async def test_what_somebody_else_changed_meanwhile_is_not_overwritten(self, bus: Bus, config: Path) -> None:
+        desk, request = await self.desk(bus, config), ask(limits__max_order_pct="25")
+        shown = await desk.preview(request, OPERATOR)
+        await bus.do("HSET", keys.user_settings("alice"), "text", "limits.max_order_pct = 7\n")
+        with pytest.raises(ConsequenceChanged):
+            await desk.confirm(request, shown.token, OPERATOR, "test")
+        assert await bus.do("HGET", keys.user_settings("alice"), "text") == "limits.max_order_pct = 7\n"
+
+    async def test_a_bad_record_is_repaired_and_a_reload_corrects_the_index(self, bus: Bus, config: Path) -> None:
+        desk = await self.desk(bus, config)
+        await bus.do("HSET", keys.user_settings("alice"), "text", "[limits]\nmax_order_pct = 700\n")
+        shown = await desk.preview(ask(limits__max_order_pct="7"), OPERATOR)
+        assert shown.consequence.text.startswith("repairs the settings of alice")
+        await desk.confirm(ask(limits__max_order_pct="7"), shown.token, OPERATOR, "typed wrongly")
+        await bus.do("HDEL", keys.USER_SETTINGS, "bob")
+        reload = ActionRequest(action=Action.RELOAD)
+        shown = await desk.preview(reload, OPERATOR)
+        await desk.confirm(reload, shown.token, OPERATOR, "")
+        assert await UserSettings(bus).names() == ["alice", "bob", "carol"]

@@ -17,6 +17,7 @@ from shared.domain.control import Control, ControlMode
 from shared.domain.order import OrderState
 from tests.integration.ops.command import ops
 from tests.support.copies import Copies
+from tests.support.processes import wait_for
 from tests.support.redis_server import RedisServer
 
 
@@ -200,6 +201,29 @@ async def test_preflight_ends_with_1_on_red_and_names_each_check(bus: Bus, redis
     names = {row["check"] for row in found["checks"]}
     assert {"mode", "venue", "strategy", "key of master", "users", "key of bob", "limits", ".env", "Redis"} <= names
     assert (found["ok"], next(row["verdict"] for row in found["checks"] if row["check"] == "users")) == (False, "ok")
+
+
+async def test_preflight_warns_of_replicas_that_may_be_behind_when_their_primary_dies(tmp_path: Path) -> None:
+    primary = RedisServer(tmp_path / "primary")
+    replica = RedisServer(tmp_path / "replica", options={"replicaof": f"127.0.0.1 {primary.port}"})
+    try:
+        primary.start()
+        replica.start()
+        with primary.client() as client:
+            wait_for(lambda: client.info("replication")["connected_slaves"], 30, "the replica follows")
+
+            async def of_redis() -> tuple[str, str]:
+                rows = (await ops(primary.url, "preflight", "--json", SHOAL_MODE="live")).json["checks"]
+                return next((row["verdict"], row["text"]) for row in rows if row["check"] == "Redis")
+
+            verdict, text = await of_redis()
+            assert verdict == "look"
+            assert "set `min-replicas-to-write 1`" in text
+            client.config_set("min-replicas-to-write", 1)
+            assert (await of_redis())[0] == "ok"
+    finally:
+        replica.kill()
+        primary.kill()
 
 
 async def test_status_shows_on_which_venue_each_master_is_copied(

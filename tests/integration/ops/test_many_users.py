@@ -76,6 +76,7 @@ async def test_streams_and_drift_show_a_page_and_judge_all(world: World, redis_s
 
 async def test_commands_that_show_users_do_not_scan(world: World, redis_server: RedisServer, bus: Bus) -> None:
     for command in (
+        ["status"], ["status", "--json"], ["control"], ["dead", "list"], ["unknown"],
         ["why"], ["positions"], ["pnl"], ["orders"], ["drift"], ["stopouts"], ["stages"], ["streams"], ["resting"],
         ["user", "list"], ["watch", "--count", "1"], ["log", "--user", "user-00007"], ["health", "copy-engine"],
     ):  # fmt: skip

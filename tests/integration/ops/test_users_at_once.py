@@ -12,12 +12,13 @@ import pytest
 
 from services.ops.user.user_file import change_settings, replace_text
 from shared.bus.connection import Bus
+from shared.bus.users.user_settings import Author
 from shared.config.errors import ConfigurationError
 from shared.config.users import folder_lock
 from shared.config.users.folder_lock import only_writer
 from shared.config.users.loader import load_users
 from shared.operations.errors import ActionRefused
-from shared.operations.settings.file_store import backups_of, replace_file
+from shared.operations.settings.file_store import FileStore, backups_of
 from shared.sign_in.follower_links import FollowerLinks
 from tests.integration.ops.users_command import ALICE, Run
 from tests.support.signed_in import Site, running_site
@@ -28,6 +29,7 @@ def files_of(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.rglob("*"))
 
 
+OLGA = Author("olga", 1_700_000_000_000)
 NAMES = [f"n{number:02d}" for number in range(8)]
 
 
@@ -111,16 +113,16 @@ class TestLinks:
         assert await former.status("/session") == 401
 
 
-def test_a_full_disk_leaves_the_file_as_it_was(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_full_disk_leaves_the_file_as_it_was(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(_: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("services.ops.user.user_file.os.fsync", full)
+    monkeypatch.setattr("shared.operations.settings.file_store.os.fsync", full)
     path = config / "users" / "alice.toml"
-    with pytest.raises(ConfigurationError, match="No space left on device"):
-        change_settings(path, enabled=False)
+    with pytest.raises(ActionRefused, match="No space left on device"):
+        await change_settings(FileStore(config), config, "alice", OLGA, enabled=False)
     assert path.read_text() == ALICE
-    assert [each.name for each in path.parent.iterdir()] == ["alice.toml"]
+    assert [each.name for each in path.parent.iterdir() if not each.name.endswith(".bak")] == ["alice.toml"]
 
 
 def test_a_folder_that_cannot_be_written_is_named(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -149,9 +151,12 @@ def test_who_waits_for_another_writer_too_long_changes_nothing(
         pass
 
 
-def test_an_edit_of_the_page_and_a_command_exclude_each_other(config: Path) -> None:
+async def test_an_edit_of_the_page_and_a_command_exclude_each_other(config: Path) -> None:
     path = config / "users" / "alice.toml"
-    change_settings(path, enabled=False)
+    store = FileStore(config)
+    seen = await store.read("alice")
+    await change_settings(store, config, "alice", OLGA, enabled=False)
     with pytest.raises(ActionRefused, match="was changed by somebody else"):
-        replace_file(path, ALICE, "enabled = true\n", 1_700_000_000_000)
-    assert (load_users(config)["alice"].enabled, backups_of(path)) == (False, [])
+        await store.write("alice", "enabled = true\n", OLGA, over=seen)
+    assert load_users(config)["alice"].enabled is False
+    assert [each.read_text() for each in backups_of(path)] == [ALICE]

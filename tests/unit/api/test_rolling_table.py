@@ -86,3 +86,14 @@ async def test_a_user_without_a_row_is_read_again() -> None:
     reader.absent = set()
     await table.step(USERS)
     assert "u3" in table.rows
+
+
+async def test_with_a_bound_on_new_users_a_step_reads_some_and_knows_how_many_are_left() -> None:
+    reader = Reader()
+    table = RollingTable(reader.read, most=4, most_new=4)
+    left = []
+    for _ in range(3):
+        await table.step(USERS)
+        left.append((len(table.rows), table.unread))
+    assert left == [(4, 6), (8, 2), (10, 0)]
+    assert all(len(each) <= 4 for each in reader.readings)

@@ -206,5 +206,5 @@ def test_the_api_reads_users_of_a_changed_group_again(config: Path, monkeypatch:
     second = files.load()
     assert second["bob"].sizing.multiplier == Decimal("0.75")
     assert second["carol"] is first["carol"]
-    monkeypatch.setattr("shared.config.users.user_files.read_user", lambda path: pytest.fail(f"{path} is read"))
+    monkeypatch.setattr("shared.config.users.source.read_user", lambda path: pytest.fail(f"{path} is read"))
     assert files.load()["bob"] is second["bob"]

@@ -41,8 +41,8 @@ def test_a_blank_variable_is_one_that_is_not_set(env: pytest.MonkeyPatch) -> Non
 def test_an_unknown_shoal_variable_is_named_with_those_that_are_known(env: pytest.MonkeyPatch, name: str) -> None:
     env.setenv(name, "live")
     assert (
-        refusal()
-        == f"unknown environment variable {name} (known: SHOAL_CONFIG, SHOAL_MODE, SHOAL_SECRETS, SHOAL_STRATEGY)"
+        refusal() == f"unknown environment variable {name} (known: SHOAL_CONFIG, SHOAL_CONFIG_SOURCE, "
+        "SHOAL_IDENTITY_FILE, SHOAL_MODE, SHOAL_SECRETS, SHOAL_STRATEGY)"
     )
 
 
@@ -98,7 +98,7 @@ def test_every_wrong_variable_is_named_at_once(env: pytest.MonkeyPatch) -> None:
 
 def test_a_redis_url_of_another_scheme_is_refused_without_repeating_its_password(env: pytest.MonkeyPatch) -> None:
     env.setenv("REDIS_URL", "http://:hunter22@redis:6379")
-    assert refusal() == "REDIS_URL: must start with redis://, rediss:// or unix://"
+    assert refusal() == "REDIS_URL: must start with redis://, rediss://, redis+sentinel://, redis+cluster:// or unix://"
 
 
 @pytest.mark.parametrize("name", ["KRAKEN_URL", "COINBASE_URL", "PAPER_URL", "PAPER_PRICES_URL"])

@@ -29,7 +29,7 @@ def test_the_first_reading_is_that_of_the_loader(folder: Path) -> None:
 def test_a_file_that_has_not_changed_is_not_read_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     files = UserFiles(folder)
     first = files.load()
-    monkeypatch.setattr("shared.config.users.user_files.read_user", lambda path: pytest.fail(f"{path} is read"))
+    monkeypatch.setattr("shared.config.users.source.read_user", lambda path: pytest.fail(f"{path} is read"))
     assert files.load()["alice"] is first["alice"]
 
 

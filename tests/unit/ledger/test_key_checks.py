@@ -9,8 +9,9 @@ from shared.domain.account import AccountState
 from shared.domain.control import Control, ControlMode
 from shared.domain.key_report import Grade
 from shared.ledger.key_checks import KeyState, judge_check
-from shared.ledger.status import UserStatus, assess_readiness
+from shared.ledger.status import assess_readiness
 from shared.ledger.user_state import EntryStop, UserState
+from shared.ledger.user_states.user_status import UserStatus
 from tests.support.examples import NOW, an_account
 from tests.unit.ledger.test_readiness import WELL, user
 

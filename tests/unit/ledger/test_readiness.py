@@ -13,7 +13,8 @@ from shared.domain.control import Control
 from shared.domain.fault import Fault, FaultKind
 from shared.domain.limits.policy import UserPolicy
 from shared.ledger.live_processes import LiveProcess
-from shared.ledger.status import SystemStatus, UserStatus, assess_readiness
+from shared.ledger.status import SystemStatus, assess_readiness
+from shared.ledger.user_states.user_status import UserStatus
 
 
 def account(user: str, state: AccountState, reason: str = "") -> Account:

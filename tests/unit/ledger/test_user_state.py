@@ -9,8 +9,9 @@ import pytest
 from shared.domain.account import AccountState
 from shared.domain.control import RUNNING, Control, ControlMode
 from shared.domain.limits.risk_state import RiskState
-from shared.ledger.status import SystemStatus, UserStatus, assess_readiness
+from shared.ledger.status import SystemStatus, assess_readiness
 from shared.ledger.user_state import UserState, count_users, find_entry_stop
+from shared.ledger.user_states.user_status import UserStatus
 from tests.unit.ledger.test_readiness import WELL, user
 
 NOW = 1_795_710_000_000

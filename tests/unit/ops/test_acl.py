@@ -54,6 +54,13 @@ def test_writing_and_applying_are_two_commands(config: Path) -> None:
     assert run("--write", str(config / "out"), "--apply").exit_code == 2
 
 
+def test_rights_are_not_set_at_one_of_several_servers(config: Path, env: pytest.MonkeyPatch) -> None:
+    env.setenv("REDIS_URL", "redis+sentinel://a:1,b:1/mymaster")
+    ran = run("--apply")
+    assert ran.exit_code == 2
+    assert "--apply sets the rights at one server" in ran.output
+
+
 async def test_no_key_of_a_group_is_used_from_elsewhere(env: pytest.MonkeyPatch) -> None:
     """Case: `ops doctor bob` while no process serves bob, on a host without his group's address."""
     never = cast("Bus", None)

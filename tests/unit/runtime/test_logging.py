@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import structlog
 
-from shared.config.secrets import read_api_key
+from shared.config.sealed_file import new_identity, read_identities, seal
+from shared.config.secrets import key_sources, read_api_key
 from shared.config.settings import Mode
 from shared.runtime import logging as subject
 from shared.runtime.logging import configure_logging, hide
@@ -132,6 +134,32 @@ def test_a_key_is_hidden_as_soon_as_it_is_read(env: pytest.MonkeyPatch, capsys: 
     structlog.get_logger().error("oh", key=read.key, secret=read.secret)
     line = json.loads(capsys.readouterr().out)
     assert (line["key"], line["secret"]) == ("[secret]", "[secret]")
+
+
+@pytest.mark.parametrize("log_format", ["json", "console"])
+def test_a_sealed_key_and_the_identity_are_hidden_as_soon_as_they_are_read(
+    env: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str], log_format: str
+) -> None:
+    identity, recipient = new_identity()
+    subject._secrets.clear()  # as in a process that reads the identity of another
+    (tmp_path / "identity").write_text(f"# {recipient}\n{identity}\n")
+    (tmp_path / "identity").chmod(0o600)
+    (tmp_path / "kraken").mkdir()
+    (tmp_path / "kraken" / "alice.age").write_bytes(seal(KEY, PEM, [recipient]))
+    (tmp_path / "kraken" / "alice.age").chmod(0o600)
+    env.setenv("SHOAL_SECRETS", str(tmp_path))
+    env.setenv("SHOAL_IDENTITY_FILE", str(tmp_path / "identity"))
+    configure_logging("executor", log_format)
+    found = read_api_key("kraken", "alice", Mode.LIVE)
+    log = structlog.get_logger()
+    for secret in (found.key, found.secret, identity):
+        log.info(f"opened {secret}", value=[secret], error=ValueError(secret))
+    log.info("sources", key=found, sources=key_sources("kraken", "alice"))
+    log.info("identities", given=read_identities(str(tmp_path / "identity"), Mode.LIVE))
+    written = capsys.readouterr().out
+    assert_masked(written)
+    assert identity not in written
+    assert "opened [secret]" in written
 
 
 def test_a_secret_that_is_part_of_another_does_not_break_its_mask(capsys: pytest.CaptureFixture[str]) -> None:

@@ -76,6 +76,7 @@ securityContext:
 - {name: REDIS_UNCHECKED, value: {{ .Values.redis.unchecked | quote }}}
 - {name: LOG_FORMAT, value: {{ .Values.logFormat | quote }}}
 - {name: RETENTION_DAYS, value: {{ .Values.retentionDays | quote }}}
+- {name: SHOAL_CONFIG_SOURCE, value: {{ .Values.configSource | quote }}}
 {{- with .Values.krakenTier }}
 - {name: KRAKEN_TIER, value: {{ . | quote }}}
 {{- end }}

@@ -66,6 +66,8 @@ class SignalRow:
         """Count the copies: `2 of 3 copied`."""
         if self.tally is None:
             return "open to see"
+        if self.tally.counting:
+            return f"{self.tally.copied:,} copied so far, counting"
         if not self.tally.users:
             return "not decided yet"
         return f"{self.tally.copied:,} of {self.tally.users:,} copied"
@@ -73,7 +75,7 @@ class SignalRow:
     @property
     def mark(self) -> str:
         """Return how the count is coloured."""
-        if self.tally is None or not self.tally.users or self.tally.waiting:
+        if self.tally is None or self.tally.counting or not self.tally.users or self.tally.waiting:
             return "plain"
         return "good" if not self.tally.missed else "mild" if self.tally.copied else "bad"
 

@@ -30,6 +30,8 @@ _LIVELY_MS: Final = 120_000
 """How long after the last signal the streams of all users are looked at each time."""
 _IN_TURN: Final = 500
 """Users who are looked at each time after that."""
+_UNREAD: Final = 500
+"""Users whose streams are read for the first time each time: after the start nobody waits for all."""
 _CLOCK_MS: Final = 60_000
 """The largest difference between the clock of the signals' entry ids and that of the reports'."""
 COPIED: Final = frozenset({OrderState.FILLED, OrderState.PARTIAL})
@@ -44,6 +46,8 @@ class Tally:
     outcomes: Counter[str] = field(default_factory=Counter)
     codes: Counter[str] = field(default_factory=Counter)
     """Why it was not copied, as stable words."""
+    counting: bool = False
+    """Whether the streams of some users have not been read yet."""
     version: int = 0
 
     @property
@@ -78,9 +82,13 @@ class Tape:
         self._orders = StreamFeed(bus, keys.orders, _PAGE)
         self._reports = StreamFeed(bus, keys.reports, _PAGE)
         self._cache = TimedCache(self.refresh, _EVERY)
+        self.unread = 0
+        """Of how many users not everything is counted yet, because the api has just started."""
 
     async def current(self) -> Sequence[Tally]:
-        """Return the newest signals, oldest first. Raises BusUnavailable."""
+        """Return the newest signals, oldest first. Until all users are counted, each call counts more. Raises BusUnavailable."""
+        if self.unread:
+            self._cache.forget()
         return await self._cache.get()
 
     async def refresh(self) -> Sequence[Tally]:
@@ -121,6 +129,11 @@ class Tape:
         most = 0 if time.time_ns() // 1_000_000 - entry_ms(newest) < _LIVELY_MS else _IN_TURN
         await self._count_decisions(users, oldest, most)
         await self._count_reports(users, oldest, most)
+        self.unread = max(self._orders.unfinished(users), self._reports.unfinished(users))
+        for tally in self._tallies.values():
+            if tally.counting is not bool(self.unread):
+                tally.counting = bool(self.unread)
+                tally.version += 1
 
     async def _count_decisions(self, users: Sequence[str], oldest: str, most: int) -> None:
         async for entry in _all_new(self._orders, users, oldest, most):
@@ -142,9 +155,12 @@ class Tape:
 
 
 async def _all_new(feed: StreamFeed, users: Sequence[str], start: str, most: int) -> AsyncIterator[Entry]:
-    """Iterate over what is new in the streams of these users, from the entry id `start` on, until there is nothing more."""
+    """Iterate over what is new in the streams of these users, from the entry id `start` on, until there is nothing more.
+
+    Of users of whom nothing was read yet, only some are looked at.
+    """
     while users:
-        found = await feed.step(users, start, most)
+        found = await feed.step(users, start, most, _UNREAD)
         for entries in found.values():
             for entry in entries:
                 yield entry

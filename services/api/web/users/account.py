@@ -22,9 +22,9 @@ from shared.ledger.open_issues import read_differences, read_unresolved
 from shared.ledger.performance.read_results import read_results
 from shared.ledger.performance.results import SymbolResult
 from shared.ledger.resting import read_resting
-from shared.ledger.status import UserStatus
 from shared.ledger.stopouts import read_stopouts
 from shared.ledger.too_small import judge_minimums, read_recent_entries
+from shared.ledger.user_states.user_status import UserStatus
 
 DECISIONS: Final = 50
 _STOP_OUTS: Final = 3

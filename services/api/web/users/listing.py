@@ -22,7 +22,7 @@ from shared.ledger.drift import Drift
 from shared.ledger.holdings import read_drifts
 from shared.ledger.performance.read_results import read_results
 from shared.ledger.performance.results import AccountResult, sum_results
-from shared.ledger.status import UserStatus
+from shared.ledger.user_states.user_status import UserStatus
 
 LENGTH: Final = 50
 
@@ -49,6 +49,8 @@ class UserList:
     page: Page[UserStatus]
     rows: Sequence[UserRow]
     states: Mapping[str, int]
+    groups: Sequence[str]
+    """The groups of all users; none if no user is in one."""
 
 
 class UserListing:
@@ -59,10 +61,12 @@ class UserListing:
         self._models = models
         self._renames: Mapping[str, Renames] = load_renames(config)
 
-    async def read(self, search: str, state: str, number: int) -> UserList:
-        """Read the users whose name contains `search` and whose state is `state` (empty: any). Raises BusUnavailable."""
+    async def read(self, search: str, state: str, group: str, number: int) -> UserList:
+        """Read the users whose name contains `search` and who are in this state and group (empty: any). Raises BusUnavailable."""
         status = await self._models.status()
-        matching = [user for user in status.users if search.lower() in user.policy.user]
+        matching = [
+            user for user in status.users if search.lower() in user.policy.user and group in {"", user.policy.group}
+        ]
         states = Counter(str(user.state) for user in matching)
         chosen = [user for user in matching if state in {"", user.state}]
         page = page_of(sorted(chosen, key=lambda user: user.policy.user), number, LENGTH)
@@ -79,7 +83,9 @@ class UserListing:
             )
             for user in shown
         ]
-        return UserList(page, rows, dict(sorted(states.items())))
+        return UserList(
+            page, rows, dict(sorted(states.items())), sorted({user.policy.group for user in status.users} - {""})
+        )
 
     async def drifts(self, users: Sequence[UserStatus]) -> list[Drift]:
         """Compare users with every master. Raises BusUnavailable."""

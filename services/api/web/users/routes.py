@@ -27,6 +27,7 @@ from shared.ledger.performance.equity import read_curves
 
 _CATCH_UP: Final = 200
 State = Annotated[str, Query(max_length=20)]
+Group = Annotated[str, Query(max_length=64)]
 
 
 def only_own(request: Request, user: str) -> None:
@@ -45,9 +46,11 @@ def build_user_routes(bus: Bus, pages: Pages, listing: UserListing, accounts: Ac
 
 def _add_list(router: APIRouter, pages: Pages, listing: UserListing) -> None:
     @router.get("/users", dependencies=[Depends(at_least(Role.VIEWER))])
-    async def users(request: Request, q: Search = "", state: State = "", page: PageNumber = 1) -> Response:
-        found = await listing.read(q, state, page)
-        values: dict[str, Any] = {"list": found, "q": q, "state": state}
+    async def users(
+        request: Request, q: Search = "", state: State = "", group: Group = "", page: PageNumber = 1
+    ) -> Response:
+        found = await listing.read(q, state, group, page)
+        values: dict[str, Any] = {"list": found, "q": q, "state": state, "group": group}
         if wants_part(request):
             return pages.part("parts/users.html", **values)
         return await pages.page(request, "users.html", **values)
@@ -59,7 +62,10 @@ def _add_account(router: APIRouter, bus: Bus, pages: Pages, accounts: AccountRea
         found = await accounts.find(user)
         if found is None:
             return await pages.problem(
-                request, 404, "No such user", f"There is no user {user}. A user is a file in config/users."
+                request,
+                404,
+                "No such user",
+                f"There is no user {user}: no file in config/users has that name, and no record in Redis.",
             )
         latest = await _latest_report(bus, user)
         rows, earlier = await read_decisions(bus, user, DECISIONS, start_after(request, before))

@@ -14,7 +14,6 @@ from services.api.read_models import ReadModels
 from services.api.reading.holding_sums import HoldingSums
 from services.api.timed_cache import TimedCache
 from shared.bus.connection import Bus
-from shared.config.users.loader import load_users
 from shared.contracts import keys
 from shared.contracts.position_record import write_position
 from shared.domain.control import ControlMode
@@ -22,8 +21,9 @@ from shared.domain.position import Position
 from shared.domain.values.money import Money, Quantity
 from shared.ledger.performance.read_results import read_results
 from shared.ledger.performance.results import sum_results
-from shared.ledger.status import SystemStatus, UserStatus
+from shared.ledger.status import SystemStatus
 from shared.ledger.user_state import UserState
+from shared.ledger.user_states.user_status import UserStatus
 from shared.operations.switches import Scope, set_switch
 from tests.bench.scale.history import PRICE, SYMBOLS
 from tests.bench.scale.world import World
@@ -114,7 +114,7 @@ async def watched(bus: Bus, tmp_path: Path) -> Watched:
     world = World.of(MANY, 3)
     world.write_files(tmp_path)
     await world.write_redis(bus)
-    found = Watched(bus, ReadModels(bus, tmp_path, load_users(tmp_path)))
+    found = Watched(bus, ReadModels(bus, tmp_path))
     await found.status()
     return found
 

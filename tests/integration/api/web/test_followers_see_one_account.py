@@ -21,7 +21,6 @@ from services.api.server import build_server
 from services.api.web.build import add_web
 from shared.bus.connection import Bus
 from shared.config.settings import Settings
-from shared.config.users.loader import load_users
 from shared.operations.actions.port import Ground
 from shared.operations.desk import ActionDesk
 from shared.runtime.http_server import bind, serve
@@ -39,7 +38,7 @@ async def pages_for(bus: Bus, who: Identity) -> AsyncIterator[aiohttp.ClientSess
         config = all_at_kraken(Path(folder))
         app = FastAPI()
         add_error_handlers(app)
-        models = ReadModels(bus, config, load_users(config))
+        models = ReadModels(bus, config)
         add_web(app, bus, models, config, ActionDesk(Ground(bus, config, models.policies, now_ms)))
 
         @app.middleware("http")

@@ -76,8 +76,10 @@ async def test_five_thousand_users_are_paged_and_searchable(bus: Bus, tmp_path: 
         assert _NAMES.findall(await page(site, "/users?page=100")) == names[-50:]
         assert _NAMES.findall(await page(site, "/users?page=999")) == names[-50:]
         assert _NAMES.findall(await page(site, "/users?q=4999")) == ["user-4999"]
-        overview = await page(site, "/")
+        for _ in range(len(names) // 500 + 1):  # of so many users more each page counts the decisions
+            overview = await page(site, "/")
         assert "100 of 100 copied" in overview
+        assert "so far for" not in overview
         assert "more users" in overview
         assert len(overview) < 60_000
         assert "Page 1 of 100" in await page(site, f"/tape/{told.entry_id}")

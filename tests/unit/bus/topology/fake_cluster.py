@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from shared.bus.client.push_wire import PushWire
 from shared.bus.client.server import Server
 from shared.bus.client.wire import Wire, Wires
 from shared.bus.connection import Bus
-from shared.bus.topology.cluster import ClusterReads, ClusterWire
+from shared.bus.topology.cluster import ClusterWire
+from shared.bus.topology.cluster_reads import ClusterReads
 from shared.bus.topology.cluster_view import ClusterView
 from shared.bus.topology.command_slot import SLOTS, keys_of, slot_of_key
+from shared.bus.topology.many_streams import ManyStreams
 from shared.bus.topology.slot_map import Address
+from shared.bus.topology.stream_changes import StreamChanges
 from tests.unit.bus.topology.fake_server import FakeServer
 
 _GREETING: Final = {"CLIENT", "HELLO", "SELECT", "AUTH"}
@@ -141,4 +145,6 @@ class FakeCluster:
         seed = Address("127.0.0.1", self.nodes[0].port)
         view = ClusterView([seed], lambda node: Wire(server(node), timeout))
         writer = ClusterWire(view, lambda node, lost: Wire(server(node), timeout, lost), timeout)
-        return Bus(ClusterReads(view, lambda node: Wires(server(node), timeout)), writer)
+        changes = StreamChanges(view, lambda node, lost, pushed: PushWire(server(node), timeout, lost, pushed))
+        many = ManyStreams(view, writer, changes)
+        return Bus(ClusterReads(view, lambda node: Wires(server(node), timeout), many), writer)

@@ -15,7 +15,7 @@ from shared.bus.topology import command_slot as subject
 from shared.bus.topology.command_slot import ANYWHERE, slot_of, slot_of_key, unpack
 from shared.contracts import keys
 
-_OF_ONE_NODE = {"SCAN", "CLUSTER", "SENTINEL", "ASKING", "WAIT"}
+_OF_ONE_NODE = {"SCAN", "CLUSTER", "SENTINEL", "ASKING", "WAIT", "HELLO", "ACL"}
 """Sent to a node by its name, never by a key."""
 _KEY = keys.orders("alice")
 _ONE_SLOT: list[Words] = [
