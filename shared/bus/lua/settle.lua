@@ -70,10 +70,12 @@ end
 if not state and begun > 15 then
   redis.call('HSET', KEYS[2], unpack(ARGV, 16, begun))
 end
-redis.call('HSET', KEYS[2], 'state', ARGV[2], unpack(ARGV, begun + 2, record))
+local ended = {unpack(ARGV, begun + 2, record)}
 if type(noted) == 'string' then
-  redis.call('HSET', KEYS[2], 'market', noted)
+  ended[#ended + 1] = 'market'
+  ended[#ended + 1] = noted
 end
+redis.call('HSET', KEYS[2], 'state', ARGV[2], unpack(ended))
 redis.call('PEXPIRE', KEYS[2], ARGV[3])
 if changes_risk then
   redis.call('HSET', KEYS[6], unpack(ARGV, record + 2, risk))

@@ -25,18 +25,20 @@ _DISPUTED: Final = "disputed:"
 """In front of the name of a user who disputes a key; no name of a user contains a colon."""
 
 
-async def claim_key(bus: Bus, fingerprint: str, lease: Lease) -> list[str]:
+async def claim_key(bus: Bus, fingerprint: str, lease: Lease, *, again: bool = False) -> list[str]:
     """Claim a key for the holder of a lease; return the names of others who trade with it now. Raises BusUnavailable.
 
-    The claim is written before the others' are read: of two concurrent claims each sees the other.
+    The claim is written before the others' are read: of two concurrent claims each sees the other. `again`: this lease has
+    claimed it before, so the key is listed among those that were served.
     """
     key = keys.api_key(fingerprint)
     answers = await bus.do_all([("HSET", key, lease.holder, lease.token), ("HGETALL", key)])
     for answer in answers:
         if isinstance(answer, Exception):
             raise meaning(answer)
-    with suppress(BusForbidden):  # rights of an older version: then only the nonces that are shown are incomplete
-        await bus.do("HSET", keys.SERVED_KEYS, f"{lease.holder} {fingerprint}", time.time_ns() // 1_000_000)
+    if not again:
+        with suppress(BusForbidden):  # rights of an older version: then only the nonces that are shown are incomplete
+            await bus.do("HSET", keys.SERVED_KEYS, f"{lease.holder} {fingerprint}", time.time_ns() // 1_000_000)
     return await _live(bus, pairs(answers[1]), lease.holder)
 
 

@@ -59,8 +59,8 @@ class KeyGate:
 
     async def check(self) -> None:
         """Claim the key, and check for other claims. Raises GateRefusal, BusUnavailable."""
-        self._claimed = False
-        self._judge(await claim_key(self._bus, self._fingerprint, self._lease))
+        again, self._claimed = self._claimed, False
+        self._judge(await claim_key(self._bus, self._fingerprint, self._lease, again=again))
         self._claimed = True
 
     def _judge(self, others: Sequence[str]) -> None:
