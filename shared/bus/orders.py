@@ -6,17 +6,27 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
+from shared.bus.book_changes import (
+    BooksAsRead,
+    BooksChanged,
+    PositionChange,
+    TotalsChange,
+    as_read_words,
+    counted_words,
+    position_words,
+    totals_words,
+)
 from shared.bus.book_corrections import corrected_sums
 from shared.bus.connection import Bus
 from shared.bus.errors import LeaseLost
 from shared.bus.lease import Lease
 from shared.bus.nonce import NonceCounter
 from shared.bus.open_orders import OpenOrderList
-from shared.bus.scripts import load
+from shared.bus.scripts import Script, load
 from shared.bus.send_permit import ReplayPermit, SendPermit, SendRefusal, SwitchSet
 from shared.bus.streams import flatten
 from shared.bus.topology.keys_apart import is_set_elsewhere, published_price, switches_beside
@@ -34,29 +44,13 @@ from shared.domain.values.symbol import Symbol
 
 RETENTION_MS: Final = 70 * 24 * 3600 * 1000
 """How long the record of an ended order is kept: as long as its entry in the stream, which may be delivered again."""
-_QUESTIONS: Final = 1
-"""Nonces that are taken along with an order's: one, to ask what filled."""
+_QUESTIONS: Final = 2
+"""Nonces that are taken along with an order's: to ask what filled, and to read the balances after it."""
 _UNSUMMED: Final = "unsummed"
 _BEGIN, _REPLAY = load("begin_send"), load("begin_replay")
 _TRANSITION, _SETTLE = load("transition"), load("settle")
 
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True)
-class PositionChange:
-    """A change of the positions hash; a record of None removes the symbol."""
-
-    symbol: str
-    record: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class TotalsChange:
-    """A change of the sums of one symbol's trades."""
-
-    symbol: str
-    record: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +88,8 @@ class OrderStore:
         self._user = user
         self._venue = venue
         self._retention_ms = retention_ms
+        self.writes = 0
+        """Grows with each write of this process to the account's books: what was read at another count may be outdated."""
         self._open = OpenOrderList(bus, user, venue) if lists_open else None
 
     async def load(self, order_id: str) -> Mapping[str, str]:
@@ -189,7 +185,9 @@ class OrderStore:
         if note_price and self._clustered:  # no script can read the prices with the order
             price = await published_price(self._bus, self._venue, fields.get("symbol", ""))
             fields, note_price = {**fields, **price}, False
-        answer = await self._bus.run(
+        books_change = position is not None or risk is not None or totals is not None
+        run = self._write if books_change else self._bus.run
+        answer = await run(
             _TRANSITION,
             [
                 self._fence,
@@ -202,9 +200,9 @@ class OrderStore:
             [
                 self._lease.token,
                 state,
-                *_position_args(position),
-                *_totals_args(totals),
-                *_counted(risk),
+                *position_words(position),
+                *totals_words(totals),
+                *counted_words(risk),
                 *flatten(fields),
             ],
         )
@@ -224,13 +222,24 @@ class OrderStore:
         position: PositionChange | None = None,
         risk: Mapping[str, str] | None = None,
         totals: TotalsChange | None = None,
+        as_read: BooksAsRead | None = None,
+        begun: Mapping[str, str] | None = None,
+        note_price: bool = False,
     ) -> bool:
         """Settle an order: write its report, the changed position, risk state and totals, and acknowledge its entry, in one step.
 
+        `begun` is what the order's record has had since its write-ahead, in case it was lost. With `note_price` the published
+        price of the order's symbol is recorded too, unless the order's record has one.
+
         `entry_id` is empty for an order that did not come from the stream. Return False if it had ended before; then only the
-        acknowledgement happens. Raises LeaseLost, BusUnavailable (repeat it: the second time is harmless).
+        acknowledgement happens. Raises BooksChanged if the books are not `as_read`, LeaseLost, BusUnavailable (repeat it: the
+        second time is harmless).
         """
-        answer = await self._bus.run(
+        content = report.fields()
+        if note_price and self._clustered:  # no script can read the prices with the order
+            price = await published_price(self._bus, self._venue, str(report.symbol))
+            fields, content, note_price = {**fields, **price}, {**content, **price}, False
+        answer = await self._write(
             _SETTLE,
             [
                 self._fence,
@@ -240,6 +249,7 @@ class OrderStore:
                 self._positions,
                 keys.risk(self._user, self._venue),
                 keys.totals(self._user, self._venue),
+                *([keys.prices(self._venue)] if note_price else []),
             ],
             [
                 self._lease.token,
@@ -247,15 +257,20 @@ class OrderStore:
                 self._retention_ms,
                 keys.EXECUTOR,
                 entry_id,
-                *_position_args(position),
-                *_totals_args(totals),
-                *_counted(fields),
-                *_counted(risk),
-                *flatten(report.fields()),
+                *position_words(position),
+                *totals_words(totals),
+                *as_read_words(as_read, risk),
+                str(report.symbol) if note_price else "",
+                *counted_words(begun),
+                *counted_words(fields),
+                *counted_words(risk),
+                *flatten(content),
             ],
         )
         if answer == "fenced":
             raise LeaseLost(f"another process serves {self._lease.holder} now")
+        if answer == "changed":
+            raise BooksChanged
         if answer == _UNSUMMED:
             self._note_unsummed(report.order_id)
         if self._open is not None:
@@ -279,7 +294,7 @@ class OrderStore:
         user, venue = self._user, self._venue
         of_account = (keys.positions, keys.risk, keys.differences, keys.totals, keys.book_corrections)
         forgotten = [key(user, venue) for key in of_account] + [keys.equity(user, venue, step) for step in EQUITY_STEPS]
-        answer = await self._bus.run(
+        answer = await self._write(
             load("begin_books"),
             [self._fence, keys.books(user, venue), *([*forgotten, keys.account(user, venue)] if clear else [])],
             [self._lease.token, funds],
@@ -309,7 +324,7 @@ class OrderStore:
         Raises LeaseLost, BusUnavailable (repeat it: the second time returns False).
         """
         user, venue = self._user, self._venue
-        answer = await self._bus.run(
+        answer = await self._write(
             load("rebuild_books"),
             [self._fence, keys.books(user, venue), keys.positions(user, venue)],
             [self._lease.token, funds, *flatten(positions)],
@@ -324,14 +339,14 @@ class OrderStore:
         `corrected` is what that changes in the books of named masters: it is added to their sums in the same step. Call it under
         the lock of the account's positions, so that nothing else changes these sums meanwhile.
         """
-        key, args = keys.positions(self._user, self._venue), _position_args(change)
+        key, args = keys.positions(self._user, self._venue), position_words(change)
         if not corrected:
             await self._put(key, *args)
             return
         beside = keys.book_corrections(self._user, self._venue)
         sums = await corrected_sums(self._bus, beside, {Symbol.parse(change.symbol): corrected})
         triples = [part for name, value in sums.items() for part in ("2", name, value)]
-        answer = await self._bus.run(
+        answer = await self._write(
             load("put_fields"),
             [self._fence, key, beside],
             [self._lease.token, "1", *args, *triples],
@@ -356,7 +371,7 @@ class OrderStore:
         changes = {old: book_corrections(position, Position.flat(old, 0)), new: book_corrections(before, after)}
         beside = keys.book_corrections(self._user, self._venue)
         sums = await corrected_sums(self._bus, beside, changes)
-        answer = await self._bus.run(
+        answer = await self._write(
             load("move_position"),
             [self._fence, key, *([beside] if sums else [])],
             [self._lease.token, str(old), held[0], str(new), held[1], write_position(after), *flatten(sums)],
@@ -387,10 +402,10 @@ class OrderStore:
 
     async def write_risk(self, fields: Mapping[str, str], stop_out: Mapping[str, str] | None = None) -> None:
         """Record the risk state, with a stop-out that has just begun. Raises LeaseLost, BusUnavailable."""
-        answer = await self._bus.run(
+        answer = await self._write(
             load("write_state"),
             [self._fence, keys.risk(self._user, self._venue), keys.stopouts(self._user)],
-            [self._lease.token, *_counted(fields), *flatten(stop_out or {})],
+            [self._lease.token, *counted_words(fields), *flatten(stop_out or {})],
         )
         if answer == "fenced":
             raise LeaseLost(f"another process serves {self._lease.holder} now")
@@ -398,7 +413,7 @@ class OrderStore:
     async def write_totals(self, fields: Mapping[str, str]) -> None:
         """Write sums of trades by symbol, in one step. Raises LeaseLost, BusUnavailable."""
         triples = [part for name, value in fields.items() for part in (1, name, value)]
-        answer = await self._bus.run(
+        answer = await self._write(
             load("put_fields"),
             [self._fence, keys.totals(self._user, self._venue)],
             [self._lease.token, *triples],
@@ -406,20 +421,15 @@ class OrderStore:
         if answer == "fenced":
             raise LeaseLost(f"another process serves {self._lease.holder} now")
 
+    async def _write(self, script: Script, names: list[str], args: list[str | int]) -> Any:
+        """Run a script that writes to the account's books."""
+        self.writes += 1  # a read on its way may be answered before or after it
+        try:
+            return await self._bus.run(script, names, args)
+        finally:
+            self.writes += 1
+
     async def _put(self, key: str, field: str, value: str) -> None:
-        answer = await self._bus.run(load("put_field"), [self._fence, key], [self._lease.token, field, value])
+        answer = await self._write(load("put_field"), [self._fence, key], [self._lease.token, field, value])
         if answer == "fenced":
             raise LeaseLost(f"another process serves {self._lease.holder} now")
-
-
-def _position_args(position: PositionChange | None) -> list[str]:
-    return ["", ""] if position is None else [position.symbol, position.record or ""]
-
-
-def _totals_args(totals: TotalsChange | None) -> list[str]:
-    return ["", ""] if totals is None else [totals.symbol, totals.record]
-
-
-def _counted(fields: Mapping[str, str] | None) -> list[str | int]:
-    """Return the fields as a flat list, preceded by its length, which may be 0."""
-    return [len(fields or {}) * 2, *flatten(fields or {})]

@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from functools import lru_cache
 from typing import Any, Final
 
 from shared.bus.client.refusals import meaning
-from shared.bus.client.wire import hgetall
+from shared.bus.client.wire import Command, hgetall, pack
 from shared.bus.connection import Bus
 from shared.bus.errors import BusRefused
 from shared.bus.scripts import load
@@ -45,6 +46,7 @@ def pairs(answer: Any) -> dict[str, str]:
 
 
 _UNCHECKED: Final = DoctorRecord()
+_SWITCH: Final = ("mode", "reason", "by", "at")
 _REMEMBERED_MS: Final = 24 * 3600 * 1000
 _ASKED: Final = 200
 """Keys that one command names."""
@@ -199,7 +201,7 @@ class Records:
         names = [keys.CONTROL, keys.control(user)]
         if symbol is not None:
             names.append(keys.control_of_symbol(symbol))
-        return tuple(map(read_control, await self._bus.do_all([hgetall(name) for name in names])))
+        return tuple(map(read_switch, await self._bus.do_all([switch_of(name) for name in names])))
 
     async def risk(self, user: str, venue: str) -> RiskState | None:
         """Read what copying has made or lost on an account; None if nothing was recorded. Raises MalformedMessageError."""
@@ -210,27 +212,14 @@ class Records:
         """Read which stop-out of an account an operator has ended, by its end; empty if none. Raises BusUnavailable."""
         return str(await self._bus.do("HGET", keys.control(user), lift_field(venue)) or "")
 
-    async def before_fill(self, user: str, venue: str, symbol: Symbol) -> tuple[Any, Any, Any]:
-        """Read what a fill changes, as the wire gives it: a position for `read_held`, the risk state for `risk_fields`, and the
-        sums of the symbol's trades."""
-        held, risk, totals = await self._bus.do_all(
-            [
-                ("HGET", keys.positions(user, venue), str(symbol)),
-                hgetall(keys.risk(user, venue)),
-                ("HGET", keys.totals(user, venue), str(symbol)),
-            ]
-        )
-        return held, risk, totals
-
-    async def trade_sums(self, user: str, venue: str, symbol: Symbol) -> Any:
-        """Read the sums of a symbol's trades, as the wire gives them."""
-        (written,) = await self._bus.do_all([("HGET", keys.totals(user, venue), str(symbol))])
-        return written
-
-    async def before_look(self, user: str, venue: str) -> tuple[Any, Any]:
-        """Read what losses are measured by, as the wire gives it: for `risk_fields`, and for `read_holdings`."""
-        risk, held = await self._bus.do_all([hgetall(keys.risk(user, venue)), hgetall(keys.positions(user, venue))])
-        return risk, held
+    async def books_of(self, user: str, venue: str, symbol: Symbol | None = None) -> tuple[Any, Any, Any]:
+        """Read an account's books, as the wire gives them: for `risk_fields`, for `read_holdings`, and the sums of trades of a
+        symbol, if one is given."""
+        commands: list[Command] = [hgetall(keys.risk(user, venue)), hgetall(keys.positions(user, venue))]
+        if symbol is not None:
+            commands.append(("HGET", keys.totals(user, venue), str(symbol)))
+        risk, held, *totals = await self._bus.do_all(commands)
+        return risk, held, totals[0] if totals else None
 
     async def write_heartbeat(self, service: str, instance: str, sign: HeartbeatRecord) -> None:
         """Write a heartbeat, which expires after `HEARTBEAT_TTL_MS`, and name the process in the index of processes."""
@@ -285,7 +274,7 @@ def risk_fields(answer: Any) -> dict[str, str]:
     """Parse the hash of a risk state from the wire's answer; empty if nothing was recorded."""
     if isinstance(answer, Exception):  # an outage is raised before it comes here
         raise meaning(answer)
-    return pairs(answer)
+    return answer if isinstance(answer, dict) else pairs(answer)
 
 
 def read_held(answer: Any) -> Position | None:
@@ -303,7 +292,7 @@ def read_holdings(answer: Any) -> Holdings:
         return Holdings({}, {EVERY_POSITION: str(answer)})
     found: dict[Symbol, Position] = {}
     unreadable: dict[str, str] = {}
-    for name, written in pairs(answer).items():
+    for name, written in (answer if isinstance(answer, dict) else pairs(answer)).items():
         try:
             symbol, position = Symbol.parse(name), read_position(written)
             if position.symbol != symbol:
@@ -312,6 +301,21 @@ def read_holdings(answer: Any) -> Holdings:
         except ValueError as error:
             unreadable[name] = str(error)
     return Holdings(found, unreadable)
+
+
+@lru_cache(maxsize=65_536)
+def switch_of(key: str) -> bytes:
+    """Return the bytes of the command that reads a kill switch, for `read_switch`: of a hash that holds requests as well."""
+    return pack(("HMGET", key, *_SWITCH))
+
+
+def read_switch(answer: Any) -> Control:
+    """Parse the answer to `switch_of`; a switch that cannot be read (`SET` instead of `HSET`) stops entries."""
+    if isinstance(answer, list):
+        if not answer[0]:
+            return RUNNING
+        return Control.read({name: value for name, value in zip(_SWITCH, answer, strict=True) if value is not None})
+    return read_control(answer)
 
 
 def read_control(answer: Any) -> Control:

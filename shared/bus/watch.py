@@ -1,4 +1,4 @@
-"""Reads what a user's own exits are decided from, in one or two round trips: positions, switches, and prices of the holdings.
+"""Reads what a user's own exits are decided from, beside what is held: switches, and prices of the holdings.
 
 It also keeps the list of symbols whose prices are needed all the time, for the price feed.
 """
@@ -9,28 +9,21 @@ import asyncio
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Final
 
-from shared.bus.client.wire import hgetall
 from shared.bus.connection import Bus
 from shared.bus.master_places import further_places
-from shared.bus.records import pairs, read_control, read_holdings
+from shared.bus.records import pairs, read_switch, switch_of
 from shared.contracts import keys
 from shared.contracts.market_records import read_price
 from shared.domain.account import MASTER
 from shared.domain.control import RUNNING, Control
-from shared.domain.position import Position
 from shared.domain.values.money import Price
 from shared.domain.values.numerals import whole
 from shared.domain.values.symbol import Symbol
 
-
-@dataclass(frozen=True, slots=True)
-class WatchedHoldings:
-    """What is held from copying, the user's own switch, and why a record cannot be read, by its field."""
-
-    positions: Mapping[Symbol, Position]
-    switch: Control
-    unreadable: Mapping[str, str]
+_REQUEST_MS: Final = 5_000
+"""Requests of the same price within this time are one; the feed serves each for a minute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +42,13 @@ class Watch:
         self._bus = bus
         self._asked: dict[tuple[str, frozenset[Symbol]], asyncio.Task[WatchedMarket]] = {}
         """The reads under way: a guardian that asks the same meanwhile gets the same answer. Nothing is sent by it."""
+        self._requested: dict[tuple[str, Symbol], int] = {}
+        """When (epoch ms) the prices of a symbol were last requested here, for whomever."""
 
-    async def held(self, user: str, venue: str) -> WatchedHoldings:
-        """Read what a user holds from copying, and the user's own switch."""
-        positions, own = await self._bus.do_all([hgetall(keys.positions(user, venue)), hgetall(keys.control(user))])
-        holdings = read_holdings(positions)
-        return WatchedHoldings(holdings.positions, read_control(own), holdings.unreadable)
+    async def own_switch(self, user: str) -> Control:
+        """Read a user's own switch."""
+        (own,) = await self._bus.do_all([switch_of(keys.control(user))])
+        return read_switch(own)
 
     async def market(self, venue: str, symbols: Collection[Symbol]) -> WatchedMarket:
         """Read the prices and switches of some symbols, and everybody's switch."""
@@ -69,9 +63,9 @@ class Watch:
         wanted = list(symbols)
         everybody, prices, *switches = await self._bus.do_all(
             [
-                hgetall(keys.CONTROL),
+                switch_of(keys.CONTROL),
                 ("HMGET", keys.prices(venue), *map(str, wanted)),
-                *(hgetall(keys.control_of_symbol(symbol)) for symbol in wanted),
+                *(switch_of(keys.control_of_symbol(symbol)) for symbol in wanted),
             ]
         )
         found: dict[Symbol, tuple[Price, int]] = {}
@@ -79,14 +73,15 @@ class Watch:
             with suppress(ValueError):
                 if written is not None:
                     found[symbol] = read_price(symbol, written)
-        by_symbol = dict(zip(wanted, map(read_control, switches), strict=True))
-        return WatchedMarket(found, by_symbol, read_control(everybody))
+        by_symbol = dict(zip(wanted, map(read_switch, switches), strict=True))
+        return WatchedMarket(found, by_symbol, read_switch(everybody))
 
     async def ask_for(self, venue: str, symbols: Collection[Symbol], now: int) -> None:
-        """Record that the prices of these symbols are needed; repeat it while they are."""
-        flat = [part for symbol in symbols for part in (str(symbol), str(now))]
-        if flat:
-            await self._bus.do("HSET", keys.watched(venue), *flat)
+        """Record that the prices of these symbols are needed; repeat it while they are. Once a moment is enough for all users."""
+        due = [symbol for symbol in symbols if abs(now - self._requested.get((venue, symbol), 0)) >= _REQUEST_MS]
+        if due:
+            await self._bus.do("HSET", keys.watched(venue), *[part for each in due for part in (str(each), str(now))])
+            self._requested |= {(venue, symbol): now for symbol in due}
 
     async def asked_for(self, venue: str, since: int) -> frozenset[Symbol]:
         """Return the symbols that were requested at or after `since` (epoch ms) or that the master holds; remove the others."""

@@ -25,6 +25,8 @@ class Attempt:
     """Steady instant (seconds) at which it began."""
     may_have_left: bool = False
     """Whether the bytes may have left: the write-ahead was answered. Without that answer nothing is sent."""
+    venue_order_id: str = ""
+    """The venue's id of the order once it has accepted it: such an order is never absent, whatever its record says."""
 
     @staticmethod
     def begin(clock: Clock, timing: Timing, deadline_at: int, fence: str) -> Attempt:

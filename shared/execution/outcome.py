@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from shared.domain.order import OrderState
 from shared.domain.values.money import plain
+from shared.execution.acceptance import Acceptance
 from shared.execution.record import OrderRecord
 from shared.venues.errors import Refusal
 from shared.venues.port import VenueOrder
@@ -28,6 +29,8 @@ class Executed:
     record: OrderRecord
     """The order's record as it stood before this leg was booked."""
     settled_by: str = ""
+    acceptance: Acceptance | None = None
+    """The venue's acceptance if the end came before it was recorded: it is recorded with the end."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ import structlog
 
 from shared.bus.errors import BusRefused
 from shared.domain.order import TERMINAL, OrderState, leg_id
+from shared.execution.acceptance import Acceptance
 from shared.execution.conditions import Conditions
 from shared.execution.following.absence import Absence, never_left, until_search
 from shared.execution.following.replay import Replay
@@ -66,8 +67,9 @@ async def resolve_record(
     conditions: Conditions | None = None,
     *,
     resting: RestingWatch | None = None,
+    acceptance: Acceptance | None = None,
 ) -> LegOutcome:
-    """Do the same by a record that was read, or written, just now."""
+    """Do the same by a record that was read, or written, just now; `acceptance` if that is not recorded yet."""
     if record.state in TERMINAL and record.state is not None:
         return Denied(record.state, "ended before")
     if not record.client_order_id:
@@ -81,7 +83,7 @@ async def resolve_record(
         )
     if never_left(sender, record):
         return await _plan_again(sender, order, NeverReceived("written ahead, but not sent"))
-    found = await poll_until_final(sender, order, record, conditions, resting=resting)
+    found = await poll_until_final(sender, order, record, conditions, resting=resting, acceptance=acceptance)
     if isinstance(found, NeverReceived):
         return await _plan_again(sender, order, found)
     return found
@@ -99,13 +101,18 @@ async def poll_until_final(
     conditions: Conditions | None = None,
     *,
     resting: RestingWatch | None = None,
+    acceptance: Acceptance | None = None,
 ) -> Executed | NeverReceived:
     """Poll the venue for a leg until it has ended, or is proved never to have arrived.
 
     An operator who has looked at the venue may end the polling (`ops resolve`): the verdict in the record becomes the outcome.
-    One that rests is looked at as often as `resting` says.
+    One that rests is looked at as often as `resting` says. An `acceptance` that is not recorded yet is recorded as soon as the
+    first look does not end the order.
     """
-    poll = _Poll(sender, order, record, conditions, resting)
+    attempt = sender.attempts.get(record.client_order_id)
+    if not record.venue_order_id and attempt is not None and attempt.venue_order_id:
+        record = replace(record, venue_order_id=attempt.venue_order_id)
+    poll = _Poll(sender, order, record, conditions, resting, acceptance)
     try:
         return await poll.run()
     finally:
@@ -122,8 +129,10 @@ class _Poll:
         record: OrderRecord,
         conditions: Conditions | None,
         resting: RestingWatch | None,
+        acceptance: Acceptance | None,
     ) -> None:
         self._resting = resting
+        self._acceptance = acceptance
         self._replay = Replay(sender, record, conditions)
         self._sender = sender
         self._order = order
@@ -144,6 +153,7 @@ class _Poll:
             ended = await self._ask_venue() if news is None else self._executed(news)
             if ended is not None:
                 return ended
+            await self._record_acceptance()
 
     async def _ask_venue(self) -> Executed | NeverReceived | None:
         """Ask once; return the end, or None after setting the wait until the next time."""
@@ -206,8 +216,13 @@ class _Poll:
         return self._watch.covered(self._record.venue_order_id)
 
     def _executed(self, found: VenueOrder) -> Executed:
-        record = self._record
-        return Executed(found, record.sent_at, record.accepted_at or found.opened_at, record)
+        record, acceptance = self._record, self._acceptance
+        unrecorded = None if acceptance is None or acceptance.recorded else acceptance
+        return Executed(found, record.sent_at, record.accepted_at or found.opened_at, record, acceptance=unrecorded)
+
+    async def _record_acceptance(self) -> None:
+        if self._acceptance is not None:
+            await self._acceptance.record()
 
     def _by_hand(self, verdict: OperatorVerdict) -> Executed | NeverReceived:
         order = verdict.as_order(self._record)
@@ -262,8 +277,13 @@ class _Poll:
             if left > 0:
                 await self._watch.wait(self._record.venue_order_id, min(left, _LISTEN))
             elif sender.account.ready:
+                if seconds:
+                    await (
+                        self._record_acceptance()
+                    )  # the stream has not shown the end: the venue is asked, which takes long
                 return None
             else:
+                await self._record_acceptance()
                 await self._watch.wait(self._record.venue_order_id, _LISTEN)
 
     async def _shown(self) -> VenueOrder | None:

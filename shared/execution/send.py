@@ -14,6 +14,7 @@ import structlog
 
 from shared.bus.send_permit import SendPermit, SendRefusal, SwitchSet
 from shared.domain.order import OrderState
+from shared.execution.acceptance import Acceptance
 from shared.execution.attempt import Attempt
 from shared.execution.conditions import Conditions, StopSending
 from shared.execution.following.resting import RestingWatch
@@ -36,12 +37,20 @@ class _AlreadyBegunError(Exception):
     pass
 
 
-async def send_once(sender: Sender, leg: Leg, conditions: Conditions, watch: RestingWatch | None = None) -> LegOutcome:
+async def send_once(
+    sender: Sender,
+    leg: Leg,
+    conditions: Conditions,
+    watch: RestingWatch | None = None,
+    *,
+    records_end: bool = False,
+) -> LegOutcome:
     """Send a leg once and follow it to its end. Raises LeaseLost, BusUnavailable, and what the guard raises.
 
-    `watch` is the caller's side of a leg that rests.
+    `watch` is the caller's side of a leg that rests. `records_end`: the caller records `Executed.acceptance` with the end, so
+    that an order that ends at once is written twice, not three times.
     """
-    sending = _LegSend(sender, leg, conditions, watch)
+    sending = _LegSend(sender, leg, conditions, watch, records_end=records_end)
     try:
         accepted = await sender.venue.place(sending.request, sending.begin)
     except StopSending as stop:
@@ -78,8 +87,11 @@ def request_of(sender: Sender, leg: Leg, conditions: Conditions) -> OrderRequest
 class _LegSend:
     """One send of a leg. `_intent` is what was written ahead; every later step records it again."""
 
-    def __init__(self, sender: Sender, leg: Leg, conditions: Conditions, watch: RestingWatch | None) -> None:
+    def __init__(
+        self, sender: Sender, leg: Leg, conditions: Conditions, watch: RestingWatch | None, *, records_end: bool
+    ) -> None:
         self._sender = sender
+        self._records_end = records_end and leg.number == 1 and not leg.rests
         self._watch = watch
         self._leg = leg
         self._conditions = conditions
@@ -130,13 +142,16 @@ class _LegSend:
         """Record that the venue accepted it, and find out what filled."""
         sender, leg = self._sender, self._leg
         at = sender.clock.now()
+        sender.attempts[self.request.client_order_id].venue_order_id = venue_order_id
         await sender.hooks.before_bookkeeping()
-        fields = {"venue_order_id": venue_order_id, "accepted_at": str(at)}
-        await self._move(OrderState.ACCEPTED, fields, note_price=self._is_compared)
+        fields = {**self._intent, "venue_order_id": venue_order_id, "accepted_at": str(at)}
+        acceptance = Acceptance(sender.store, self._id, fields, note_price=self._is_compared)
+        if not self._records_end:
+            await acceptance.record()
         if leg.number > 1:  # only the record has the totals of the legs before it
             return await self._resolve()
         written = OrderRecord.accepted(leg, self.request, self._intent, sender.lease.token, venue_order_id, at)
-        return await resolve_record(sender, leg.order, leg.number, written, resting=self._watch)
+        return await resolve_record(sender, leg.order, leg.number, written, resting=self._watch, acceptance=acceptance)
 
     async def unknown(self, words: str) -> LegOutcome:
         """Record that it may have been received, and poll until the outcome is proved."""
@@ -194,5 +209,5 @@ class _LegSend:
         """
         return bool(self._leg.order.signal_id) and self._leg.number == 1 and not self._leg.rests
 
-    async def _move(self, state: OrderState, fields: dict[str, str], *, note_price: bool = False) -> None:
-        await self._sender.store.move(self._id, state, {**self._intent, **fields}, note_price=note_price)
+    async def _move(self, state: OrderState, fields: dict[str, str]) -> None:
+        await self._sender.store.move(self._id, state, {**self._intent, **fields})

@@ -77,6 +77,10 @@ def judge(
     for users in (MIDDLE, MANY):
         cost = of(users, lambda each: each.cpu(SHOAL, BEFORE))
         goals.append(_goal(f"3 {users:,} users: CPU per settled order / the other checkout", cost, 0.5))
+    for words, names, bound in (("scripts", ("evalsha",), 2.2), ("HGETALL and GET", ("hgetall", "get"), 4.0)):
+        goals.append(
+            Goal(f"8 {MIDDLE} users: {words} per settled order", _commands(by_users.get(MIDDLE), names), bound)
+        )
     goals.append(_goal("4 slope 1,000-5,000 users / slope 100-1,000", ratios.get(SLOPE), 1.2))
     goals.append(_goal("5 20 ms away, 1,000 users: time / expected", ratios.get(DISTANCE), 1.15))
     one, many = found.get((SHOAL, 1)), found.get((SHOAL, MANY))
@@ -97,6 +101,14 @@ def _goal(name: str, ratio: Ratio | None, bound: float, *, least: bool = False) 
     if ratio is None:
         return Goal(name, None, bound, least)
     return Goal(name, ratio.median, bound, least, ratio.spread, ratio.judgeable)
+
+
+def _commands(turns: Turns | None, names: Iterable[str]) -> float | None:
+    """Return how often Redis runs these commands per settled order, in scripts or not."""
+    if turns is None or SHOAL not in turns.taken:
+        return None
+    found = turns.median_commands(SHOAL)
+    return sum(found.get(name, 0.0) for name in names)
 
 
 def _own(one: Row | None) -> float | None:

@@ -18,7 +18,8 @@ from shared.bus.topology.split_reads import SPLIT
 from shared.contracts import keys
 
 _SWITCHES: Final = (keys.CONTROL, keys.control_of_symbol(""))
-_ELSEWHERE: Final = {"begin_send": _SWITCHES, "begin_replay": _SWITCHES, "transition": (keys.prices(""),)}
+_PRICES: Final = (keys.prices(""),)
+_ELSEWHERE: Final = {"begin_send": _SWITCHES, "begin_replay": _SWITCHES, "transition": _PRICES, "settle": _PRICES}
 _APART: Final = {
     word: names for name, names in _ELSEWHERE.items() for script in (load(name),) for word in (script.sha, script.text)
 }

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from shared.bus.client.wire import hgetall, pack
-from shared.bus.records import pairs, read_equity, read_holdings
+from shared.bus.records import pairs, read_equity, read_holdings, switch_of
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.records import ACCOUNT_FIELDS, read_account_values
@@ -64,14 +64,18 @@ class FollowerCache:
         self.needs_cash = policy.sizing.mode is SizingMode.CASH
         user = policy.user
         account, positions = keys.account(user, venue), keys.positions(user, venue)
-        entry = [keys.control(user)]
+        entry = []
         if self.needs_positions:
             entry.append(positions)
         if self.needs_risk:
             entry.append(keys.risk(user, venue))
         if self.needs_stage:
             entry.append(keys.stage(user))
-        self.for_entry = (pack(("HMGET", account, *ACCOUNT_FIELDS)), *map(hgetall, entry))
+        self.for_entry = (
+            pack(("HMGET", account, *ACCOUNT_FIELDS)),
+            switch_of(keys.control(user)),
+            *map(hgetall, entry),
+        )
         self._master = master
         self._divided = master != MAIN or policy.has_books
         held = hgetall(positions) if self._divided else pack(("HKEYS", positions))

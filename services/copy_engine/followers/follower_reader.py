@@ -13,7 +13,7 @@ from typing import Any, Final
 from services.copy_engine.followers.follower_cache import FollowerCache
 from shared.bus.client.wire import Command, hgetall
 from shared.bus.connection import Bus
-from shared.bus.records import pairs, read_account, read_control, read_holdings
+from shared.bus.records import pairs, read_account, read_holdings, read_switch, switch_of
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.market_records import read_price
@@ -108,8 +108,8 @@ class FollowerReader:
         users = [self._cache_of(policy, policy.venue_for(leader) or signal.venue, book) for policy in policies]
         traded = {signal.symbol: None}
         traded |= {user.policy.symbols.mapped(signal.symbol): None for user in users if user.policy.symbols.map}
-        commands: list[Command] = [("HGETALL", keys.CONTROL)]
-        commands += [("HGETALL", keys.control_of_symbol(symbol)) for symbol in traded]
+        commands: list[Command] = [switch_of(keys.CONTROL)]
+        commands += [switch_of(keys.control_of_symbol(symbol)) for symbol in traded]
         if needs_cash := any(user.needs_cash for user in users):
             commands.append(("HGETALL", keys.account(signal.owner, signal.venue)))
         priced = sorted({user.venue for user in users if user.needs_prices})
@@ -117,15 +117,15 @@ class FollowerReader:
         for user in users:
             commands += user.for_entry
         answers = iter(await self._bus.do_all(commands))
-        for_all = read_control(next(answers))
-        of_symbol = {symbol: read_control(next(answers)) for symbol in traded}
+        for_all = read_switch(next(answers))
+        of_symbol = {symbol: read_switch(next(answers)) for symbol in traded}
         stopped = of_symbol[signal.symbol]
         cash = self._cash_before(signal, next(answers)) if needs_cash else None
         prices = {venue: pairs(next(answers)) for venue in priced}
         found = []
         for user in users:
             account = user.account(next(answers))
-            switches: tuple[Control, ...] = (for_all, read_control(next(answers)), stopped)
+            switches: tuple[Control, ...] = (for_all, read_switch(next(answers)), stopped)
             if user.policy.symbols.map:
                 switches += (of_symbol[user.policy.symbols.mapped(signal.symbol)],)
             positions = next(answers) if user.needs_positions else None

@@ -67,6 +67,8 @@ class RiskKeeper:
         """The fields that were written or read last, and what they say."""
         self._as_of = -1
         self._written_at = 0.0
+        self._settled = False
+        """Whether an order's end has written the state since the last look at a new reading of the account that did."""
         self._faults = faults
 
     def stopped(self, now: int) -> str:
@@ -93,20 +95,22 @@ class RiskKeeper:
         state = self._read(currency, written)
         if state is None:
             return None
-        now = self._clock()
+        now, self._settled = self._clock(), True
         if order.side is Side.BUY:
             self._state = state.after_fill(now, entry=True)
         else:
             made = realized_by(before, delivered_quantity(order), order.cost, paid_fee(order))
             self._state = state.after_fill(now, realized=Money(made.amount, state.currency))
-        return self._fields(self._state)
+        return self._changed(self._state, written)
 
-    async def after_removal(self, before: Position, left: Position, currency: str) -> Mapping[str, str] | None:
+    async def after_removal(
+        self, before: Position, left: Position, currency: str, written: object
+    ) -> Mapping[str, str] | None:
         """Return the state after a part of a position was found gone: sold or moved by the owner, which is no loss of copying.
 
-        Its profit at the present price counts as realised, so that the removal changes no profit. Under the booking lock.
+        Its profit at the present price counts as realised, so that the removal changes no profit. `written` is the state's hash
+        as read. Under the booking lock.
         """
-        written, _ = await self._records.before_look(self._user, self._venue)
         state = self._read(currency, written)
         published = (await self._records.prices_of(self._venue, [before.symbol])).get(before.symbol)
         if state is None or published is None:
@@ -114,20 +118,25 @@ class RiskKeeper:
         price = published[0]  # of any age: the last look valued the position by it
         made = (before.size - left.size) * price - (before.cost - left.cost)
         self._state = state.after_fill(self._clock(), realized=Money(made.amount, state.currency))
-        return self._fields(self._state)
+        return self._changed(self._state, written)
 
     async def look(self, policy: UserPolicy, account: Account | None, held: Mapping[Symbol, Position]) -> None:
         """Update the profit of copying; written with each reading of the account, at a stop-out, and at intervals.
+
+        A reading that follows an order's end waits for the interval: the end has just written the state.
 
         Raises LeaseLost, BusUnavailable.
         """
         fresh = account is not None and account.as_of != self._as_of
         stopped_before = self._state is not None and self._state.stopped(self._clock())
-        if not fresh and not (held and policy.limits.stop_out) and not stopped_before:
+        due = time.monotonic() - self._written_at >= _WRITE_EVERY
+        new = fresh and (due or not self._settled)
+        if not new and not (held and policy.limits.stop_out) and not stopped_before:
             return
         async with self._positions.booking:
-            written, holdings = await self._positions.before_look()
-            state = self._read(policy.currency, written)
+            books = await self._positions.recent()
+            holdings = books.holdings()
+            state = self._read(policy.currency, books.risk)
             if state is None:
                 return
             lifted = await self._is_lifted(state)
@@ -138,10 +147,13 @@ class RiskKeeper:
             after = state.at(self._clock(), unrealized, equity, policy.limits)
             stopped = after.stopped_by != state.stopped_by and after.stopped_until > self._clock()
             self._state = after
-            if fresh or stopped or lifted or time.monotonic() - self._written_at >= _WRITE_EVERY:
-                await self._store.write_risk(self._fields(after), self._entry(after) if stopped else None)
-                self._written_at = time.monotonic()
-        if account is not None:
+            writes = stopped or lifted or due or new
+            if writes:
+                fields = self._fields(after)
+                await self._store.write_risk(fields, self._entry(after) if stopped else None)
+                self._positions.recorded.wrote(books, risk=fields)
+                self._written_at, self._settled = time.monotonic(), self._settled and not fresh
+        if account is not None and writes:
             self._as_of = account.as_of
         if lifted:
             log.warning("stop-out lifted by an operator", user=self._user, venue=self._venue)
@@ -198,6 +210,11 @@ class RiskKeeper:
             if at >= min(oldest, positions[symbol].updated_at)
         }
 
+    def _changed(self, state: RiskState, written: object) -> Mapping[str, str]:
+        """Return the fields of a state that differ from those that were read: an order changes a few."""
+        before = risk_fields(written)
+        return {name: value for name, value in self._fields(state).items() if before.get(name) != value}
+
     def _fields(self, state: RiskState) -> Mapping[str, str]:
         fields = write_risk(state)
         self._known = (fields, state)
@@ -209,7 +226,7 @@ class RiskKeeper:
         try:
             if fields:
                 if self._known is None or self._known[0] != fields:
-                    self._known = (fields, read_risk(fields))
+                    self._known = (dict(fields), read_risk(fields))  # a copy: the books in memory are changed
                 found = self._known[1]
         except MalformedMessageError as error:
             # The record is left as it is: the engine skips entries meanwhile, and a stop-out in it must not be erased.

@@ -16,8 +16,9 @@ from typing import Final
 from services.executor.account.balances.keeper import AccountKeeper
 from services.executor.account.books.positions import AccountPositions
 from services.executor.account.keys.key_doctor import KeyDoctor
-from shared.bus.records import Records
+from shared.bus.records import Records, risk_fields
 from shared.contracts.fields import MalformedMessageError
+from shared.contracts.risk import read_risk
 from shared.domain.account import Account
 from shared.domain.limits.policy import UserPolicy
 from shared.domain.limits.risk import AccountSnapshot, AllowedSize, admit, balance_unknown
@@ -120,11 +121,12 @@ class Admission:
         account = _less(account, decision.symbol.quote, others, self._account.answered_at)
         account = account._replace(taker_fee=self._account.fees.of(decision.symbol))
         book = _EMPTY
-        user, venue = self._positions.user, self._positions.venue
         shared = policy.followed_master(decision.master) is not None
         if limits.need_positions or shared:
-            held = _with(others, await self._records.positions(user, venue), self._clock())
-            prices = await self._records.prices_of(venue, list(held)) if limits.need_prices or shared else {}
+            held = _with(others, await self._positions.readable(), self._clock())
+            prices = (
+                await self._records.prices_of(self._positions.venue, list(held)) if limits.need_prices or shared else {}
+            )
             book = Portfolio(held, {symbol: price for symbol, (price, _) in prices.items()})
         else:
             await self._readable(decision.symbol)
@@ -134,14 +136,14 @@ class Admission:
     async def _readable(self, symbol: Symbol) -> None:
         """Check that the position to which a purchase is added can be read. Raises MalformedMessageError."""
         try:
-            await self._positions.of(symbol)
+            (await self._positions.recent()).position(str(symbol))
         except MalformedMessageError as error:
             raise MalformedMessageError(f"the position of {symbol} cannot be read: {error}") from None
 
     async def _risk(self, currency: str, unsettled: int) -> RiskState:
         now = self._clock()
-        recorded = await self._records.risk(self._positions.user, self._positions.venue)
-        found = recorded or RiskState.fresh(currency, now)
+        fields = risk_fields((await self._positions.recent()).risk)
+        found = read_risk(fields) if fields else RiskState.fresh(currency, now)
         return replace(found, day=utc_day(now), trades_today=found.trades_on(now) + unsettled)
 
 

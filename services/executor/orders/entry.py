@@ -116,7 +116,7 @@ class EntryHandler:
         leg = await self.prepare(decision, terms, order)
         if isinstance(leg, Denied):
             return leg
-        return await send_once(self._context.sender, leg, self.conditions(decision, terms))
+        return await send_once(self._context.sender, leg, self.conditions(decision, terms), records_end=True)
 
     async def prepare(self, decision: Decision, terms: EntryTerms, order: TrackedOrder) -> Leg | Denied:
         """Return the leg that an entry may send now, with its room reserved, or why it may not."""
@@ -282,4 +282,5 @@ class EntryHandler:
             venue_order_id=order.venue_order_id,
             sent_at=outcome.sent_at,
             accepted_at=outcome.accepted_at,
+            acceptance=outcome.acceptance,
         )

@@ -20,7 +20,7 @@ from services.executor.orders.exit_delay import ExitDelay
 from services.executor.orders.exit_plan import BLANK, NOTHING_HELD, ExitPlanner
 from services.executor.orders.exit_progress import ExitProgress
 from services.executor.orders.settlement import book_leg, settle
-from shared.bus.orders import PositionChange
+from shared.bus.book_changes import PositionChange
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.position_record import write_position
 from shared.domain.control import refusal
@@ -136,7 +136,7 @@ class ExitHandler:
         progress.begun = True
         if progress.suspect and await self._recovered(decision, leg.order, leg.number):
             return await resolve_leg(sender, leg.order, leg.number)
-        return await send_once(sender, leg, self._conditions(decision))
+        return await send_once(sender, leg, self._conditions(decision), records_end=True)
 
     def _conditions(self, decision: Decision) -> Conditions:
         switches = Switches(self._context.switch_keys(decision.symbol), lambda: self._guard(decision))
@@ -232,12 +232,13 @@ class ExitHandler:
                 code=ReasonCode.SETTLED_BY_HAND if outcome.settled_by else "",
                 sent_at=outcome.sent_at,
                 accepted_at=outcome.accepted_at,
+                acceptance=outcome.acceptance,
             )
             return True
         if order.filled.amount or record.leg == 1:
             progress.tries = 0  # the price bound was missed: a market order follows at once
         next_leg = {"leg": str(record.leg + 1), "client_order_id": "", "venue_order_id": ""}
-        await book_leg(context, decision, order, {**totals.fields(), **next_leg})
+        await book_leg(context, decision, order, {**totals.fields(), **next_leg}, outcome.acceptance)
         return False
 
     async def _finish(self, decision: Decision, entry_id: str, end: Skip, progress: ExitProgress) -> None:

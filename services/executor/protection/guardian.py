@@ -20,13 +20,13 @@ from services.executor.protection.high_marks import HighMarks
 from services.executor.protection.own_exits import USER_MODE, BookName, OwnExits
 from services.executor.protection.price_alarm import PriceAlarm
 from shared.bus.errors import ENDS_A_TURN, BusRefused
-from shared.bus.watch import Watch, WatchedHoldings, WatchedMarket
-from shared.domain.control import flattening, refusal
+from shared.bus.watch import Watch, WatchedMarket
+from shared.domain.control import Control, flattening, refusal
 from shared.domain.fault import FaultKind
 from shared.domain.limits.policy import OnLeave
 from shared.domain.limits.protection import due
 from shared.domain.order import Kind
-from shared.domain.position import Position
+from shared.domain.position import Holdings, Position
 from shared.domain.values.money import Price
 from shared.domain.values.symbol import Symbol
 from shared.runtime.supervision import Supervisor
@@ -45,7 +45,7 @@ _REFUSED: Final = "Redis refuses a key of this user: nothing is closed by price 
 log = structlog.get_logger()
 
 
-def _books(held: WatchedHoldings) -> list[tuple[str, Position]]:
+def _books(held: Holdings) -> list[tuple[str, Position]]:
     """Return what is held by master: each book is guarded by its own cost, age and high."""
     return [each for position in held.positions.values() for each in position.split().items()]
 
@@ -160,7 +160,7 @@ class Guardian:
     async def _look(self, guarded: dict[BookName, tuple[Position, Price]]) -> None:
         context = self._context
         quiet = not self._exits.busy  # before reading: a trade meanwhile is not in what is read
-        held = await self._watch.held(context.user, context.venue.name)
+        held = (await context.positions.recent()).holdings()
         self._report_unreadable(held)
         await self._look_at_losses(held)
         self.flat = (
@@ -172,6 +172,7 @@ class Guardian:
         if not held.positions:
             self._highs.clear()
             return
+        own_switch = await self._watch.own_switch(context.user)
         await self._ask_for(frozenset(held.positions))
         sources = [source for source, target in context.policy.symbols.map.items() if target in held.positions]
         sources += [name for symbol in held.positions for name in context.renames.former(symbol)]
@@ -186,13 +187,13 @@ class Guardian:
             price = self._price(book, market)
             if price is not None and context.policy.exits.trailing_pct is not None:
                 book = await self._highs.raised(master, book, price)  # noqa: PLW2901  # the same book, as seen by now
-            why = self._why(book, held, market)
+            why = self._why(book, own_switch, market)
             if why is not None:
                 self._exits.close(master, book, why.rule, why.words)
             elif self._alarm is not None and price is not None and self._may_close(book, price):
                 guarded[book.symbol, master] = (book, price)
 
-    def _report_unreadable(self, held: WatchedHoldings) -> None:
+    def _report_unreadable(self, held: Holdings) -> None:
         """Report the positions whose records cannot be read; the others are guarded all the same."""
         context = self._context
         if context.faults.any:  # an exit may have reported one before
@@ -205,7 +206,7 @@ class Guardian:
                 log.error("a position cannot be read: it is not guarded", user=context.user, symbol=name, reason=why)
         self._unreadable = frozenset(held.unreadable)
 
-    async def _look_at_losses(self, held: WatchedHoldings) -> None:
+    async def _look_at_losses(self, held: Holdings) -> None:
         """Check for a stop-out; a failure in that must not leave the positions unguarded."""
         context = self._context
         try:
@@ -219,14 +220,14 @@ class Guardian:
         else:
             context.faults.clear(FaultKind.RECORD, "losses")
 
-    def _why(self, position: Position, held: WatchedHoldings, market: WatchedMarket) -> _Why | None:
+    def _why(self, position: Position, own_switch: Control, market: WatchedMarket) -> _Why | None:
         """Return why a position must be closed now, if it must."""
         context, policy, symbol = self._context, self._context.policy, position.symbol
         names = [symbol, *(source for source, target in policy.symbols.map.items() if target == symbol)]
         names += context.renames.former(symbol)
         switches = [
             market.everybody,
-            held.switch,
+            own_switch,
             *(market.switches[name] for name in names if name in market.switches),
         ]
         if not context.account.ready or refusal(Kind.EXIT, *switches):

@@ -44,6 +44,8 @@ from shared.venues.errors import VenueError
 _REQUESTS: Final = ("reconcile_at", "reconcile_mode", KEY_CHECK)
 _LISTEN: Final = 2.0
 """Seconds between checks for a request: one HMGET each."""
+_CHORES_EVERY: Final = 6.0
+"""Seconds between rounds without a request."""
 _TIDY: Final = 300.0
 """Seconds between reconciliations without a request: each costs one call to the venue."""
 _AGAIN: Final = 60.0
@@ -110,6 +112,9 @@ class Housekeeper:
         self._due = dict.fromkeys(contexts, 0.0)
         self._answered: dict[str, int] = {}
         self._trim_due = 0.0
+        self._asked: Mapping[str, str] = {}
+        """The requests in the user's control hash as they were last read."""
+        self._chores_due = 0.0
         self._refused = ""
 
     def _busy(self, context: AccountContext) -> set[Symbol]:
@@ -123,7 +128,9 @@ class Housekeeper:
             try:
                 for context in self._contexts.values():
                     await context.priority.yield_to_sends()
-                await self.round()
+                if await self._wanted():
+                    await self.round()
+                    self._chores_due = time.monotonic() + _CHORES_EVERY
             except ENDS_A_TURN:
                 raise
             except BusRefused as error:
@@ -136,6 +143,13 @@ class Housekeeper:
             else:
                 self._supervisor.worked(name)
             await asyncio.sleep(_LISTEN)
+
+    async def _wanted(self) -> bool:
+        """Return whether a round is due: for a new request at once, for the rest less often, since most of it is looking."""
+        before, self._asked = self._asked, await self._control()
+        if self._asked != before or any(context.account.books_lost for context in self._contexts.values()):
+            self._chores_due = 0.0
+        return time.monotonic() >= self._chores_due
 
     async def round(self) -> None:
         """Do what is due or requested."""

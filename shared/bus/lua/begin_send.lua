@@ -30,9 +30,6 @@ if refused then
 end
 local nonce = counts and next_nonce(KEYS[3], tonumber(ARGV[2]), 0, tonumber(ARGV[3])) or '0'
 local attempt = (tonumber(before[2] or '0') or 0) + 1
-local pairs_ = {'state', 'sending', 'nonce', nonce, 'fence', ARGV[1], 'attempts', string.format('%.0f', attempt)}
-for i = 4, #ARGV do
-  pairs_[#pairs_ + 1] = ARGV[i]
-end
-redis.call('HSET', KEYS[2], unpack(pairs_))
+redis.call('HSET', KEYS[2], 'state', 'sending', 'nonce', nonce, 'fence', ARGV[1], 'attempts', string.format('%.0f', attempt),
+  unpack(ARGV, 4))
 return {'ok', nonce, attempt}

@@ -30,7 +30,7 @@ async def is_set_elsewhere(bus: Bus, user: str, switches: Sequence[str]) -> bool
 
 
 async def published_price(bus: Bus, venue: str, symbol: str) -> Mapping[str, str]:
-    """Return the published price of a symbol as the field that `transition.lua` writes; empty if it cannot be read."""
+    """Return the published price of a symbol as the field that the scripts write; empty if it cannot be read."""
     try:
         (price,) = await bus.hget_shared((keys.prices(venue), symbol))
     except BusUnavailable:  # its node is away, which must not keep an order's record from being written

@@ -10,9 +10,11 @@ the wrong key is not known. A dispute is no claim: it does not say that its user
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Final
 
+from shared.bus.client.refusals import meaning
 from shared.bus.connection import Bus
 from shared.bus.errors import BusForbidden
 from shared.bus.lease import Lease
@@ -23,15 +25,21 @@ _DISPUTED: Final = "disputed:"
 """In front of the name of a user who disputes a key; no name of a user contains a colon."""
 
 
-async def claim_key(bus: Bus, fingerprint: str, lease: Lease) -> list[str]:
+async def claim_key(bus: Bus, fingerprint: str, lease: Lease, *, again: bool = False) -> list[str]:
     """Claim a key for the holder of a lease; return the names of others who trade with it now. Raises BusUnavailable.
 
-    The claim is written before the others' are read: of two concurrent claims each sees the other.
+    The claim is written before the others' are read: of two concurrent claims each sees the other. `again`: this lease has
+    claimed it before, so the key is listed among those that were served.
     """
-    await bus.do("HSET", keys.api_key(fingerprint), lease.holder, lease.token)
-    with suppress(BusForbidden):  # rights of an older version: then only the nonces that are shown are incomplete
-        await bus.do("HSET", keys.SERVED_KEYS, f"{lease.holder} {fingerprint}", time.time_ns() // 1_000_000)
-    return await find_claimants(bus, fingerprint, lease.holder)
+    key = keys.api_key(fingerprint)
+    answers = await bus.do_all([("HSET", key, lease.holder, lease.token), ("HGETALL", key)])
+    for answer in answers:
+        if isinstance(answer, Exception):
+            raise meaning(answer)
+    if not again:
+        with suppress(BusForbidden):  # rights of an older version: then only the nonces that are shown are incomplete
+            await bus.do("HSET", keys.SERVED_KEYS, f"{lease.holder} {fingerprint}", time.time_ns() // 1_000_000)
+    return await _live(bus, pairs(answers[1]), lease.holder)
 
 
 async def dispute_key(bus: Bus, fingerprint: str, lease: Lease) -> list[str]:
@@ -48,7 +56,10 @@ async def has_claimed(bus: Bus, fingerprint: str, user: str) -> bool:
 
 async def find_claimants(bus: Bus, fingerprint: str, holder: str) -> list[str]:
     """Return the names of others than `holder` who claim or dispute a key now; write nothing. Raises BusUnavailable."""
-    found = pairs(await bus.do("HGETALL", keys.api_key(fingerprint)))
+    return await _live(bus, pairs(await bus.do("HGETALL", keys.api_key(fingerprint))), holder)
+
+
+async def _live(bus: Bus, found: Mapping[str, str], holder: str) -> list[str]:
     claims = [(field.removeprefix(_DISPUTED), token) for field, token in sorted(found.items())]
     others = [(name, token) for name, token in claims if name != holder]
     if not others:

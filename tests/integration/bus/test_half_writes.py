@@ -36,10 +36,11 @@ _OF_NO_MATTER: Final = {
     *(("begin_books", key) for key in (POSITIONS, RISK)),
     *(("retire_user", key) for key in (POSITIONS, RISK, *_FORGOTTEN)),
     *((script, TOTALS) for script in ("settle", "transition")),
-    ("transition", PRICES),
+    *((script, PRICES) for script in ("settle", "transition")),
+    ("settle", ORDERS),
 }
 """Keys that a script only deletes: they may be anything. The sums of trades can be summed up again, and a price is only noted: no
-order waits for them."""
+order waits for them. An order stream of another type has lost the entry that would be acknowledged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,27 +94,17 @@ CALLS: Final[Mapping[str, Call]] = {
     "release": Call([keys.lease("alice"), FENCE], ["me", TOKEN], [_FENCE, ("SET", keys.lease("alice"), "me")]),
     "renew": Call([keys.lease("alice"), FENCE], ["me", TOKEN, 9], [_FENCE, ("SET", keys.lease("alice"), "me")]),
     "settle": Call(
-        [FENCE, ORDER, REPORTS, ORDERS, POSITIONS, RISK, TOTALS],
+        [FENCE, ORDER, REPORTS, ORDERS, POSITIONS, RISK, TOTALS, PRICES],
         [
-            TOKEN,
-            "filled",
-            1_000,
-            GROUP,
-            ENTRY,
-            "BTC/USD",
-            "{}",
-            "BTC/USD",
-            "{}",
-            2,
-            "reason",
-            "x",
-            2,
-            "pnl",
-            "1",
-            "v",
-            "1",
+            *(TOKEN, "filled", 1_000, GROUP, ENTRY),
+            *("BTC/USD", "{}", "BTC/USD", "{}"),
+            *("1", "", "", "", "BTC/USD"),
+            *(2, "id", "o1"),
+            *(2, "reason", "x"),
+            *(2, "pnl", "1"),
+            *("v", "1"),
         ],
-        [_FENCE, *_STREAM],
+        [_FENCE, *_STREAM, ("HSET", PRICES, "BTC/USD", "60000 1")],
     ),
     "transition": Call(
         [FENCE, ORDER, POSITIONS, RISK, TOTALS, PRICES],
@@ -130,7 +121,7 @@ CALLS: Final[Mapping[str, Call]] = {
 
 def _commands(name: str) -> set[str]:
     """Find the commands that a script calls, with what it includes."""
-    return set(re.findall(r"redis\.call\('(\w+)'", scripts.load(name).text))
+    return set(re.findall(r"redis\.p?call\('(\w+)'", scripts.load(name).text))
 
 
 COMMANDS: Final = [(name, command) for name in CALLS for command in sorted(_commands(name))]
@@ -208,6 +199,19 @@ async def test_sums_that_cannot_be_written_hold_up_nothing_and_are_reported(bus:
     assert await bus.run(scripts.load(name), list(call.keys), list(call.args)) == "unsummed"
     assert await bus.do("HGET", ORDER, "state")
     assert await bus.do("HGET", POSITIONS, "BTC/USD") == "{}"
+
+
+@pytest.mark.parametrize(
+    ("key", "field", "value"), [(POSITIONS, "BTC/USD", "{1}"), (RISK, "pnl", "2"), (TOTALS, "BTC/USD", "{1}")]
+)
+async def test_an_end_is_not_written_over_books_that_are_not_as_they_were_read(
+    bus: Bus, key: str, field: str, value: str
+) -> None:
+    call = CALLS["settle"]
+    await bus.do_all([*call.before, ("HSET", key, field, value)])
+    before = await _all(bus)
+    assert await bus.run(scripts.load("settle"), list(call.keys), list(call.args)) == "changed"
+    assert await _all(bus) == before
 
 
 async def test_an_order_whose_count_of_attempts_is_damaged_is_begun_whole(bus: Bus) -> None:

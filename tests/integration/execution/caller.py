@@ -56,6 +56,8 @@ class Caller(ABC):
     user: str
     nothing_filled: OrderState
     """How an order ends of which nothing was traded."""
+    before_end: OrderState
+    """What the record of an order says that ended at once, before its end is recorded."""
     crash_points: dict[str, CrashPoint]
 
     def __init__(self, bus: Bus) -> None:

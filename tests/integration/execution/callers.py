@@ -28,6 +28,7 @@ class ExecutorCaller(Caller):
 
     user = USER
     nothing_filled = OrderState.EXPIRED
+    before_end = OrderState.SENDING
     crash_points = {  # noqa: RUF012  # never changed
         "write-ahead": CrashPoint.EXECUTOR_AFTER_WRITE_AHEAD,
         "reply": CrashPoint.EXECUTOR_AFTER_REPLY,
@@ -111,6 +112,7 @@ class MasterCaller(Caller):
 
     user = MASTER
     nothing_filled = OrderState.FAILED
+    before_end = OrderState.ACCEPTED
     crash_points = {  # noqa: RUF012  # never changed
         "write-ahead": CrashPoint.MASTER_AFTER_WRITE_AHEAD,
         "reply": CrashPoint.MASTER_AFTER_REPLY,

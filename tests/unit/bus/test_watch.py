@@ -42,7 +42,7 @@ async def test_a_crowd_that_asks_at_once_reads_once_and_the_next_one_reads_again
     watch = Watch(cast("Bus", bus))
     asked = await _asking(watch, 3)
     asked[0].cancel()
-    bus.answer.set_result([["mode", "halt"], ["60000.1 1763829000000"], []])
+    bus.answer.set_result([["halt", None, None, None], ["60000.1 1763829000000"], [None] * 4])
     found = await asyncio.gather(*asked, return_exceptions=True)
     assert isinstance(found[0], asyncio.CancelledError)
     assert [market.everybody.mode for market in found[1:] if not isinstance(market, BaseException)] == [

@@ -16,9 +16,11 @@ from shared.contracts.messages import OrderMessage
 from shared.contracts.plain_orders import read_decision
 from shared.contracts.position_record import PositionRecord, read_position, write_position
 from shared.contracts.risk import RiskRecord, read_risk, write_risk
+from shared.contracts.trade_totals import TradeTotalsRecord, read_totals, write_totals
 from shared.domain.limits.risk_state import RiskState
 from shared.domain.order import Decision
 from shared.domain.position import Position
+from shared.domain.trade_totals import TradeTotals
 from shared.domain.values.money import Money, Price, Quantity
 from tests.support.examples import BTC_USD, NOW, an_id, usd
 
@@ -75,6 +77,32 @@ def test_a_position_is_written_and_read_as_by_its_schema(
         return
     assert write_position(position) == json.dumps(record.fields())
     assert read_position(write_position(position)) == position
+
+
+@given(
+    bought=amounts,
+    spent=amounts,
+    fees=signed,
+    sold_cost=amounts,
+    trades=st.integers(-1, 10**10),
+    at=st.integers(0, 10**15),
+)
+def test_the_sums_of_trades_are_written_and_read_as_by_their_schema(
+    bought: Decimal, spent: Decimal, fees: Decimal, sold_cost: Decimal, trades: int, at: int
+) -> None:
+    totals = TradeTotals(
+        BTC_USD, bought, spent, fees, spent, bought, fees, abs(fees), sold_cost, trades, first_at=at, last_at=at
+    )
+    names = [name for name in TradeTotalsRecord.model_fields if name != "v"]
+    written = json.dumps(TradeTotalsRecord.of(**{name: getattr(totals, name) for name in names}).fields())
+    assert write_totals(totals) == written
+    try:
+        TradeTotalsRecord.parse(json.loads(written))
+    except MalformedMessageError:
+        with pytest.raises(MalformedMessageError):
+            read_totals(written)
+    else:
+        assert read_totals(written) == totals
 
 
 @given(realized=signed, pnl=signed, equity=st.none() | amounts, growth=amounts, trades=st.integers(-1, 10**6))

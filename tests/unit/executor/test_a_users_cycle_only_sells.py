@@ -23,12 +23,12 @@ from services.executor.protection.housekeeper import Task
 from services.executor.protection.own_exits import OwnExits
 from services.executor.turn.send_priority import SendPriority
 from services.executor.turn.symbol_queues import SymbolQueues
-from shared.bus.watch import WatchedHoldings, WatchedMarket
+from shared.bus.watch import WatchedMarket
 from shared.config.users.file import UserFile
 from shared.domain.control import Control, ControlMode
 from shared.domain.limits.policy import ExitPolicy, OnLeave
 from shared.domain.order import Decision, Kind, Side
-from shared.domain.position import MAIN, Position
+from shared.domain.position import MAIN, Holdings, Position
 from shared.domain.rename import NO_RENAMES
 from shared.domain.values.money import ONE, ZERO, Money, Price, Quantity
 from shared.domain.values.symbol import Symbol
@@ -116,8 +116,14 @@ class _Account:
         assert self.seen is not None
         return self.seen
 
-    async def held(self, _user: str, _venue: str) -> WatchedHoldings:
-        return WatchedHoldings(self.now.positions, self.now.switch, {})
+    async def recent(self) -> _Account:
+        return self
+
+    def holdings(self) -> Holdings:
+        return Holdings(self.now.positions, {})
+
+    async def own_switch(self, _user: str) -> Control:
+        return self.now.switch
 
     async def market(self, _venue: str, _symbols: Collection[Symbol]) -> WatchedMarket:
         return WatchedMarket(self.now.prices, self.now.of_symbols, self.now.everybody)

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
+from typing import Final
 
 import structlog
 
+from services.executor.account.books.recorded import Books, RecordedBooks
 from services.executor.account.faults import AccountFaults
-from shared.bus.orders import OrderStore, PositionChange
-from shared.bus.records import Records, read_held, read_holdings
+from shared.bus.book_changes import PositionChange
+from shared.bus.orders import OrderStore
+from shared.bus.records import Records
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.position_record import write_position
 from shared.domain.book_corrections import book_corrections
@@ -22,6 +25,9 @@ from shared.domain.position import Holdings, Position
 from shared.domain.rename import Renames
 from shared.domain.values.money import Price
 from shared.domain.values.symbol import Symbol
+
+_RECENT: Final = 15.0
+"""Seconds after which books in memory are read again by what only looks at them."""
 
 log = structlog.get_logger()
 
@@ -44,6 +50,8 @@ class AccountPositions:
         self._store = store
         self._clock = clock
         self._faults = faults
+        self.recorded = RecordedBooks(records, store, user, venue)
+        """The books in memory."""
         self.booking = asyncio.Lock()
         """Held from reading a position or the risk state to writing it."""
         self.changed = asyncio.Event()
@@ -67,31 +75,33 @@ class AccountPositions:
         """Read all positions, and name the records that cannot be read."""
         return await self._records.holdings(self.user, self.venue)
 
-    async def before_fill(self, symbol: Symbol, otherwise: str) -> tuple[Position | None, object, object]:
-        """Read a position, a flat one if there is none, with the risk state and the sums of its trades as Redis answers them, in
-        one round trip.
+    def before_fill(self, books: Books, symbol: Symbol, otherwise: str) -> Position | None:
+        """Return a position, a flat one if there is none.
 
-        The position is None, and reported, if its record cannot be read: the end of an order must not wait for that. `otherwise`
-        says what is left out then. Raises BusUnavailable.
+        None, and reported, if its record cannot be read: the end of an order must not wait for that. `otherwise` says what is
+        left out then.
         """
-        held, risk, totals = await self._records.before_fill(self.user, self.venue, symbol)
         try:
-            found = read_held(held)
+            found = books.position(str(symbol))
         except MalformedMessageError as error:
             reason = f"the record cannot be read, {otherwise}: {error}"
             self._faults.report(FaultKind.RECORD, reason, f"position {symbol}")
             log.error("a position cannot be read", user=self.user, symbol=str(symbol), reason=reason)
-            return None, risk, totals
-        return found or Position.flat(symbol, self._clock()), risk, totals
+            return None
+        return found or Position.flat(symbol, self._clock())
 
-    async def sums_of(self, symbol: Symbol) -> object:
-        """Read the sums of a symbol's trades as Redis answers them. Raises BusUnavailable."""
-        return await self._records.trade_sums(self.user, self.venue, symbol)
+    async def recent(self) -> Books:
+        """Return the books as they were a moment ago at most: for what looks at them again and again. Raises BusUnavailable."""
+        books = await self.recorded.read(_RECENT)
+        # A person may have put right what could not be read.
+        return await self.recorded.read(0.0) if books.holdings().unreadable else books
 
-    async def before_look(self) -> tuple[object, Holdings]:
-        """Read the risk state as Redis answers it, and all positions, in one round trip. Raises BusUnavailable."""
-        risk, held = await self._records.before_look(self.user, self.venue)
-        return risk, read_holdings(held)
+    async def readable(self) -> Mapping[Symbol, Position]:
+        """Return all positions as they were a moment ago, if every record can be read. Raises MalformedMessageError."""
+        try:
+            return (await self.recent()).holdings().whole()
+        except ValueError as error:
+            raise MalformedMessageError(str(error)) from None
 
     async def correct(self, symbol: Symbol, corrected: Callable[[Position | None], Position | None]) -> None:
         """Change a position without an order; `corrected` makes the new one from the present one, or None for no change.
@@ -104,7 +114,10 @@ class AccountPositions:
             if after is not None:
                 record = write_position(after) if after.size.amount > 0 else None
                 changes = book_corrections(before, after) if before is not None and before.books else {}
-                await self._store.correct(PositionChange(str(symbol), record), changes)
+                books = await self.recorded.read()
+                change = PositionChange(str(symbol), record)
+                await self._store.correct(change, changes)
+                self.recorded.wrote(books, change)
 
     async def move(self, old: Symbol, new: Symbol, renames: Renames) -> bool:
         """Move a position to another name of its symbol; False if there is none, or if an order has changed it since.

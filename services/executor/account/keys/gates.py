@@ -47,17 +47,21 @@ class KeyGate:
         self._lease = lease
         self._fingerprint = fingerprint
         self._faults = faults
+        self._claimed = False
 
     async def look(self) -> None:
         """Check for other claims before the first call of the venue, and dispute them. Raises GateRefusal, BusUnavailable.
 
         A call with the key of another process would cost that one's calls their nonces.
         """
-        self._judge(await dispute_key(self._bus, self._fingerprint, self._lease))
+        if not self._claimed:  # else `check` comes before the call
+            self._judge(await dispute_key(self._bus, self._fingerprint, self._lease))
 
     async def check(self) -> None:
         """Claim the key, and check for other claims. Raises GateRefusal, BusUnavailable."""
-        self._judge(await claim_key(self._bus, self._fingerprint, self._lease))
+        again, self._claimed = self._claimed, False
+        self._judge(await claim_key(self._bus, self._fingerprint, self._lease, again=again))
+        self._claimed = True
 
     def _judge(self, others: Sequence[str]) -> None:
         user = self._lease.holder

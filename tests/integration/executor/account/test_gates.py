@@ -63,11 +63,12 @@ async def test_one_who_looks_at_a_claimed_key_stops_the_other_and_has_not_traded
         with pytest.raises(GateRefusal, match="is also alice's"):
             await bob.look()
         with pytest.raises(GateRefusal, match="is also bob's"):
-            await alice.look()
+            await alice.check()
     assert await has_claimed(bus, FINGERPRINT, "alice")
     assert not await has_claimed(bus, FINGERPRINT, "bob")
     await bus.do("DEL", keys.lease("bob"))
     await alice.look()
+    await alice.check()
 
 
 async def test_a_key_that_is_the_masters_is_refused(bus: Bus) -> None:

@@ -11,6 +11,7 @@ from decimal import Decimal
 
 import pytest
 
+from services.executor.account import risk_keeper
 from shared.bus.records import Records
 from shared.contracts import keys
 from shared.domain.fault import FaultKind
@@ -85,7 +86,9 @@ async def test_what_was_just_bought_counts_at_its_own_price_until_a_later_one_is
 
 
 @pytest.mark.parametrize("before", [30_000, 90_000])
-async def test_a_price_of_before_the_first_purchase_is_neither_loss_nor_gain(rig: Rig, before: int) -> None:
+async def test_a_price_of_before_the_first_purchase_is_neither_loss_nor_gain(
+    rig: Rig, before: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """In a fall of the market the account was stopped out by a drawdown from an equity that it never had."""
     owner = await rig.start()
     owner.context.follow(replace(owner.context.policy, limits=STRICT, exits=NO_STOPS))
@@ -93,6 +96,7 @@ async def test_a_price_of_before_the_first_purchase_is_neither_loss_nor_gain(rig
     await Records(rig.bus).write_prices("kraken", [btc_price(before)], rig.clock.now)
     rig.clock.now += 10_000
     await rig.carry(owner, rig.entry("0.05"))
+    monkeypatch.setattr(risk_keeper, "_WRITE_EVERY", 0.0)  # as if the order had ended a while ago
     await _watched(rig, owner)
     risk = await Records(rig.bus).risk(USER, "kraken")
     assert risk is not None
