@@ -44,8 +44,8 @@ def start(body: str, **environment: str) -> subprocess.Popen[str]:
             "pass",
             {"SHOAL_MOOD": "x"},
             (
-                "example: unknown environment variable SHOAL_MOOD (known: SHOAL_CONFIG, SHOAL_CONFIG_SOURCE, SHOAL_IDENTITY_FILE, "
-                "SHOAL_MODE, SHOAL_SECRETS, SHOAL_STRATEGY)"
+                "example: unknown environment variable SHOAL_MOOD (known: SHOAL_CONFIG, SHOAL_CONFIG_SOURCE, "
+                "SHOAL_IDENTITY_FILE, SHOAL_MODE, SHOAL_SECRETS, SHOAL_STRATEGY)"
             ),
         ),
         ("raise ConfigurationError('the file is wrong')", {}, "example: the file is wrong"),
