@@ -131,8 +131,8 @@ unit: setup ## the tests that need no server, with few examples each: for betwee
 	@echo "make unit leaves out: nine of ten examples of each property, and $(filter-out %unit %support %__pycache__,$(patsubst %/.,%,$(wildcard tests/*/.)))"
 	@HYPOTHESIS_PROFILE=fast $(BIN)/python -m pytest tests/unit --quiet --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
-check: setup ## lint, types and the nearest tests of one file: make check FILE=shared/bus/lease.py
-	@if [ -z "$(FILE)" ]; then echo "make check: which file? make check FILE=shared/bus/lease.py" >&2; exit 2; fi; \
+check: setup ## lint, types and the nearest tests of one file: make check FILE=shared/bus/ownership/lease.py
+	@if [ -z "$(FILE)" ]; then echo "make check: which file? make check FILE=shared/bus/ownership/lease.py" >&2; exit 2; fi; \
 	exec $(BIN)/python -m tests.support.check $(FILE)
 
 lint: setup ## style, types and the walls between packages

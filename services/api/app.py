@@ -22,8 +22,8 @@ from services.api.routes import build_routes
 from services.api.server import build_server
 from services.api.web.build import add_web
 from shared.bus.connection import Bus, open_bus
-from shared.bus.heartbeat import Heartbeat, instance_name
-from shared.bus.records import Records
+from shared.bus.state.heartbeat import Heartbeat, instance_name
+from shared.bus.state.records import Records
 from shared.bus.users.settings_source import user_source
 from shared.config.settings import Settings
 from shared.domain.fault import Faults

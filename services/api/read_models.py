@@ -19,9 +19,9 @@ from services.api.reading.state_store import StateStore
 from services.api.reading.user_statuses import UserStatuses
 from services.api.timed_cache import TimedCache
 from shared.bus.connection import Bus
-from shared.bus.memory import read_memory
-from shared.bus.streams import Entry
-from shared.bus.switched_symbols import find_switched_symbols
+from shared.bus.flow.streams import Entry
+from shared.bus.state.memory import read_memory
+from shared.bus.state.switched_symbols import find_switched_symbols
 from shared.bus.users.user_index import user_of
 from shared.config.errors import ConfigurationError
 from shared.config.users.source import UserSource

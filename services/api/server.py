@@ -5,8 +5,8 @@ from __future__ import annotations
 import uvicorn
 from fastapi import FastAPI
 
-from shared.config.origins import read_origin
 from shared.config.settings import Settings
+from shared.config.venue.origins import read_origin
 from shared.runtime.http_guard import HttpGuard, names_of
 from shared.runtime.http_server import Server
 from shared.runtime.slow_clients import GuardedConnection

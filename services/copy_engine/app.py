@@ -16,12 +16,12 @@ import structlog
 from services.copy_engine.engine import Engine
 from shared.bus.connection import Bus, open_bus
 from shared.bus.errors import BusRefused, BusUnavailable, GroupLost, LeaseLost
-from shared.bus.heartbeat import Heartbeat, instance_name
-from shared.bus.lease import Lease, acquire
-from shared.bus.records import Records
-from shared.bus.renewals import Renewals
+from shared.bus.ownership.lease import Lease, acquire
+from shared.bus.ownership.renewals import Renewals
+from shared.bus.state.heartbeat import Heartbeat, instance_name
+from shared.bus.state.records import Records
+from shared.bus.state.venue_time import VenueTimes
 from shared.bus.users.gone_users import open_watch, restore_last_settings, settle_gone_users
-from shared.bus.venue_time import VenueTimes
 from shared.config.renames import RenamesFile
 from shared.config.settings import Settings
 from shared.contracts import keys

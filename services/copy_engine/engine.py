@@ -25,13 +25,13 @@ from services.copy_engine.mirroring.mirroring import Mirroring
 from services.copy_engine.readiness import wait_until_open
 from shared.bus.connection import BLOCK_MS, Bus
 from shared.bus.errors import ENDS_A_TURN, BusRefused
-from shared.bus.heartbeat import Heartbeat
-from shared.bus.lease import Lease
-from shared.bus.orders import RETENTION_MS
-from shared.bus.records import Records
-from shared.bus.streams import MAX_DELIVERIES, NOTHING_DELIVERED, Entry, Group
-from shared.bus.sweep import Sweep
-from shared.bus.trimming import trim
+from shared.bus.flow.streams import MAX_DELIVERIES, NOTHING_DELIVERED, Entry, Group
+from shared.bus.flow.sweep import Sweep
+from shared.bus.flow.trimming import trim
+from shared.bus.order.orders import RETENTION_MS
+from shared.bus.ownership.lease import Lease
+from shared.bus.state.heartbeat import Heartbeat
+from shared.bus.state.records import Records
 from shared.bus.users.settings_versions import SettingsVersions
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError

@@ -14,7 +14,7 @@ from services.copy_engine.decisions.fanout import FanOut
 from services.copy_engine.decisions.markets import Markets
 from shared.bus.connection import Bus
 from shared.bus.errors import ENDS_A_TURN
-from shared.bus.streams import Entry, write_dead_letter
+from shared.bus.flow.streams import Entry, write_dead_letter
 from shared.contracts import keys
 from shared.domain.fault import FaultKind, Faults
 from shared.domain.limits.policy import UserPolicy

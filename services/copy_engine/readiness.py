@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from shared.bus.connection import Bus
-from shared.bus.master_places import read_master_places
-from shared.bus.records import Records
+from shared.bus.master.master_places import read_master_places
+from shared.bus.state.records import Records
 from shared.contracts import keys
 from shared.domain.account import AccountState, masters_are_open
 from shared.domain.limits.policy import UserPolicy

@@ -20,7 +20,7 @@ from shared.config.running_demo import FOLDER
 from shared.config.settings import Mode
 from shared.config.strategy_choice import DEFAULT, read_strategy_choice
 from shared.config.users.loader import load_users
-from shared.config.venue_settings import KEY_VARIABLE, VENUE_PREFIXES
+from shared.config.venue.venue_settings import KEY_VARIABLE, VENUE_PREFIXES
 
 DEMO_STRATEGY: Final = "demo_strategy.toml"
 """What the demo trades where the default strategy, which may wait for hours, would."""

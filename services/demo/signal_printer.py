@@ -13,7 +13,7 @@ from typing import Final
 
 from shared.bus.connection import Bus
 from shared.bus.errors import BusError
-from shared.bus.streams import Entry, read_entries
+from shared.bus.flow.streams import Entry, read_entries
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError, text
 from shared.contracts.messages import ReportMessage

@@ -21,15 +21,15 @@ from services.executor.turn.user_turn import UserTurn
 from services.executor.venue_upkeep import VenueUpkeep
 from shared.bus.connection import Bus, open_bus
 from shared.bus.errors import BusError, BusForbidden, BusRefused
-from shared.bus.heartbeat import Heartbeat, instance_name
-from shared.bus.lease import Lease
-from shared.bus.records import Records
-from shared.bus.renewals import Renewals
+from shared.bus.ownership.lease import Lease
+from shared.bus.ownership.renewals import Renewals
+from shared.bus.state.heartbeat import Heartbeat, instance_name
+from shared.bus.state.records import Records
+from shared.bus.state.watch import Watch
 from shared.bus.users.gone_users import open_watch, restore_last_settings, settle_gone_users
 from shared.bus.users.last_settings import LastSettings
-from shared.bus.watch import Watch
+from shared.config.keys.secrets import keys_without_user
 from shared.config.preflight import require_green
-from shared.config.secrets import keys_without_user
 from shared.config.settings import Settings
 from shared.config.users.watch import UsersWatch
 from shared.domain.fault import FaultKind, Faults

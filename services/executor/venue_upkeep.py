@@ -14,7 +14,7 @@ from services.executor.account.context_factory import AccountContextFactory, Ope
 from services.executor.protection.price_feed import PriceFeed
 from shared.bus.connection import Bus
 from shared.bus.errors import BusError
-from shared.bus.venue_time import VenueTimeWriter
+from shared.bus.state.venue_time import VenueTimeWriter
 from shared.runtime.supervision import Supervisor
 from shared.venues.clock_keeper import ClockKeeper
 

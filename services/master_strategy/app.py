@@ -22,22 +22,22 @@ from services.master_strategy.venue_state import MasterState, VenueState
 from shared.bus.connection import Bus, open_bus
 from shared.bus.connects import ConnectBudget
 from shared.bus.errors import BusError
-from shared.bus.heartbeat import Heartbeat, instance_name
-from shared.bus.lease import Lease
-from shared.bus.master_places import place_label
-from shared.bus.nonce import NonceCounter
-from shared.bus.records import Records
+from shared.bus.master.master_places import place_label
+from shared.bus.ownership.lease import Lease
+from shared.bus.ownership.nonce import NonceCounter
+from shared.bus.state.heartbeat import Heartbeat, instance_name
+from shared.bus.state.records import Records
+from shared.bus.state.venue_time import VenueTimeWriter
 from shared.bus.users.key_claims import claim_key
-from shared.bus.venue_time import VenueTimeWriter
 from shared.config.errors import ConfigurationError
+from shared.config.keys.secrets import ApiKey, master_venues, read_api_key
 from shared.config.master_accounts import MasterAccountChoice, TradedAccount, master_accounts, usual_venues
 from shared.config.masters import load_master_files
 from shared.config.preflight import check_key, check_strategy, require_green
 from shared.config.renames import RenamesFile
-from shared.config.secrets import ApiKey, master_venues, read_api_key
 from shared.config.settings import Mode, Settings
 from shared.config.strategy_choice import strategy_file
-from shared.config.venue_settings import VENUE_FACTS
+from shared.config.venue.venue_settings import VENUE_FACTS
 from shared.domain.account import MASTER, is_master
 from shared.domain.fault import FaultKind, Faults
 from shared.domain.rename import Renames

@@ -17,10 +17,10 @@ from services.master_strategy.clock import Clock
 from services.master_strategy.venue_sessions import VenueSessions, first_of, leaves_of
 from shared.bus.connection import Bus
 from shared.bus.errors import BusError, BusRefused, BusUnavailable, LeaseLost
-from shared.bus.heartbeat import Heartbeat
-from shared.bus.lease import RENEW_EVERY, Lease, acquire
-from shared.bus.master_places import read_master_places
-from shared.bus.records import Records
+from shared.bus.master.master_places import read_master_places
+from shared.bus.ownership.lease import RENEW_EVERY, Lease, acquire
+from shared.bus.state.heartbeat import Heartbeat
+from shared.bus.state.records import Records
 from shared.domain.account import MASTER, AccountState
 from shared.domain.fault import FaultKind
 from shared.runtime.supervision import endless

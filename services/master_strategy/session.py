@@ -44,13 +44,13 @@ from services.master_strategy.trading.strategies import Strategies
 from services.master_strategy.trading.trader import Trader
 from services.master_strategy.venue_state import VenueState
 from shared.bus.connection import Bus
-from shared.bus.lease import Lease
-from shared.bus.master_account import MasterRecords, read_holdings
-from shared.bus.master_orders import MasterOrderLog
-from shared.bus.nonce import NonceCounter
-from shared.bus.orders import OrderStore
-from shared.bus.records import Records
-from shared.bus.signals import SignalLog
+from shared.bus.flow.signals import SignalLog
+from shared.bus.master.master_account import MasterRecords, read_holdings
+from shared.bus.master.master_orders import MasterOrderLog
+from shared.bus.order.orders import OrderStore
+from shared.bus.ownership.lease import Lease
+from shared.bus.ownership.nonce import NonceCounter
+from shared.bus.state.records import Records
 from shared.contracts import keys
 from shared.contracts.heartbeat import Phase
 from shared.domain.account import MASTER

@@ -17,9 +17,9 @@ from services.master_strategy.clock import Clock
 from services.master_strategy.fills.scan_health import ScanHealth
 from services.master_strategy.venue_state import VenueState
 from shared.bus.errors import ENDS_A_TURN, BusError
-from shared.bus.lease import Lease
-from shared.bus.master_places import place_label
-from shared.bus.records import Records
+from shared.bus.master.master_places import place_label
+from shared.bus.ownership.lease import Lease
+from shared.bus.state.records import Records
 from shared.domain.account import FIRST_CONNECT, MASTER, AccountState, further_name
 from shared.domain.fault import FaultKind, Faults
 from shared.runtime.supervision import endless

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from shared.bus.heartbeat import Heartbeat
+from shared.bus.state.heartbeat import Heartbeat
 from shared.contracts.heartbeat import Phase
 
 

@@ -19,10 +19,10 @@ from services.notifier.rules.wording import Words
 from services.notifier.turn import Turn
 from shared.bus.connection import Bus, open_bus
 from shared.bus.errors import BusError, LeaseLost
-from shared.bus.heartbeat import Heartbeat, instance_name
-from shared.bus.lease import acquire
-from shared.bus.records import Records
-from shared.bus.renewals import Renewals
+from shared.bus.ownership.lease import acquire
+from shared.bus.ownership.renewals import Renewals
+from shared.bus.state.heartbeat import Heartbeat, instance_name
+from shared.bus.state.records import Records
 from shared.bus.users.gone_users import open_watch
 from shared.config.notifications import URLS, URLS_FILE, Event, NotifySettings, Volume, load_notify_settings
 from shared.config.settings import Settings

@@ -8,9 +8,9 @@ from typing import Final
 
 from shared.bus.connection import Bus
 from shared.bus.errors import LeaseLost
-from shared.bus.lease import Lease
-from shared.bus.records import pairs
+from shared.bus.ownership.lease import Lease
 from shared.bus.scripts import load
+from shared.bus.state.records import pairs
 from shared.contracts import keys
 
 _PUT: Final = load("put_fields")

@@ -22,8 +22,8 @@ from services.notifier.store import NoticeStore
 from services.notifier.summary.daily import DailySummary
 from shared.bus.connection import Bus
 from shared.bus.errors import BusError
-from shared.bus.heartbeat import Heartbeat
-from shared.bus.lease import Lease
+from shared.bus.ownership.lease import Lease
+from shared.bus.state.heartbeat import Heartbeat
 from shared.config.notifications import NotifySettings
 from shared.domain.limits.policy import UserPolicy
 from shared.runtime.supervision import Supervisor

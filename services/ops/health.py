@@ -13,8 +13,8 @@ from typing import Final
 
 from services.ops.runner import refuse, run_command, run_with_bus
 from shared.bus.connection import Bus
-from shared.bus.master_places import place_label, read_master_places
-from shared.bus.records import Records
+from shared.bus.master.master_places import place_label, read_master_places
+from shared.bus.state.records import Records
 from shared.config.settings import Settings
 from shared.domain.account import AccountState
 from shared.ledger.live_processes import read_processes

@@ -12,7 +12,7 @@ from typing import Final
 
 from services.ops.user.settings.opening import store_of
 from shared.bus.connection import Bus
-from shared.bus.master_places import read_master_owners
+from shared.bus.master.master_places import read_master_owners
 from shared.bus.users.settings_source import user_source
 from shared.config.errors import ConfigurationError
 from shared.config.settings import Settings

@@ -33,8 +33,8 @@ from services.paper_exchange.market_loop import run_market
 from services.paper_exchange.price_mirror import TIMEOUT, PriceMirror
 from services.paper_exchange.server import BACKLOG, server_for
 from services.paper_exchange.streaming.register import StreamRegister
-from shared.config.origins import read_origin
 from shared.config.settings import Settings
+from shared.config.venue.origins import read_origin
 from shared.runtime.http_guard import HttpGuard, names_of
 from shared.runtime.http_server import bind, serve
 from shared.runtime.supervision import endless

@@ -19,7 +19,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from shared.config.errors import ConfigurationError
 from shared.config.toml_file import read_toml
 from shared.config.users.file import symbol
-from shared.config.venue_settings import variable_part
+from shared.config.venue.venue_settings import variable_part
 from shared.domain.account import MASTER, master_owner
 from shared.domain.values.master_name import NAME_WORDS, is_master_name
 from shared.domain.values.symbol import Symbol

@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from shared.config.errors import ConfigurationError
-from shared.config.secret_files import refuse_open_file
+from shared.config.keys.secret_files import refuse_open_file
 from shared.config.settings import Mode
 from shared.config.text_file import read_text
 from shared.config.toml_file import read_toml

@@ -16,14 +16,14 @@ from urllib.parse import urlsplit
 import structlog
 
 from shared.config.errors import ConfigurationError
+from shared.config.keys.secret_files import refuse_open_env_file
+from shared.config.keys.secrets import key_names, master_venues, read_api_key
 from shared.config.master_accounts import TradedAccount, master_accounts, usual_venues
 from shared.config.masters import load_master_files
-from shared.config.secret_files import refuse_open_env_file
-from shared.config.secrets import key_names, master_venues, read_api_key
 from shared.config.settings import Mode, Settings
 from shared.config.strategy_choice import MIRROR_ONLY, read_strategy_choice, strategy_file
 from shared.config.users.loader import Users, load_users
-from shared.config.venue_settings import VENUE_FACTS
+from shared.config.venue.venue_settings import VENUE_FACTS
 from shared.domain.account import MASTER, is_master
 from shared.domain.limits.policy import UserPolicy
 from shared.domain.values.venue import SUPPORTED_VENUES, VenueName

@@ -16,13 +16,13 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from shared.config.egress import Egress, read_bind
 from shared.config.errors import ConfigurationError
-from shared.config.origins import Origin, read_host, read_origin, read_stream_origin
-from shared.config.proxy import Proxy, read_proxy
 from shared.config.redis_url import read_redis_url, with_ca_file
-from shared.config.refusal import in_one_line, nearest
-from shared.config.venue_settings import (
+from shared.config.venue.egress import Egress, read_bind
+from shared.config.venue.origins import Origin, read_host, read_origin, read_stream_origin
+from shared.config.venue.proxy import Proxy, read_proxy
+from shared.config.venue.refusal import in_one_line, nearest
+from shared.config.venue.venue_settings import (
     KEY_VARIABLE,
     VENUE_FACTS,
     VENUE_PREFIXES,

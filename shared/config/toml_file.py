@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from shared.config.errors import ConfigurationError
-from shared.config.refusal import in_one_line
 from shared.config.text_file import read_text
+from shared.config.venue.refusal import in_one_line
 
 Model = TypeVar("Model", bound=BaseModel)
 

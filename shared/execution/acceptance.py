@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from shared.bus.orders import OrderStore
+from shared.bus.order.orders import OrderStore
 from shared.domain.order import OrderState
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from shared.bus.streams import entry_ms
+from shared.bus.flow.streams import entry_ms
 from shared.domain.account import is_master
 from shared.domain.order import Decision, Kind, Side, leg_id
 from shared.domain.values.money import Price, Quantity

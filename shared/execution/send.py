@@ -12,7 +12,7 @@ from typing import Final
 
 import structlog
 
-from shared.bus.send_permit import SendPermit, SendRefusal, SwitchSet
+from shared.bus.order.send_permit import SendPermit, SendRefusal, SwitchSet
 from shared.domain.order import OrderState
 from shared.execution.acceptance import Acceptance
 from shared.execution.attempt import Attempt

@@ -9,9 +9,9 @@ from collections.abc import MutableMapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from shared.bus.lease import Lease
-from shared.bus.nonce import NonceCounter
-from shared.bus.orders import OrderStore
+from shared.bus.order.orders import OrderStore
+from shared.bus.ownership.lease import Lease
+from shared.bus.ownership.nonce import NonceCounter
 from shared.execution.attempt import Attempt
 from shared.execution.clock import Clock
 from shared.execution.following.streamed_orders import StreamedOrders

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from shared.bus.connection import Bus
-from shared.bus.records import pairs
+from shared.bus.state.records import pairs
 from shared.bus.users.user_index import user_of
 from shared.contracts import keys
 from shared.domain.values.numerals import whole

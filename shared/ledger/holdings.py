@@ -8,10 +8,10 @@ from decimal import Decimal
 from typing import Final
 
 from shared.bus.connection import Bus
-from shared.bus.master_account import read_holdings
-from shared.bus.master_places import read_master_places
-from shared.bus.records import Records, read_holdings as read_positions
-from shared.bus.streams import read_entries
+from shared.bus.flow.streams import read_entries
+from shared.bus.master.master_account import read_holdings
+from shared.bus.master.master_places import read_master_places
+from shared.bus.state.records import Records, read_holdings as read_positions
 from shared.bus.users.routes import routed_users
 from shared.contracts import keys
 from shared.domain.account import MASTER, Account, AccountState, further_name

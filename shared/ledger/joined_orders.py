@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from shared.bus.connection import Bus
-from shared.bus.joined_ids import is_joined
-from shared.bus.streams import Entry, read_entries
+from shared.bus.flow.joined_ids import is_joined
+from shared.bus.flow.streams import Entry, read_entries
 from shared.contracts import keys
 
 _FIRST: Final = 200

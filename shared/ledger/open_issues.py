@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from shared.bus.connection import Bus
-from shared.bus.open_orders import listed_orders
-from shared.bus.records import existing, pairs
-from shared.bus.streams import read_entries
+from shared.bus.flow.streams import read_entries
+from shared.bus.master.open_orders import listed_orders
+from shared.bus.state.records import existing, pairs
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.mirror import read_mirror

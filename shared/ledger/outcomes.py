@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from shared.bus.connection import Bus
-from shared.bus.stream_feed import StreamFeed
-from shared.bus.streams import Entry
+from shared.bus.flow.stream_feed import StreamFeed
+from shared.bus.flow.streams import Entry
 from shared.contracts import keys
 from shared.ledger.signal_views import instant
 

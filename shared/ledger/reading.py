@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from shared.bus.connection import Bus
-from shared.bus.records import pairs
-from shared.bus.streams import Entry, entry_order, read_entries
+from shared.bus.flow.streams import Entry, entry_order, read_entries
+from shared.bus.state.records import pairs
 from shared.bus.users.user_index import read_user_index, scan_users
 from shared.domain.account import is_master
 

@@ -8,8 +8,8 @@ from decimal import Decimal, InvalidOperation
 from pydantic import BaseModel, ConfigDict
 
 from shared.bus.connection import Bus
-from shared.bus.mirrors import read_mirrors
-from shared.bus.records import existing, pairs
+from shared.bus.order.mirrors import read_mirrors
+from shared.bus.state.records import existing, pairs
 from shared.contracts import keys
 from shared.domain.mirror import Mirror
 from shared.domain.values.money import plain

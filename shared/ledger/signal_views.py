@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from shared.bus.streams import Entry
+from shared.bus.flow.streams import Entry
 from shared.domain.values.numerals import whole
 from shared.ledger.account_views import View
 from shared.ledger.why import SignalTrace, UserCopy

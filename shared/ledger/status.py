@@ -11,10 +11,10 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from shared.bus.connection import Bus
-from shared.bus.master_places import place_label, read_master_places
-from shared.bus.memory import MemoryUse
-from shared.bus.records import Records, pairs
-from shared.bus.switched_symbols import find_switched_symbols
+from shared.bus.master.master_places import place_label, read_master_places
+from shared.bus.state.memory import MemoryUse
+from shared.bus.state.records import Records, pairs
+from shared.bus.state.switched_symbols import find_switched_symbols
 from shared.contracts import keys
 from shared.contracts.heartbeat import Phase
 from shared.domain.account import MASTER, Account, AccountState, further_name

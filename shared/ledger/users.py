@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from shared.bus.connection import Bus
-from shared.bus.records import Records
+from shared.bus.state.records import Records
 from shared.bus.users.last_settings import LastSettings, holders_outside
 from shared.config.users.loader import ProblemOf, Users, complete_users
 from shared.config.users.user_files import UserFiles

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from shared.bus.connection import Bus
-from shared.bus.streams import Entry, entry_ms, read_entries
+from shared.bus.flow.streams import Entry, entry_ms, read_entries
 from shared.contracts import keys
 from shared.domain.account import MASTER
 from shared.domain.values.numerals import whole

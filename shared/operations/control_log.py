@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from shared.bus.connection import Bus
-from shared.bus.streams import Entry, flatten, read_entries
+from shared.bus.flow.streams import Entry, flatten, read_entries
 from shared.contracts import keys
 from shared.contracts.fields import VERSION
 from shared.domain.values.numerals import whole

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from shared.bus.connection import Bus
 from shared.bus.errors import BusRefused
-from shared.bus.records import Records, read_holdings
+from shared.bus.state.records import Records, read_holdings
 from shared.bus.users.user_index import scan_users
 from shared.contracts import keys
 from shared.domain.limits.policy import UserPolicy

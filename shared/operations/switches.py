@@ -12,9 +12,9 @@ from typing import Final
 
 from shared.bus.connection import Bus
 from shared.bus.errors import BusRefused
-from shared.bus.records import Records, existing, pairs
-from shared.bus.streams import flatten
-from shared.bus.switched_symbols import find_switched_symbols, note_switched_symbol
+from shared.bus.flow.streams import flatten
+from shared.bus.state.records import Records, existing, pairs
+from shared.bus.state.switched_symbols import find_switched_symbols, note_switched_symbol
 from shared.bus.users.user_index import user_of
 from shared.contracts import keys
 from shared.domain.control import Control, ControlMode

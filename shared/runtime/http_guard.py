@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any, Final
 
-from shared.config.origins import is_loopback, read_host
+from shared.config.venue.origins import is_loopback, read_host
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from shared.bus.connection import Bus
-from shared.bus.records import pairs
+from shared.bus.state.records import pairs
 from shared.contracts import keys
 from shared.sign_in.role import Role
 from shared.sign_in.secret_tokens import digest, is_token, new_token

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from shared.bus.connection import Bus
-from shared.bus.records import pairs
 from shared.bus.scripts import load
+from shared.bus.state.records import pairs
 from shared.contracts import keys
 from shared.sign_in.role import Role
 

@@ -13,7 +13,6 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, ValidationError, create_model, model_validator
 
 from shared.config.errors import ConfigurationError
-from shared.config.refusal import in_one_line, shown
 from shared.config.settings import Mode
 from shared.config.strategy_choice import (
     DEFAULT,
@@ -23,6 +22,7 @@ from shared.config.strategy_choice import (
     refuse_unwanted,
     strategy_file,
 )
+from shared.config.venue.refusal import in_one_line, shown
 from shared.domain.master_account import Baseline
 from shared.domain.values.symbol import Symbol
 from shared.domain.values.venue import VenueName

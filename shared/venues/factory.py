@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from shared.config.coinbase_key import find_name_fault, parse_secret
-from shared.config.venue_settings import VENUE_FACTS
+from shared.config.keys.coinbase_key import find_name_fault, parse_secret
+from shared.config.venue.venue_settings import VENUE_FACTS
 from shared.contracts.keys import fingerprint
 from shared.domain.fault import Faults
 from shared.domain.values.venue import VenueName

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from shared.bus.connection import Bus
-from shared.bus.streams import Entry, read_entries
+from shared.bus.flow.streams import Entry, read_entries
 from shared.bus.users.settings_versions import read_settings_versions
 from shared.contracts import keys
 from shared.contracts.decision_inputs import INPUTS, read_inputs, read_settings_name

@@ -17,7 +17,7 @@ from typing import Final
 import redis
 from coinbase.jwt_generator import build_rest_jwt
 
-from shared.config.coinbase_key import parse_secret
+from shared.config.keys.coinbase_key import parse_secret
 from shared.venues.coinbase.transport import SigningKey
 from tests.bench.accounts import Account, make_accounts
 from tests.bench.signing import Signer

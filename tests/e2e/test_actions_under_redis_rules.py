@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from shared.bus.connection import open_bus
-from shared.bus.streams import Group, flatten
+from shared.bus.flow.streams import Group, flatten
 from shared.contracts import keys
 from shared.domain.limits.risk_state import RiskState, StopOut
 from shared.operations.errors import ActionRefused

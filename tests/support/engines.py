@@ -9,10 +9,10 @@ from typing import Final
 
 from services.copy_engine.engine import Engine
 from shared.bus.connection import Bus
-from shared.bus.heartbeat import Heartbeat
-from shared.bus.lease import acquire
-from shared.bus.records import Records
-from shared.bus.streams import flatten
+from shared.bus.flow.streams import flatten
+from shared.bus.ownership.lease import acquire
+from shared.bus.state.heartbeat import Heartbeat
+from shared.bus.state.records import Records
 from shared.contracts import keys
 from shared.domain.limits.policy import UserPolicy
 from tests.support.examples import NOW

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from services.copy_engine.decisions.markets import Markets
-from shared.bus.records import Records
+from shared.bus.state.records import Records
 from shared.domain.values.instrument import Instrument
 from shared.domain.values.money import Price
 from shared.domain.values.symbol import Symbol

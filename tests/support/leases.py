@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shared.bus.connection import Bus
-from shared.bus.lease import Lease, acquire
+from shared.bus.ownership.lease import Lease, acquire
 from shared.contracts import keys
 
 

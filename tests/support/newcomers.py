@@ -13,9 +13,9 @@ from services.copy_engine.joining.joiner import Joiner
 from shared.bus.client.wire import Command
 from shared.bus.connection import Bus
 from shared.bus.errors import BusUnavailable
-from shared.bus.joined_ids import is_joined
-from shared.bus.records import Records, pairs
-from shared.bus.streams import Entry, Group
+from shared.bus.flow.joined_ids import is_joined
+from shared.bus.flow.streams import Entry, Group
+from shared.bus.state.records import Records, pairs
 from shared.contracts import keys
 from shared.contracts.messages import SignalMessage
 from shared.domain.limits.policy import OnJoin, UserPolicy

@@ -8,8 +8,8 @@ from decimal import Decimal
 from pathlib import Path
 
 from shared.bus.connection import Bus
-from shared.bus.records import Records
-from shared.bus.streams import flatten
+from shared.bus.flow.streams import flatten
+from shared.bus.state.records import Records
 from shared.config.users.loader import load_users
 from shared.contracts import keys
 from shared.domain.limits.policy import StopOutAction, UserPolicy

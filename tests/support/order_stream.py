@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shared.bus.connection import Bus
-from shared.bus.streams import read_entries
+from shared.bus.flow.streams import read_entries
 from shared.contracts import keys
 from shared.contracts.messages import OrderMessage
 from shared.domain.order import Decision

@@ -18,8 +18,8 @@ from services.paper_exchange.core.account import Account
 from services.paper_exchange.core.exchange import Exchange
 from services.paper_exchange.core.instrument import Side as ExchangeSide
 from services.paper_exchange.core.order import Order, OrderType, Ticket, TimeInForce
-from shared.bus.book_changes import TotalsChange
-from shared.bus.streams import Entry
+from shared.bus.flow.streams import Entry
+from shared.bus.order.book_changes import TotalsChange
 from shared.contracts import keys
 from shared.contracts.messages import ReportMessage
 from shared.contracts.position_record import read_position, write_position

@@ -15,7 +15,7 @@ from services.master_strategy.fills.fills import Emitted, missing_signal
 from services.paper_exchange.core.account import Account as PaperAccount
 from services.paper_exchange.core.instrument import Side as PaperSide
 from services.paper_exchange.core.order import Order, OrderType, Ticket, TimeInForce
-from shared.bus.streams import Entry
+from shared.bus.flow.streams import Entry
 from shared.contracts import keys
 from shared.contracts.market_records import write_price
 from shared.contracts.messages import OrderMessage, ReportMessage, SignalMessage

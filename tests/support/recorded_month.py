@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from shared.bus.connection import Bus
-from shared.bus.records import Records
-from shared.bus.streams import flatten
+from shared.bus.flow.streams import flatten
+from shared.bus.state.records import Records
 from shared.contracts import keys
 from shared.contracts.messages import OrderMessage, SignalMessage
 from tests.support.paper_month import PaperMonth

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shared.bus.connection import Bus
-from shared.bus.streams import flatten
+from shared.bus.flow.streams import flatten
 from shared.contracts import keys
 from shared.contracts.risk import RiskRecord
 from shared.domain.limits.risk_state import RiskState

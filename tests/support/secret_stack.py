@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from shared.config.sealed_file import seal
+from shared.config.keys.sealed_file import seal
 from tests.support.paper_control import WORDS
 from tests.support.stack import Stack
 

@@ -18,7 +18,7 @@ from uuid import uuid4
 
 import redis
 
-from shared.config.venue_settings import VENUE_FACTS
+from shared.config.venue.venue_settings import VENUE_FACTS
 from shared.contracts import keys
 from tests.support.paper_control import WORDS, PaperControl, VenueWords
 from tests.support.ports import free_port

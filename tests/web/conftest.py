@@ -12,8 +12,8 @@ import pytest
 from playwright.async_api import Browser, ConsoleMessage, Page, Response
 
 from shared.bus.connection import Bus
-from shared.bus.equity_samples import EquitySamples
-from shared.bus.records import Records
+from shared.bus.state.equity_samples import EquitySamples
+from shared.bus.state.records import Records
 from shared.contracts import keys
 from shared.contracts.equity_sample import EquitySample
 from shared.contracts.heartbeat import HeartbeatRecord, Phase

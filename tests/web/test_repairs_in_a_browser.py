@@ -6,7 +6,7 @@ import pytest
 from playwright.async_api import Browser, expect
 
 from shared.bus.connection import Bus
-from shared.bus.records import pairs
+from shared.bus.state.records import pairs
 from shared.contracts import keys
 from shared.contracts.stop_out_lift import lift_field
 from shared.operations.control_log import read_changes

@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl
 from starlette.requests import HTTPConnection
 
 from services.api.access.cookies import came_by_https
-from shared.config.origins import read_origin
+from shared.config.venue.origins import read_origin
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]

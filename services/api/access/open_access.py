@@ -14,8 +14,8 @@ from starlette.requests import HTTPConnection
 
 from services.api.access.identity import Identity, Role
 from shared.config.errors import ConfigurationError
-from shared.config.origins import is_loopback, read_origin
 from shared.config.settings import Mode, Settings
+from shared.config.venue.origins import is_loopback, read_origin
 from shared.runtime.http_server import is_bound_to_loopback
 
 LOCAL: Final = Identity("local", Role.OPERATOR)

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from services.api.reading.rolling_table import MOST_NEW, RollingTable
 from shared.bus.connection import Bus
-from shared.bus.records import Records
+from shared.bus.state.records import Records
 from shared.domain.trade_totals import minus, plus
 from shared.domain.values.money import Money, Quantity
 from shared.domain.values.symbol import Symbol

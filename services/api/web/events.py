@@ -14,7 +14,7 @@ from typing import Final
 from fastapi import Request
 from fastapi.sse import ServerSentEvent
 
-from shared.bus.streams import entry_order
+from shared.bus.flow.streams import entry_order
 
 EVERY: Final = 0.5
 """Seconds between two looks."""

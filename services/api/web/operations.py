@@ -16,9 +16,9 @@ from services.api.timed_cache import TimedCache
 from services.api.web import words
 from services.api.web.rendering import Pages
 from shared.bus.connection import Bus
-from shared.bus.master_places import read_master_owners
-from shared.bus.records import Records
-from shared.bus.streams import Entry, entry_ms, read_entries
+from shared.bus.flow.streams import Entry, entry_ms, read_entries
+from shared.bus.master.master_places import read_master_owners
+from shared.bus.state.records import Records
 from shared.bus.users.user_index import user_of
 from shared.contracts import keys
 from shared.contracts.doctor import DoctorRecord

@@ -19,7 +19,7 @@ from services.copy_engine.followers.follower_reader import FollowerReader
 from services.copy_engine.followers.roster import Roster
 from shared.bus.client.wire import Command, pack
 from shared.bus.connection import Bus
-from shared.bus.streams import Entry
+from shared.bus.flow.streams import Entry
 from shared.domain.copying.decision_plan import DecisionPlan, Judgement, decision_failed
 from shared.domain.copying.follower import Follower
 from shared.domain.fault import Faults

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from shared.bus.records import Records
+from shared.bus.state.records import Records
 from shared.domain.copying.decision_plan import DecisionPlan
 from shared.domain.limits.policy import UserPolicy
 from shared.domain.order import Kind

@@ -15,7 +15,7 @@ from typing import Final
 import structlog
 
 from shared.bus.connection import Bus
-from shared.bus.streams import Entry, flatten, read_entries
+from shared.bus.flow.streams import Entry, flatten, read_entries
 from shared.domain.fault import FaultKind, Faults
 
 _FIRST_PAUSE: Final = 0.5

@@ -15,7 +15,7 @@ import structlog
 
 from shared.bus.client.wire import Command, hgetall
 from shared.bus.connection import Bus
-from shared.bus.records import pairs, read_holdings
+from shared.bus.state.records import pairs, read_holdings
 from shared.bus.users.routes import changes_of, effective, read_routes
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from shared.bus.client.wire import hgetall, pack
-from shared.bus.records import pairs, read_equity, read_holdings, switch_of
+from shared.bus.state.records import pairs, read_equity, read_holdings, switch_of
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.records import ACCOUNT_FIELDS, read_account_values

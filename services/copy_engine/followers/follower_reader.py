@@ -13,7 +13,7 @@ from typing import Any, Final
 from services.copy_engine.followers.follower_cache import FollowerCache
 from shared.bus.client.wire import Command, hgetall
 from shared.bus.connection import Bus
-from shared.bus.records import pairs, read_account, read_holdings, read_switch, switch_of
+from shared.bus.state.records import pairs, read_account, read_holdings, read_switch, switch_of
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.market_records import read_price

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from shared.bus.connection import Bus
-from shared.bus.records import pairs
-from shared.bus.streams import Group, entry_order, flatten
+from shared.bus.flow.streams import Group, entry_order, flatten
+from shared.bus.state.records import pairs
 from shared.bus.users.user_index import add_to_index
 from shared.contracts import keys
 from shared.domain.limits.policy import OnJoin, UserPolicy

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from decimal import ROUND_FLOOR, Context
 from typing import Final
 
-from shared.bus.streams import entry_order
+from shared.bus.flow.streams import entry_order
 from shared.domain.order import Kind
 from shared.domain.signal import Signal
 from shared.domain.values.money import ONE, ZERO, Money, Price, Quantity

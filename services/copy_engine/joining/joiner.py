@@ -21,9 +21,9 @@ from services.copy_engine.joining.join_decision import JoinContext, JoinDelay, a
 from services.copy_engine.joining.past_signals import PastSignals
 from shared.bus.connection import Bus
 from shared.bus.errors import ENDS_A_TURN, BusRefused
-from shared.bus.joined_ids import joined_id
-from shared.bus.records import Records, pairs
-from shared.bus.streams import NOTHING_DELIVERED, Group, flatten, read_entries
+from shared.bus.flow.joined_ids import joined_id
+from shared.bus.flow.streams import NOTHING_DELIVERED, Group, flatten, read_entries
+from shared.bus.state.records import Records, pairs
 from shared.contracts import keys
 from shared.contracts.messages import OrderMessage
 from shared.domain.copying.decision_plan import decide_skip, decision_failed

@@ -7,7 +7,7 @@ from typing import Final
 
 from services.copy_engine.followers.open_positions import OpenPositions
 from shared.bus.connection import Bus
-from shared.bus.streams import Group, entry_ms, read_entries
+from shared.bus.flow.streams import Group, entry_ms, read_entries
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.messages import SignalMessage

@@ -18,9 +18,9 @@ from services.copy_engine.mirroring.mirror_plan import as_signal, changed_decisi
 from services.copy_engine.mirroring.mirror_writer import MirrorWriter
 from shared.bus.connection import Bus
 from shared.bus.errors import ENDS_A_TURN
-from shared.bus.signals import SignalLog
-from shared.bus.streams import MAX_DELIVERIES, Entry, Group
-from shared.bus.sweep import Sweep
+from shared.bus.flow.signals import SignalLog
+from shared.bus.flow.streams import MAX_DELIVERIES, Entry, Group
+from shared.bus.flow.sweep import Sweep
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.mirror import MasterOrderMessage, RestingOrderMessage

@@ -19,9 +19,9 @@ from services.executor.mirroring.gate import MirrorGate
 from services.executor.orders.set_aside import SetAside
 from services.executor.streams.account_stream import AccountStream
 from services.executor.turn.send_priority import SendPriority
-from shared.bus.lease import Lease
-from shared.bus.orders import RETENTION_MS, OrderStore
-from shared.bus.records import Records
+from shared.bus.order.orders import RETENTION_MS, OrderStore
+from shared.bus.ownership.lease import Lease
+from shared.bus.state.records import Records
 from shared.contracts import keys
 from shared.domain.control import Control
 from shared.domain.fault import Faults

@@ -30,17 +30,17 @@ from services.executor.streams.stream_places import StreamPlaces
 from services.executor.turn.send_priority import SendPriority
 from shared.bus.connection import Bus
 from shared.bus.connects import ConnectBudget
-from shared.bus.lease import Lease
-from shared.bus.nonce import NonceCounter
-from shared.bus.orders import OrderStore
-from shared.bus.records import Records
+from shared.bus.order.orders import OrderStore
+from shared.bus.ownership.lease import Lease
+from shared.bus.ownership.nonce import NonceCounter
+from shared.bus.state.records import Records
 from shared.bus.users.key_claims import has_claimed
 from shared.config.errors import ConfigurationError
-from shared.config.key_ring import KeyedAccount, KeyPendingError, KeyRing
+from shared.config.keys.key_ring import KeyedAccount, KeyPendingError, KeyRing
+from shared.config.keys.secrets import ApiKey, key_names, read_api_key
 from shared.config.renames import RenamesFile
-from shared.config.secrets import ApiKey, key_names, read_api_key
 from shared.config.settings import Mode, Settings
-from shared.config.venue_settings import VENUE_FACTS
+from shared.config.venue.venue_settings import VENUE_FACTS
 from shared.contracts import keys
 from shared.domain.fault import FaultKind, Faults
 from shared.domain.funds import Funds, FundsMark

@@ -18,8 +18,8 @@ import structlog
 from services.executor.account.balances.traded_prices import TradedPrices
 from services.executor.account.books.positions import AccountPositions
 from services.executor.account.faults import AccountFaults
-from shared.bus.orders import OrderStore
-from shared.bus.records import Records, risk_fields
+from shared.bus.order.orders import OrderStore
+from shared.bus.state.records import Records, risk_fields
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.risk import read_risk, write_risk
 from shared.domain.account import Account

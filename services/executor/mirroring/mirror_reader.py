@@ -17,8 +17,8 @@ from services.executor.mirroring.mirrors import Mirrors
 from services.executor.orders.settlement import settle
 from shared.bus.connection import Bus
 from shared.bus.errors import ENDS_A_TURN, BusRefused
-from shared.bus.streams import MAX_DELIVERIES, Entry, Group
-from shared.bus.sweep import Sweep
+from shared.bus.flow.streams import MAX_DELIVERIES, Entry, Group
+from shared.bus.flow.sweep import Sweep
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.mirror import RestingOrderMessage

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
-from shared.bus.mirrors import MirrorStore
+from shared.bus.order.mirrors import MirrorStore
 from shared.domain.mirror import Mirror
 
 _FIRST_PAUSE: Final = 0.5

@@ -25,7 +25,7 @@ from services.executor.mirroring.mirrored_legs import LegTools, MirroredLegs, pl
 from services.executor.mirroring.queue_slot import QueueSlot
 from shared.bus.connection import Bus
 from shared.bus.errors import ENDS_A_TURN
-from shared.bus.mirrors import MirrorStore
+from shared.bus.order.mirrors import MirrorStore
 from shared.domain.fault import FaultKind
 from shared.domain.mirror import Mirror, Step, block, next_step
 from shared.domain.order import TERMINAL, Kind, OrderState

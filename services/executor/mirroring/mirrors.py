@@ -26,8 +26,8 @@ from services.executor.orders.settlement import settle
 from services.executor.protection.housekeeper import Task
 from services.executor.turn.symbol_queues import SymbolQueues
 from shared.bus.connection import Bus
-from shared.bus.mirrors import MirrorStore
-from shared.bus.streams import entry_ms
+from shared.bus.flow.streams import entry_ms
+from shared.bus.order.mirrors import MirrorStore
 from shared.domain.fault import FaultKind
 from shared.domain.limits.policy import OrdersMode
 from shared.domain.mirror import Mirror, MirrorAction, MirrorDecision

@@ -16,7 +16,7 @@ from typing import Final
 from services.executor.account.balances.keeper import AccountKeeper
 from services.executor.account.books.positions import AccountPositions
 from services.executor.account.keys.key_doctor import KeyDoctor
-from shared.bus.records import Records, risk_fields
+from shared.bus.state.records import Records, risk_fields
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.risk import read_risk
 from shared.domain.account import Account

@@ -21,7 +21,7 @@ from services.executor.orders.set_aside import Postponement
 from services.executor.orders.settlement import settle
 from services.executor.orders.shadow import ShadowHandler
 from shared.bus.errors import ENDS_A_TURN, BusRefused
-from shared.bus.streams import MAX_DELIVERIES, entry_ms
+from shared.bus.flow.streams import MAX_DELIVERIES, entry_ms
 from shared.domain.order import TERMINAL, Decision, Kind, OrderState
 from shared.domain.reason import ReasonCode
 from shared.domain.values.money import ZERO

@@ -20,7 +20,7 @@ from services.executor.orders.exit_delay import ExitDelay
 from services.executor.orders.exit_plan import BLANK, NOTHING_HELD, ExitPlanner
 from services.executor.orders.exit_progress import ExitProgress
 from services.executor.orders.settlement import book_leg, settle
-from shared.bus.book_changes import PositionChange
+from shared.bus.order.book_changes import PositionChange
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.position_record import write_position
 from shared.domain.control import refusal

@@ -19,7 +19,7 @@ from services.executor.account.faults import AccountFaults
 from services.executor.orders.exit_price import bound
 from services.executor.orders.exit_progress import ExitProgress
 from services.executor.orders.set_aside import Postponement, SetAside
-from shared.bus.orders import OrderStore
+from shared.bus.order.orders import OrderStore
 from shared.contracts.fields import MalformedMessageError
 from shared.domain.exits import ExitSize, size_exit
 from shared.domain.fault import FaultKind

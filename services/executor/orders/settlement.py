@@ -15,7 +15,7 @@ import structlog
 from services.executor.account.books.recorded import Books
 from services.executor.account.context import AccountContext
 from services.executor.account.performance.trade_sums import sums_after, sums_after_end
-from shared.bus.book_changes import BooksAsRead, BooksChanged, PositionChange, TotalsChange
+from shared.bus.order.book_changes import BooksAsRead, BooksChanged, PositionChange, TotalsChange
 from shared.contracts.book_corrections import write_corrections
 from shared.contracts.messages import ReportMessage
 from shared.contracts.position_record import read_position, write_position

@@ -20,7 +20,7 @@ from services.executor.protection.high_marks import HighMarks
 from services.executor.protection.own_exits import USER_MODE, BookName, OwnExits
 from services.executor.protection.price_alarm import PriceAlarm
 from shared.bus.errors import ENDS_A_TURN, BusRefused
-from shared.bus.watch import Watch, WatchedMarket
+from shared.bus.state.watch import Watch, WatchedMarket
 from shared.domain.control import Control, flattening, refusal
 from shared.domain.fault import FaultKind
 from shared.domain.limits.policy import OnLeave

@@ -27,10 +27,10 @@ from services.executor.stages.stage_keeper import StageKeeper
 from services.executor.turn.symbol_queues import SymbolQueues
 from shared.bus.connection import Bus
 from shared.bus.errors import ENDS_A_TURN, BusRefused
-from shared.bus.records import pairs
-from shared.bus.stages import StageStore
-from shared.bus.streams import flatten
-from shared.bus.trimming import trim
+from shared.bus.flow.streams import flatten
+from shared.bus.flow.trimming import trim
+from shared.bus.state.records import pairs
+from shared.bus.state.stages import StageStore
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.reconciliation import ReconcileAnswer, ReconcileMode, ReconcileRequest

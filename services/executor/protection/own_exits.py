@@ -19,7 +19,7 @@ from services.executor.account.names import AssetNames
 from services.executor.orders.dispatcher import Dispatcher
 from services.executor.protection.housekeeper import Task
 from services.executor.turn.symbol_queues import SymbolQueues
-from shared.bus.orders import OrderStore
+from shared.bus.order.orders import OrderStore
 from shared.contracts.fields import MalformedMessageError
 from shared.domain.fault import FaultKind
 from shared.domain.order import Decision

@@ -13,7 +13,7 @@ from typing import Final, Protocol
 
 from shared.bus.connection import Bus
 from shared.bus.errors import BusError
-from shared.bus.records import Records
+from shared.bus.state.records import Records
 from shared.domain.values.money import Price
 from shared.domain.values.symbol import Symbol
 

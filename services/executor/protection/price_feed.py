@@ -21,11 +21,11 @@ import structlog
 from services.executor.protection.live_prices import LivePrices
 from shared.bus.connection import Bus
 from shared.bus.errors import BusError
-from shared.bus.lease import Lease, acquire
-from shared.bus.price_samples import PriceSamples
-from shared.bus.records import Records
-from shared.bus.renewals import Renewals
-from shared.bus.watch import Watch
+from shared.bus.ownership.lease import Lease, acquire
+from shared.bus.ownership.renewals import Renewals
+from shared.bus.state.price_samples import PriceSamples
+from shared.bus.state.records import Records
+from shared.bus.state.watch import Watch
 from shared.contracts import keys
 from shared.domain.values.instrument import Instrument
 from shared.domain.values.symbol import Symbol

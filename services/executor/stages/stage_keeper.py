@@ -15,7 +15,7 @@ from typing import Final
 import structlog
 
 from services.executor.account.faults import AccountFaults
-from shared.bus.stages import StageStore
+from shared.bus.state.stages import StageStore
 from shared.contracts.fields import MalformedMessageError
 from shared.domain.fault import FaultKind
 from shared.domain.limits.policy import FileState, UserPolicy

@@ -17,7 +17,7 @@ from services.executor.streams.orders_lately import OrdersLately
 from services.executor.streams.stream_places import StreamPlaces
 from shared.bus.connection import Bus
 from shared.bus.errors import ENDS_A_TURN, BusError
-from shared.bus.streams import read_entries
+from shared.bus.flow.streams import read_entries
 from shared.contracts import keys
 from shared.domain.account import NO_STREAM_RIGHT
 from shared.execution.following.streamed_orders import StreamedOrders

@@ -18,8 +18,8 @@ import structlog
 
 from shared.bus.connection import Bus
 from shared.bus.errors import BusError, BusForbidden, BusRefused
-from shared.bus.lease import Lease, acquire
-from shared.bus.records import Records
+from shared.bus.ownership.lease import Lease, acquire
+from shared.bus.state.records import Records
 from shared.contracts import keys
 from shared.domain.fault import FaultKind, Faults
 

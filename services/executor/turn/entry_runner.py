@@ -21,7 +21,7 @@ from services.executor.protection.housekeeper import Task
 from services.executor.turn.order_entries import OrderEntries
 from services.executor.turn.symbol_queues import SymbolQueues
 from shared.bus.errors import BusRefused
-from shared.bus.streams import MAX_DELIVERIES, Entry, Group, entry_order
+from shared.bus.flow.streams import MAX_DELIVERIES, Entry, Group, entry_order
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.domain.order import Decision, Kind, OrderState

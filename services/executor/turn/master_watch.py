@@ -9,8 +9,8 @@ import structlog
 
 from shared.bus.connection import Bus
 from shared.bus.errors import BusError
-from shared.bus.master_places import read_master_places
-from shared.bus.records import Records
+from shared.bus.master.master_places import read_master_places
+from shared.bus.state.records import Records
 from shared.contracts import keys
 from shared.domain.account import masters_are_open
 

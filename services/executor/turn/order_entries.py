@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from shared.bus.streams import Entry
+from shared.bus.flow.streams import Entry
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.plain_orders import read_decision
 from shared.domain.order import Decision

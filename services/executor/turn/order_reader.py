@@ -19,8 +19,8 @@ import structlog
 
 from shared.bus.connection import BLOCK_MS, Bus
 from shared.bus.errors import BusForbidden, BusRefused, BusUnavailable
-from shared.bus.lease import Lease
-from shared.bus.streams import Entry, Group
+from shared.bus.flow.streams import Entry, Group
+from shared.bus.ownership.lease import Lease
 from shared.contracts import keys
 from shared.domain.fault import FaultKind, Faults
 

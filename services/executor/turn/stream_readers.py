@@ -15,7 +15,7 @@ from typing import Final
 
 from services.executor.turn.order_reader import READING, Deliver, StreamReader
 from shared.bus.connection import Bus
-from shared.bus.lease import Lease
+from shared.bus.ownership.lease import Lease
 from shared.contracts import keys
 from shared.domain.fault import Faults
 from shared.runtime.supervision import endless

@@ -27,10 +27,10 @@ from services.executor.turn.order_reader import OrderReader
 from services.executor.turn.symbol_queues import SymbolQueues
 from shared.bus.connection import Bus
 from shared.bus.errors import BusForbidden, BusRefused
-from shared.bus.lease import Lease
-from shared.bus.streams import Entry, Group
-from shared.bus.sweep import FIRST_SWEEP, SWEEP_EVERY
-from shared.bus.watch import Watch
+from shared.bus.flow.streams import Entry, Group
+from shared.bus.flow.sweep import FIRST_SWEEP, SWEEP_EVERY
+from shared.bus.ownership.lease import Lease
+from shared.bus.state.watch import Watch
 from shared.config.renames import RenamesFile
 from shared.contracts import keys
 from shared.domain.fault import FaultKind, Faults

@@ -19,7 +19,7 @@ from services.master_strategy.account.true_up import LAG_MS, Allocation, Reading
 from services.master_strategy.clock import Clock
 from services.master_strategy.fills.fills import net_size
 from services.master_strategy.fills.moves import legs
-from shared.bus.master_account import MasterRecords
+from shared.bus.master.master_account import MasterRecords
 from shared.domain.master_account import Baseline, MasterHolding, coin_of
 from shared.domain.order import Kind, Side
 from shared.domain.position import Position

@@ -15,7 +15,7 @@ from typing import Final
 import structlog
 
 from services.master_strategy.clock import Clock
-from shared.bus.records import Records
+from shared.bus.state.records import Records
 from shared.domain.account import MASTER, Account, AccountState
 from shared.domain.fault import FaultKind, Faults
 from shared.domain.sizing import master_equity_unknown

@@ -10,9 +10,15 @@ import structlog
 from services.master_strategy.account.master_book import MasterBook
 from services.master_strategy.account.own_positions import OwnPositions, from_reports
 from services.master_strategy.account.renamed import own_renamed, signals_renamed
-from shared.bus.master_account import KEPT_MS, MasterRecords, read_all_uncopied, read_own_positions, read_positions
-from shared.bus.signals import SignalLog
-from shared.bus.streams import read_entries
+from shared.bus.flow.signals import SignalLog
+from shared.bus.flow.streams import read_entries
+from shared.bus.master.master_account import (
+    KEPT_MS,
+    MasterRecords,
+    read_all_uncopied,
+    read_own_positions,
+    read_positions,
+)
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.messages import ReportMessage, SignalMessage

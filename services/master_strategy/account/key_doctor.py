@@ -15,8 +15,8 @@ import structlog
 from services.master_strategy.clock import Clock
 from shared.bus.connection import Bus
 from shared.bus.errors import BusRefused
-from shared.bus.records import Records, pairs
-from shared.bus.streams import flatten
+from shared.bus.flow.streams import flatten
+from shared.bus.state.records import Records, pairs
 from shared.contracts import keys
 from shared.contracts.doctor import DoctorAnswer, DoctorRecord, DoctorRequest
 from shared.contracts.fields import MalformedMessageError

@@ -14,8 +14,8 @@ from typing import Final
 import structlog
 
 from shared.config.errors import ConfigurationError
-from shared.config.key_ring import KeyedAccount, KeyRing
-from shared.config.secrets import ApiKey, read_api_key
+from shared.config.keys.key_ring import KeyedAccount, KeyRing
+from shared.config.keys.secrets import ApiKey, read_api_key
 from shared.config.settings import Mode
 from shared.domain.account import MASTER
 from shared.venues.errors import Refusal, Rejected

@@ -13,8 +13,8 @@ from typing import Final
 import structlog
 
 from shared.bus.connection import Bus
-from shared.bus.master_account import read_positions
-from shared.bus.master_places import further_places
+from shared.bus.master.master_account import read_positions
+from shared.bus.master.master_places import further_places
 from shared.contracts import keys
 from shared.domain.account import master_owner
 from shared.domain.fault import FaultKind, Faults

@@ -13,11 +13,11 @@ import structlog
 
 from services.master_strategy.clock import Clock
 from shared.bus.connection import Bus
-from shared.bus.equity_samples import EquitySamples
 from shared.bus.errors import ENDS_A_TURN, BusRefused
-from shared.bus.orders import OrderStore
-from shared.bus.records import Records, pairs
-from shared.bus.streams import Entry
+from shared.bus.flow.streams import Entry
+from shared.bus.order.orders import OrderStore
+from shared.bus.state.equity_samples import EquitySamples
+from shared.bus.state.records import Records, pairs
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.messages import SignalMessage

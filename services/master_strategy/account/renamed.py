@@ -12,7 +12,7 @@ from typing import Final
 import structlog
 
 from services.master_strategy.clock import Clock
-from shared.bus.master_account import MasterRecords, read_own_positions, read_positions
+from shared.bus.master.master_account import MasterRecords, read_own_positions, read_positions
 from shared.contracts import keys
 from shared.domain.position import Position
 from shared.domain.rename import Renames, merged

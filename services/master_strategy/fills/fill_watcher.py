@@ -27,10 +27,10 @@ from services.master_strategy.fills.signal_emitter import EmitResult, SignalEmit
 from services.master_strategy.fills.stream_trust import StreamTrust
 from services.master_strategy.fills.unread_rows import UnreadRows
 from services.master_strategy.trading.own_order import OwnOrder, is_own_id, strategy_of
-from shared.bus.master_account import MasterRecords
-from shared.bus.master_places import place_label
-from shared.bus.orders import OrderStore
-from shared.bus.signals import SignalLog
+from shared.bus.flow.signals import SignalLog
+from shared.bus.master.master_account import MasterRecords
+from shared.bus.master.master_places import place_label
+from shared.bus.order.orders import OrderStore
 from shared.domain.fault import FaultKind, Faults
 from shared.domain.master_account import UncopiedOrder
 from shared.domain.order import Side

@@ -16,9 +16,9 @@ import structlog
 
 from services.master_strategy.clock import Clock
 from shared.bus.connection import Bus
-from shared.bus.records import pairs
-from shared.bus.signals import SignalLog
-from shared.bus.streams import flatten
+from shared.bus.flow.signals import SignalLog
+from shared.bus.flow.streams import flatten
+from shared.bus.state.records import pairs
 from shared.bus.users.user_index import scan_users
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError

@@ -22,8 +22,8 @@ from services.master_strategy.account.master_book import MasterBook
 from services.master_strategy.clock import Clock
 from services.master_strategy.fills.own_copies import OwnCopies
 from services.master_strategy.trading.own_order import is_own_id
-from shared.bus.lease import Lease
-from shared.bus.master_orders import MasterOrderLog
+from shared.bus.master.master_orders import MasterOrderLog
+from shared.bus.ownership.lease import Lease
 from shared.domain.mirror import MasterAction, MasterOrder, mirror_id
 from shared.domain.order import Side
 from shared.domain.values.money import ONE

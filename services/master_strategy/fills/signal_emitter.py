@@ -29,10 +29,10 @@ from services.master_strategy.fills.judgement import MOVES_THE_POSITION, Reason,
 from services.master_strategy.fills.moves import Leg, legs, priced
 from services.master_strategy.fills.own_copies import REASON, OwnCopies
 from services.master_strategy.trading.own_order import OwnOrder
-from shared.bus.lease import Lease
-from shared.bus.master_account import MasterRecords
-from shared.bus.records import Records
-from shared.bus.signals import SignalLog
+from shared.bus.flow.signals import SignalLog
+from shared.bus.master.master_account import MasterRecords
+from shared.bus.ownership.lease import Lease
+from shared.bus.state.records import Records
 from shared.domain.fault import FaultKind, Faults
 from shared.domain.master_account import UncopiedOrder, UncopiedReason
 from shared.domain.order import Side

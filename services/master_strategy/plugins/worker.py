@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from services.master_strategy.plugins.needs import Needs
 from services.master_strategy.plugins.wire import BEGUN, LENGTH_BYTES, Hello, describe_intents, pack, read_context
-from shared.config.refusal import in_one_line
+from shared.config.venue.refusal import in_one_line
 from shared.strategies.frame import check_intents
 from shared.strategies.own_class.errors import UnusableStrategyError
 from shared.strategies.own_class.failure import describe_failure

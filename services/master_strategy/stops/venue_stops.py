@@ -19,7 +19,7 @@ from services.master_strategy.stops.resting_stops import RestingStops
 from services.master_strategy.trading.modes import MASTER_MODE
 from services.master_strategy.trading.own_order import OwnOrder, is_own_id
 from services.master_strategy.trading.trader import Trader
-from shared.bus.orders import OrderStore
+from shared.bus.order.orders import OrderStore
 from shared.domain.order import TERMINAL, Side
 from shared.domain.values.money import Price, Quantity
 from shared.domain.values.symbol import Symbol

@@ -20,7 +20,7 @@ from services.master_strategy.trading.candle_reader import CandleReader
 from services.master_strategy.trading.exits import Exits
 from services.master_strategy.trading.modes import MASTER_MODE
 from services.master_strategy.trading.trader import Trader
-from shared.bus.master_account import MasterRecords, read_entries_of
+from shared.bus.master.master_account import MasterRecords, read_entries_of
 from shared.contracts.fields import MalformedMessageError
 from shared.domain.reason import ReasonCode
 from shared.domain.sizing import master_equity_unknown

@@ -17,8 +17,8 @@ from services.master_strategy.stops.venue_stops import VenueStops
 from services.master_strategy.trading.exits import Exits
 from services.master_strategy.trading.modes import MASTER_MODE
 from services.master_strategy.trading.trader import Trader
-from shared.bus.master_account import MasterRecords
-from shared.bus.records import Records
+from shared.bus.master.master_account import MasterRecords
+from shared.bus.state.records import Records
 from shared.domain.reason import ReasonCode
 from shared.domain.skip import Skip
 from shared.domain.values.money import Price

@@ -6,8 +6,8 @@ import structlog
 
 from services.master_strategy.fills.fills import average_price
 from services.master_strategy.trading.own_order import OwnOrder
-from shared.bus.book_changes import PositionChange
-from shared.bus.orders import OrderStore
+from shared.bus.order.book_changes import PositionChange
+from shared.bus.order.orders import OrderStore
 from shared.contracts.fields import text
 from shared.contracts.messages import ReportMessage
 from shared.domain.account import MASTER

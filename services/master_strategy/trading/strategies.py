@@ -22,8 +22,8 @@ from services.master_strategy.trading.exit_watch import ExitWatch
 from services.master_strategy.trading.exits import Exits
 from services.master_strategy.trading.modes import MASTER_MODE, MIRROR_ONLY_MODE
 from services.master_strategy.trading.trader import Trader
-from shared.bus.master_account import MasterRecords
-from shared.bus.records import Records
+from shared.bus.master.master_account import MasterRecords
+from shared.bus.state.records import Records
 from shared.domain.fault import Faults
 from shared.runtime.supervision import endless
 from shared.strategies.settings import StrategySettings

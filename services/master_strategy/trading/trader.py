@@ -21,8 +21,8 @@ from services.master_strategy.stops.resting_stops import RestingStops, StopWatch
 from services.master_strategy.trading.own_order import OwnOrder, own_id
 from services.master_strategy.trading.own_order_records import OwnOrderRecords
 from services.master_strategy.trading.send_hooks import MasterHooks
-from shared.bus.book_changes import PositionChange
-from shared.bus.records import Records
+from shared.bus.order.book_changes import PositionChange
+from shared.bus.state.records import Records
 from shared.contracts.own_position_record import own_position_field, write_own_position
 from shared.domain.account import MASTER
 from shared.domain.control import refusal

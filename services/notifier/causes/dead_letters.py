@@ -7,7 +7,7 @@ from typing import Final
 
 from services.notifier.rules.cause import Cause
 from shared.bus.connection import Bus
-from shared.bus.streams import entry_ms, read_entries
+from shared.bus.flow.streams import entry_ms, read_entries
 from shared.bus.users.user_index import user_of
 from shared.config.notifications import Event
 from shared.contracts import keys

@@ -11,7 +11,7 @@ from typing import Final
 
 from services.notifier.rules.cause import Cause
 from shared.bus.connection import Bus
-from shared.bus.records import Records, pairs
+from shared.bus.state.records import Records, pairs
 from shared.config.notifications import Event
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError

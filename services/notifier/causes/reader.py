@@ -19,7 +19,7 @@ from services.notifier.causes.users import UNSERVED, UserReader
 from services.notifier.causes.waiting_signals import WaitingSignals
 from services.notifier.rules.cause import Cause
 from shared.bus.connection import Bus
-from shared.bus.records import read_control
+from shared.bus.state.records import read_control
 from shared.config.notifications import Event, NotifySettings
 from shared.contracts import keys
 from shared.domain.limits.policy import UserPolicy

@@ -6,7 +6,7 @@ from typing import Final
 
 from services.notifier.rules.cause import Cause
 from shared.bus.connection import Bus
-from shared.bus.memory import read_memory
+from shared.bus.state.memory import read_memory
 from shared.config.notifications import Event
 
 _EVERY_MS: Final = 3_000

@@ -10,7 +10,7 @@ from typing import Final
 
 from services.notifier.rules.cause import Cause
 from shared.bus.connection import Bus
-from shared.bus.streams import Entry, entry_ms, read_entries
+from shared.bus.flow.streams import Entry, entry_ms, read_entries
 from shared.config.notifications import Event
 from shared.contracts import keys
 from shared.ledger.stages.rows import way_to_shadow

@@ -7,9 +7,9 @@ from typing import Final
 
 from services.notifier.rules.cause import Cause
 from shared.bus.connection import Bus
-from shared.bus.records import read_control
-from shared.bus.streams import read_entries
-from shared.bus.switched_symbols import find_switched_symbols
+from shared.bus.flow.streams import read_entries
+from shared.bus.state.records import read_control
+from shared.bus.state.switched_symbols import find_switched_symbols
 from shared.config.notifications import Event
 from shared.contracts import keys
 from shared.domain.control import Control, ControlMode

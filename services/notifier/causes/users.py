@@ -9,8 +9,8 @@ from typing import Any, Final
 from services.notifier.causes.switches import of_switch
 from services.notifier.rules.cause import Cause
 from shared.bus.connection import Bus
-from shared.bus.master_places import read_master_places
-from shared.bus.records import pairs, read_control
+from shared.bus.master.master_places import read_master_places
+from shared.bus.state.records import pairs, read_control
 from shared.config.notifications import Event
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError

@@ -14,7 +14,7 @@ import structlog
 from services.notifier.delivery.outbox import Outbox
 from services.notifier.delivery.target import SendResult, Target
 from services.notifier.rules.incident import Message
-from shared.bus.heartbeat import Heartbeat
+from shared.bus.state.heartbeat import Heartbeat
 from shared.domain.fault import FaultKind
 
 FIRST_PAUSE, LONGEST_PAUSE = 2.0, 300.0

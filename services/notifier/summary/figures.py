@@ -14,8 +14,8 @@ from decimal import Decimal
 from typing import Final
 
 from shared.bus.connection import Bus
-from shared.bus.records import read_equity
-from shared.bus.streams import Entry, read_entries
+from shared.bus.flow.streams import Entry, read_entries
+from shared.bus.state.records import read_equity
 from shared.contracts import keys
 from shared.domain.limits.policy import UserPolicy
 from shared.domain.order import OrderState

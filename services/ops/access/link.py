@@ -13,8 +13,8 @@ from services.ops.runner import run_with_bus
 from services.ops.users import list_users, require_known
 from shared.bus.connection import Bus
 from shared.config.errors import ConfigurationError
-from shared.config.origins import read_origin
 from shared.config.settings import Settings
+from shared.config.venue.origins import read_origin
 from shared.sign_in.follower_links import LIFE_MS, FollowerLinks
 
 _MINUTES: Final = LIFE_MS // 60_000

@@ -13,7 +13,7 @@ from services.ops.runner import run_with_bus
 from services.ops.users import list_users
 from shared.bus.connection import Bus
 from shared.bus.users.user_index import scan_users
-from shared.config.paper_token import read_paper_token
+from shared.config.keys.paper_token import read_paper_token
 from shared.config.settings import Settings
 from shared.domain.funds import Funds
 from shared.domain.values.money import plain

@@ -22,10 +22,10 @@ from services.ops.output import AsJson, console, print_json
 from services.ops.runner import run_with_bus
 from services.ops.users import read_policies, require_known
 from shared.bus.connection import Bus
-from shared.bus.interventions import ask_for_key_check
-from shared.bus.master_places import read_master_places
-from shared.bus.records import Records, pairs
-from shared.bus.venue_time import VenueTimes
+from shared.bus.master.master_places import read_master_places
+from shared.bus.order.interventions import ask_for_key_check
+from shared.bus.state.records import Records, pairs
+from shared.bus.state.venue_time import VenueTimes
 from shared.config.masters import load_master_files
 from shared.config.settings import Settings
 from shared.contracts import keys

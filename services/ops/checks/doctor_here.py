@@ -14,15 +14,15 @@ from typing import Final
 
 from shared.bus.connection import Bus
 from shared.bus.errors import BusError, BusForbidden
-from shared.bus.lease import RENEW_EVERY, Lease, acquire
-from shared.bus.nonce import NonceCounter
+from shared.bus.ownership.lease import RENEW_EVERY, Lease, acquire
+from shared.bus.ownership.nonce import NonceCounter
 from shared.config.errors import ConfigurationError
+from shared.config.keys.secrets import ApiKey, key_names, master_venues, read_api_key
 from shared.config.master_accounts import TradedAccount, master_accounts, usual_venues
 from shared.config.masters import load_master_files
-from shared.config.secrets import ApiKey, key_names, master_venues, read_api_key
 from shared.config.settings import Mode, Settings
 from shared.config.strategy_choice import MIRROR_ONLY, read_strategy_choice, strategy_file
-from shared.config.venue_settings import VENUE_FACTS
+from shared.config.venue.venue_settings import VENUE_FACTS
 from shared.domain.account import further_name, is_master
 from shared.domain.key_report import KeyCheck, KeyReport, refused, unknown
 from shared.domain.limits.policy import UserPolicy

@@ -19,8 +19,8 @@ from services.ops.switches.flatten import PATIENCE, FlattenResult, wait_until_cl
 from services.ops.tabular import Page, page_of
 from services.ops.users import read_policies, read_policies_of, select_users
 from shared.bus.connection import Bus
-from shared.bus.master_places import read_master_places
-from shared.bus.records import pairs
+from shared.bus.master.master_places import read_master_places
+from shared.bus.state.records import pairs
 from shared.config.renames import load_renames
 from shared.config.settings import Settings
 from shared.domain.account import further_name

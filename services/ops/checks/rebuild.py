@@ -18,10 +18,10 @@ from services.ops.output import AsJson, console, print_json, table
 from services.ops.runner import run_with_bus
 from services.ops.user.settings.opening import load_all
 from shared.bus.connection import Bus
-from shared.bus.interventions import ask_for_rebuilding
-from shared.bus.records import pairs
-from shared.bus.streams import flatten
-from shared.bus.venue_time import VenueTimes
+from shared.bus.flow.streams import flatten
+from shared.bus.order.interventions import ask_for_rebuilding
+from shared.bus.state.records import pairs
+from shared.bus.state.venue_time import VenueTimes
 from shared.config.errors import ConfigurationError
 from shared.config.settings import Settings
 from shared.contracts import keys

@@ -16,9 +16,9 @@ from services.ops.output import AsJson, console, print_json, table
 from services.ops.runner import run_with_bus
 from services.ops.users import read_policies, select_users
 from shared.bus.connection import Bus
-from shared.bus.interventions import ask_for_reconciliation
-from shared.bus.records import pairs
-from shared.bus.venue_time import VenueTimes
+from shared.bus.order.interventions import ask_for_reconciliation
+from shared.bus.state.records import pairs
+from shared.bus.state.venue_time import VenueTimes
 from shared.config.settings import Settings
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError

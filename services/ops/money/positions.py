@@ -13,7 +13,7 @@ from services.ops.output import AsJson, console, print_json, table
 from services.ops.runner import run_with_bus
 from services.ops.tabular import PER_PAGE, AsCsv, OfUser, Page, PerPage, UserPage, one_form, print_csv, select_page
 from shared.bus.connection import Bus
-from shared.bus.master_places import read_master_owners
+from shared.bus.master.master_places import read_master_owners
 from shared.config.settings import Settings
 from shared.domain.account import is_master
 from shared.domain.values.money import plain

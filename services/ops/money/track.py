@@ -13,8 +13,8 @@ from services.ops.output import AsJson, console, print_json, table
 from services.ops.runner import run_with_bus
 from services.ops.users import read_policies_of, require_known
 from shared.bus.connection import Bus
-from shared.bus.records import Records
-from shared.bus.streams import read_entries
+from shared.bus.flow.streams import read_entries
+from shared.bus.state.records import Records
 from shared.config.errors import ConfigurationError
 from shared.config.settings import Settings
 from shared.contracts import keys

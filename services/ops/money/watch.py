@@ -26,8 +26,8 @@ from services.ops.runner import run_with_bus
 from services.ops.tabular import AsCsv, OfUser, Page, UserPage, one_form, print_csv, select_page
 from shared.bus.client.wire import hgetall
 from shared.bus.connection import Bus
-from shared.bus.master_places import read_master_owners
-from shared.bus.records import Records, read_control
+from shared.bus.master.master_places import read_master_owners
+from shared.bus.state.records import Records, read_control
 from shared.config.settings import Settings
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError

@@ -14,8 +14,8 @@ from services.ops.runner import refuse, run_with_bus
 from services.ops.system.streams import newest
 from services.ops.users import list_users
 from shared.bus.connection import Bus
-from shared.bus.records import existing
-from shared.bus.streams import Entry, entry_ms
+from shared.bus.flow.streams import Entry, entry_ms
+from shared.bus.state.records import existing
 from shared.config.settings import Settings
 from shared.contracts import keys
 from shared.operations.actions.dead_letters import DeadLetter, drop_on_record, find_dead_letter, put_back

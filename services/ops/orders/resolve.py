@@ -18,7 +18,7 @@ from services.ops.output import AsJson, clock, console, print_json, table
 from services.ops.runner import refuse, run_with_bus
 from services.ops.users import select_users
 from shared.bus.connection import Bus
-from shared.bus.interventions import give_verdict
+from shared.bus.order.interventions import give_verdict
 from shared.config.settings import Settings
 from shared.contracts.verdict import VerdictRecord
 from shared.domain.account import is_master

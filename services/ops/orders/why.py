@@ -14,7 +14,7 @@ from services.ops.runner import refuse, run_with_bus
 from services.ops.tabular import PER_PAGE, Page, page_of
 from services.ops.users import select_users
 from shared.bus.connection import Bus
-from shared.bus.streams import Entry
+from shared.bus.flow.streams import Entry
 from shared.config.errors import ConfigurationError
 from shared.config.settings import Settings
 from shared.domain.account import is_master

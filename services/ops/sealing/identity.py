@@ -10,7 +10,7 @@ import typer
 
 from services.ops.output import AsJson, print_json
 from shared.config.errors import ConfigurationError
-from shared.config.sealed_file import IDENTITY_VARIABLE, new_identity
+from shared.config.keys.sealed_file import IDENTITY_VARIABLE, new_identity
 
 To = Annotated[Path, typer.Option("--to", help="The new file; it must not exist.")]
 

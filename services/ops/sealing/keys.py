@@ -16,9 +16,9 @@ from services.ops.output import AsJson, print_json
 from services.ops.sealing.sealed_writer import write_sealed
 from services.ops.user.key_files import finish_removals, remove_plain_key, require_secrets
 from shared.config.errors import ConfigurationError
-from shared.config.key_sources import FolderSource, read_pair
-from shared.config.sealed_file import IDENTITY_VARIABLE, Identities, read_identities, seal
-from shared.config.secrets_folder import Part, SecretsFolder
+from shared.config.keys.key_sources import FolderSource, read_pair
+from shared.config.keys.sealed_file import IDENTITY_VARIABLE, Identities, read_identities, seal
+from shared.config.keys.secrets_folder import Part, SecretsFolder
 from shared.config.settings import Settings, load_settings
 
 User = Annotated[str, typer.Option("--user", help="Only this user's (or `master`); all that are plain if not given.")]

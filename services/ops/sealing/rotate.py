@@ -17,8 +17,8 @@ from services.ops.sealing.keys import identities_at_hand, report
 from services.ops.sealing.sealed_writer import write_sealed
 from services.ops.user.key_files import require_secrets
 from shared.config.errors import ConfigurationError
-from shared.config.sealed_file import IDENTITY_VARIABLE, Identities, read_identities, seal
-from shared.config.secrets_folder import SecretsFolder, stamp_of
+from shared.config.keys.sealed_file import IDENTITY_VARIABLE, Identities, read_identities, seal
+from shared.config.keys.secrets_folder import SecretsFolder, stamp_of
 from shared.config.settings import Mode, load_settings
 
 To = Annotated[Path, typer.Option("--to", help="The file of the new identity (`ops seal identity` makes one).")]

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from shared.config.errors import ConfigurationError
-from shared.config.secrets_folder import SecretsFolder, Stamp, stamp_of
+from shared.config.keys.secrets_folder import SecretsFolder, Stamp, stamp_of
 
 _FILE: Final = 0o600
 _WIDEST: Final = 0o640

@@ -23,7 +23,7 @@ from services.ops.switches.control import Reason, SymbolName, User
 from services.ops.switches.scope import scope_of
 from services.ops.users import read_policies_if_possible
 from shared.bus.connection import Bus
-from shared.bus.streams import read_entries
+from shared.bus.flow.streams import read_entries
 from shared.config.settings import Settings
 from shared.contracts import keys
 from shared.domain.control import ControlMode

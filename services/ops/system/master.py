@@ -10,9 +10,9 @@ import typer
 from services.ops.output import AsJson, clock, console, money, print_json, table
 from services.ops.runner import run_with_bus
 from shared.bus.connection import Bus
-from shared.bus.master_account import read_all_uncopied, read_holdings, read_positions
-from shared.bus.master_places import MasterPlace, place_label, read_master_places
-from shared.bus.records import Records
+from shared.bus.master.master_account import read_all_uncopied, read_holdings, read_positions
+from shared.bus.master.master_places import MasterPlace, place_label, read_master_places
+from shared.bus.state.records import Records
 from shared.config.settings import Settings
 from shared.contracts import keys
 from shared.domain.values.money import ZERO, plain

@@ -17,8 +17,8 @@ from services.ops.operator import operator_name
 from services.ops.output import AsJson, console, print_json, table
 from services.ops.runner import refuse, run_with_bus
 from shared.bus.connection import Bus
-from shared.bus.records import Records, pairs
-from shared.bus.streams import flatten
+from shared.bus.flow.streams import flatten
+from shared.bus.state.records import Records, pairs
 from shared.config.settings import Settings
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError

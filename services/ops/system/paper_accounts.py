@@ -18,8 +18,8 @@ from services.ops.output import AsJson, print_json
 from services.ops.system.paper_exchange import PaperExchange, open_paper_exchange
 from services.ops.users import warn
 from shared.config.errors import ConfigurationError
-from shared.config.paper_token import read_paper_token
-from shared.config.secrets import ApiKey, read_api_key
+from shared.config.keys.paper_token import read_paper_token
+from shared.config.keys.secrets import ApiKey, read_api_key
 from shared.config.settings import ConfigSource, Mode, Settings, load_settings
 from shared.config.toml_file import read_toml
 from shared.config.users.loader import load_users

@@ -16,8 +16,8 @@ from services.ops.tabular import PER_PAGE, page_of
 from services.ops.user.settings.opening import store_of
 from services.ops.users import read_policies, read_some_policies, require_known
 from shared.bus.connection import Bus
-from shared.bus.master_places import read_master_owners
-from shared.bus.memory import MemoryUse, read_memory
+from shared.bus.master.master_places import read_master_owners
+from shared.bus.state.memory import MemoryUse, read_memory
 from shared.bus.users.stored_states import read_stored_states
 from shared.config.settings import Settings
 from shared.config.users.loader import Users

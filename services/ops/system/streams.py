@@ -12,7 +12,7 @@ from services.ops.runner import run_with_bus
 from services.ops.tabular import Page, page_of
 from services.ops.users import select_users
 from shared.bus.connection import Bus
-from shared.bus.streams import Entry, entry_ms, read_entries
+from shared.bus.flow.streams import Entry, entry_ms, read_entries
 from shared.config.settings import Settings
 from shared.contracts import keys
 from shared.ledger.backlog import Backlog, read_backlog

@@ -24,13 +24,13 @@ from services.ops.user.settings.opening import by_operator, run_with_store
 from services.ops.user.user_file import new_text, require_writable
 from shared.bus.connection import Bus, open_bus
 from shared.bus.errors import BusError
-from shared.bus.records import Records
+from shared.bus.state.records import Records
 from shared.bus.users.last_settings import holders
 from shared.config.errors import ConfigurationError
-from shared.config.secrets import key_sources
-from shared.config.secrets_folder import VARIABLE, Part
+from shared.config.keys.secrets import key_sources
+from shared.config.keys.secrets_folder import VARIABLE, Part
 from shared.config.settings import Mode, Settings, load_settings
-from shared.config.venue_settings import VENUE_FACTS
+from shared.config.venue.venue_settings import VENUE_FACTS
 from shared.contracts import keys
 from shared.domain.account import AccountState
 from shared.domain.values.money import plain

@@ -12,9 +12,9 @@ from typing import Final
 
 from services.ops.sealing.sealed_writer import write_sealed
 from shared.config.errors import ConfigurationError
-from shared.config.sealed_file import read_identities, seal
-from shared.config.secrets import ApiKey
-from shared.config.secrets_folder import VARIABLE, Part, SecretsFolder
+from shared.config.keys.sealed_file import read_identities, seal
+from shared.config.keys.secrets import ApiKey
+from shared.config.keys.secrets_folder import VARIABLE, Part, SecretsFolder
 from shared.config.settings import Settings
 from shared.domain.values.venue import VENUES
 

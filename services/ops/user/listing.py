@@ -16,9 +16,9 @@ from services.ops.output import AsJson, console, print_json, table
 from services.ops.runner import run_with_bus
 from services.ops.user.settings.opening import store_of
 from shared.bus.connection import Bus
-from shared.bus.records import Records, read_holdings
+from shared.bus.state.records import Records, read_holdings
 from shared.bus.users.last_settings import holders_outside
-from shared.config.secrets import key_sources
+from shared.config.keys.secrets import key_sources
 from shared.config.settings import Settings
 from shared.config.users.loader import FileProblem
 from shared.contracts import keys

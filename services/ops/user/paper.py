@@ -17,9 +17,9 @@ from services.ops.system.paper_exchange import PaperExchange, open_paper_exchang
 from services.ops.user.key_files import require_secrets, write_key
 from services.ops.user.user_file import replace_text
 from shared.config.errors import ConfigurationError
-from shared.config.paper_token import read_paper_token
-from shared.config.secrets import ApiKey, key_sources, read_api_key
-from shared.config.secrets_folder import Part
+from shared.config.keys.paper_token import read_paper_token
+from shared.config.keys.secrets import ApiKey, key_sources, read_api_key
+from shared.config.keys.secrets_folder import Part
 from shared.config.settings import Settings
 from shared.config.text_file import read_text
 from shared.config.toml_file import parse_toml

@@ -24,7 +24,7 @@ from services.ops.user.user_file import change_settings
 from shared.bus.connection import Bus
 from shared.bus.users.last_settings import LastSettings, still_holding
 from shared.config.errors import ConfigurationError
-from shared.config.secrets import read_api_key
+from shared.config.keys.secrets import read_api_key
 from shared.config.settings import Mode, Settings
 from shared.contracts import keys
 from shared.domain.limits.policy import OnLeave

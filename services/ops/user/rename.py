@@ -16,14 +16,14 @@ from services.ops.user.key_files import move_keys, secrets_of
 from services.ops.user.names import check_new_name
 from services.ops.user.settings.opening import by_operator, load_all, store_of
 from shared.bus.connection import Bus
-from shared.bus.lease import Lease, acquire
-from shared.bus.streams import flatten
+from shared.bus.flow.streams import flatten
+from shared.bus.ownership.lease import Lease, acquire
 from shared.bus.users.user_renaming import UserRenaming
 from shared.bus.users.user_settings import SettingsVersion
 from shared.config.errors import ConfigurationError
-from shared.config.secrets_folder import Part
+from shared.config.keys.secrets_folder import Part
 from shared.config.settings import Settings
-from shared.config.venue_settings import VENUE_FACTS
+from shared.config.venue.venue_settings import VENUE_FACTS
 from shared.contracts import keys
 from shared.domain.values.venue import VENUES
 from shared.operations.settings.user_store import UserStore

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from shared.config.errors import ConfigurationError
-from shared.config.paper_token import read_paper_token
+from shared.config.keys.paper_token import read_paper_token
 from shared.config.settings import Settings
 from shared.runtime.http_server import is_bound_to_loopback
 

@@ -17,8 +17,8 @@ from typing import Final
 from shared.bus.client.refusals import meaning
 from shared.bus.connection import Bus
 from shared.bus.errors import BusForbidden
-from shared.bus.lease import Lease
-from shared.bus.records import pairs
+from shared.bus.ownership.lease import Lease
+from shared.bus.state.records import pairs
 from shared.contracts import keys
 
 _DISPUTED: Final = "disputed:"

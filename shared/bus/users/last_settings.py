@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 
 from shared.bus.connection import Bus
-from shared.bus.records import pairs
+from shared.bus.state.records import pairs
 from shared.bus.users.user_index import read_user_index
 from shared.config.users.text import read_settings, write_settings
 from shared.contracts import keys

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from shared.bus.connection import Bus
-from shared.bus.records import pairs
+from shared.bus.state.records import pairs
 from shared.contracts import keys
 from shared.domain.limits.policy import UserPolicy
 from shared.domain.routes import Routes, initial, routed

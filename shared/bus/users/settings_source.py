@@ -19,7 +19,7 @@ import structlog
 
 from shared.bus.connection import Bus
 from shared.bus.errors import BusError, BusForbidden
-from shared.bus.records import pairs
+from shared.bus.state.records import pairs
 from shared.bus.users.user_settings import LAST_CHANGE, READ_ALL
 from shared.config.errors import ConfigurationError
 from shared.config.settings import ConfigSource, Settings

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from shared.bus.connection import Bus
-from shared.bus.streams import flatten
+from shared.bus.flow.streams import flatten
 from shared.contracts import keys
 from shared.domain.account import is_master
 

@@ -13,10 +13,10 @@ from typing import Final
 
 from shared.bus.connection import Bus
 from shared.bus.errors import BusRefused, LeaseLost
-from shared.bus.lease import Lease
-from shared.bus.records import pairs
+from shared.bus.flow.streams import NOTHING_DELIVERED, Group, entry_order, flatten
+from shared.bus.ownership.lease import Lease
 from shared.bus.scripts import load
-from shared.bus.streams import NOTHING_DELIVERED, Group, entry_order, flatten
+from shared.bus.state.records import pairs
 from shared.bus.users.routes import route_fields
 from shared.contracts import keys
 from shared.contracts.equity_sample import EQUITY_STEPS

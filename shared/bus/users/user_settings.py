@@ -16,9 +16,9 @@ from enum import StrEnum
 from typing import Any, Final
 
 from shared.bus.connection import Bus
-from shared.bus.records import pairs
+from shared.bus.flow.streams import flatten
 from shared.bus.scripts import load
-from shared.bus.streams import flatten
+from shared.bus.state.records import pairs
 from shared.bus.users.user_index import user_of
 from shared.contracts import keys
 from shared.domain.values.numerals import whole

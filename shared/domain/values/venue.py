@@ -1,7 +1,7 @@
 """The names of the venues: the one place where they are spelt.
 
 A name is plain text on the wire and in Redis keys; the enum is a `str`, so it stands wherever the text does. The settings of a
-venue are described in `shared/config/venue_settings.py`, its fees and its seed table in the files beside this one.
+venue are described in `shared/config/venue/venue_settings.py`, its fees and its seed table in the files beside this one.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 import structlog
 
-from shared.bus.send_permit import SendRefusal, SwitchSet
+from shared.bus.order.send_permit import SendRefusal, SwitchSet
 from shared.execution.attempt import Attempt
 from shared.execution.conditions import Conditions, StopSending
 from shared.execution.record import OrderRecord

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from shared.bus.joined_ids import is_joined
-from shared.bus.streams import entry_ms
+from shared.bus.flow.joined_ids import is_joined
+from shared.bus.flow.streams import entry_ms
 from shared.domain.mirror import MirrorAction
 from shared.domain.order import OrderState
 from shared.domain.reason import ReasonCode

@@ -14,9 +14,9 @@ from dataclasses import replace
 from decimal import Decimal
 
 from shared.bus.connection import Bus
-from shared.bus.mirrors import read_mirrors
-from shared.bus.records import pairs
-from shared.bus.streams import Entry
+from shared.bus.flow.streams import Entry
+from shared.bus.order.mirrors import read_mirrors
+from shared.bus.state.records import pairs
 from shared.bus.users.user_index import scan_users
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError

@@ -13,7 +13,7 @@ from decimal import Context, Decimal
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from shared.bus.streams import Entry, entry_ms
+from shared.bus.flow.streams import Entry, entry_ms
 from shared.contracts.book_corrections import read_corrections
 from shared.contracts.fields import MalformedMessageError
 from shared.domain.values.money import ZERO

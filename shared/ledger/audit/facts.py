@@ -8,7 +8,7 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Final, NamedTuple
 
-from shared.bus.streams import entry_order
+from shared.bus.flow.streams import entry_order
 from shared.domain.values.money import ZERO
 from shared.ledger.reading import WHOLE, StreamExtent
 

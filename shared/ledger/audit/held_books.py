@@ -7,7 +7,7 @@ from typing import Any
 
 from shared.bus.client.wire import hgetall
 from shared.bus.connection import Bus
-from shared.bus.records import pairs
+from shared.bus.state.records import pairs
 from shared.contracts import keys
 from shared.contracts.book_corrections import read_amount, read_correction_field
 from shared.contracts.own_exit import read_own_exit_field

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from shared.bus.streams import entry_ms
+from shared.bus.flow.streams import entry_ms
 from shared.domain.mirror import MirrorAction
 from shared.domain.order import OrderState
 from shared.ledger.audit.facts import AuditTime, MasterOrderFacts, MirrorEntry, UserFacts

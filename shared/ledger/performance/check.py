@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from shared.bus.connection import Bus
-from shared.bus.records import pairs
-from shared.bus.streams import entry_ms
+from shared.bus.flow.streams import entry_ms
+from shared.bus.state.records import pairs
 from shared.contracts import keys
 from shared.contracts.trade_totals import CONTENTS
 from shared.domain.order import Side

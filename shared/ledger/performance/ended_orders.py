@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from shared.bus.connection import Bus
-from shared.bus.streams import Entry, entry_order, read_entries
+from shared.bus.flow.streams import Entry, entry_order, read_entries
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.messages import ReportMessage

@@ -10,7 +10,7 @@ from typing import Any
 
 from shared.bus.client.wire import hgetall
 from shared.bus.connection import Bus
-from shared.bus.records import Records, pairs, read_account, read_holdings
+from shared.bus.state.records import Records, pairs, read_account, read_holdings
 from shared.contracts import keys
 from shared.contracts.trade_totals import CONTENTS, CURSOR, read_totals
 from shared.domain.position import Holdings, Position

@@ -6,7 +6,7 @@ from typing import Final
 
 from shared.bus.client.wire import hgetall
 from shared.bus.connection import Bus
-from shared.bus.records import Records, read_holdings
+from shared.bus.state.records import Records, read_holdings
 from shared.contracts import keys
 from shared.contracts.equity_sample import EquitySample, sampled
 from shared.domain.account import Account, AccountState

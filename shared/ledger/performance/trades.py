@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from shared.bus.connection import Bus
-from shared.bus.streams import Entry, read_entries
+from shared.bus.flow.streams import Entry, read_entries
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.market_records import read_price

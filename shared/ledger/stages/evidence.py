@@ -11,8 +11,8 @@ from decimal import Decimal
 from typing import Final
 
 from shared.bus.connection import Bus
-from shared.bus.joined_ids import is_joined
-from shared.bus.streams import Entry, entry_ms, entry_order, read_entries
+from shared.bus.flow.joined_ids import is_joined
+from shared.bus.flow.streams import Entry, entry_ms, entry_order, read_entries
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.messages import ReportMessage, SignalMessage

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from shared.bus.connection import Bus
-from shared.bus.records import pairs
-from shared.bus.streams import entry_ms, read_entries
+from shared.bus.flow.streams import entry_ms, read_entries
+from shared.bus.state.records import pairs
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.stage import read_stage

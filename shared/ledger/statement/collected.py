@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Final, TypeVar
 
 from shared.bus.connection import Bus
-from shared.bus.streams import Entry, read_entries
+from shared.bus.flow.streams import Entry, read_entries
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.messages import OrderMessage, ReportMessage, SignalMessage

@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import Final
 
 from shared.bus.connection import Bus
-from shared.bus.records import Records, pairs
+from shared.bus.state.records import Records, pairs
 from shared.contracts import keys
 from shared.contracts.trade_totals import CONTENTS, read_totals
 from shared.domain.position import MAIN

@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Final
 
 from shared.bus.connection import Bus
-from shared.bus.records import pairs, read_account, read_key_check
+from shared.bus.state.records import pairs, read_account, read_key_check
 from shared.bus.users.routes import routed_users
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from shared.bus.connection import Bus
-from shared.bus.interventions import drop, put_back_order, put_back_signal
-from shared.bus.streams import Entry
+from shared.bus.flow.streams import Entry
+from shared.bus.order.interventions import drop, put_back_order, put_back_signal
 from shared.bus.users.user_index import user_of
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError

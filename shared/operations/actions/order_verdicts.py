@@ -11,7 +11,7 @@ from decimal import Decimal, InvalidOperation
 from uuid import UUID
 
 from shared.bus.connection import Bus
-from shared.bus.records import pairs
+from shared.bus.state.records import pairs
 from shared.bus.users.user_index import user_of
 from shared.contracts import keys
 from shared.contracts.verdict import VerdictKind, VerdictRecord

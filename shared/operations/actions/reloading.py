@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Final
 
 from shared.bus.connection import Bus
-from shared.bus.records import pairs
-from shared.bus.streams import flatten
+from shared.bus.flow.streams import flatten
+from shared.bus.state.records import pairs
 from shared.bus.users.settings_source import RedisUserSource
 from shared.bus.users.user_settings import UserSettings
 from shared.config.errors import ConfigurationError

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.bus.streams import flatten
+from shared.bus.flow.streams import flatten
 from shared.contracts import keys
 from shared.contracts.stop_out_lift import lift_field
 from shared.domain.limits.risk_state import utc_minute

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from shared.bus.records import read_control
+from shared.bus.state.records import read_control
 from shared.contracts import keys
 from shared.domain.control import RUNNING, Control, ControlMode, flattening
 from shared.domain.limits.policy import UserPolicy

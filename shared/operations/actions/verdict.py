@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from shared.bus.interventions import give_verdict
+from shared.bus.order.interventions import give_verdict
 from shared.contracts.verdict import VerdictKind, VerdictRecord
 from shared.domain.account import is_master
 from shared.operations.actions.order_verdicts import StoredOrder, build_verdict, find_order

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Final
 
-from shared.config.refusal import nearest
+from shared.config.venue.refusal import nearest
 from shared.strategies.own_class.errors import UnusableStrategyError
 from shared.strategies.own_class.failure import describe_failure
 

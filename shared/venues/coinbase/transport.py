@@ -24,7 +24,7 @@ from coinbase.constants import BASE_URL, USER_AGENT
 from coinbase.rest.rest_base import RESTBase
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
-from shared.config.coinbase_key import PrivateKey
+from shared.config.keys.coinbase_key import PrivateKey
 from shared.venues.answers import read_object
 from shared.venues.http.session import HttpSession
 from shared.venues.venue_clock import VenueTime

@@ -18,8 +18,8 @@ from typing import Any, Final, TypeVar
 
 from aiohappyeyeballs import AddrInfoType, start_connection
 
-from shared.config.egress import Address
-from shared.config.proxy import Proxy
+from shared.config.venue.egress import Address
+from shared.config.venue.proxy import Proxy
 from shared.venues.http.proxy import open_tunnel
 
 _HEAD_START: Final = 0.25  # seconds that an address is given before the next is tried beside it; RFC 8305 section 8

@@ -23,8 +23,8 @@ from collections.abc import Mapping
 from typing import Final, Self
 from weakref import WeakSet
 
-from shared.config.egress import Egress
-from shared.config.origins import Origin, read_origin, read_stream_origin
+from shared.config.venue.egress import Egress
+from shared.config.venue.origins import Origin, read_origin, read_stream_origin
 from shared.venues.errors import Unavailable
 from shared.venues.http.connection import HttpAnswer, HttpConnection
 from shared.venues.http.dial import Dialer, NoRoute

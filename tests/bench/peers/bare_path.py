@@ -21,9 +21,9 @@ import uvloop
 from services.executor.turn.stream_readers import NEIGHBOURS
 from shared.bus.client.template import CommandTemplate
 from shared.bus.connection import Bus, open_bus
+from shared.bus.flow.streams import Entry, Group
 from shared.bus.scripts import load
-from shared.bus.streams import Entry, Group
-from shared.config.coinbase_key import parse_secret
+from shared.config.keys.coinbase_key import parse_secret
 from shared.contracts import keys
 from shared.contracts.messages import OrderMessage
 from shared.domain.order import order_id

@@ -15,7 +15,7 @@ from typing import Any, Final
 from uuid import UUID, uuid5
 
 from shared.bus.connection import Bus
-from shared.bus.streams import flatten
+from shared.bus.flow.streams import flatten
 from shared.contracts import keys
 from shared.contracts.messages import OrderMessage, ReportMessage, SignalMessage
 from shared.domain.order import Kind, OrderState, Side, order_id

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Final
 
 from shared.bus.connection import Bus
-from shared.bus.records import Records
-from shared.bus.streams import flatten
+from shared.bus.flow.streams import flatten
+from shared.bus.state.records import Records
 from shared.bus.users.user_index import add_to_index
 from shared.contracts import keys
 from shared.contracts.equity_sample import EQUITY_STEPS, EquitySample, write_sample

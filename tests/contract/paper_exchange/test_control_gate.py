@@ -12,7 +12,7 @@ import requests
 
 from services.paper_exchange.control.gate import control_token
 from shared.config.errors import ConfigurationError
-from shared.config.paper_token import read_paper_token
+from shared.config.keys.paper_token import read_paper_token
 from shared.config.settings import Settings
 from tests.contract.paper_exchange.conftest import BUY
 from tests.support import python_module

@@ -23,7 +23,7 @@ from services.paper_exchange.app import build
 from services.paper_exchange.core.market.clock import SystemClock
 from services.paper_exchange.market_file import LimitsSection, MarketSection, PaperFile
 from services.paper_exchange.server import server_for
-from shared.config.coinbase_key import parse_secret
+from shared.config.keys.coinbase_key import parse_secret
 from shared.config.settings import Settings
 from shared.domain.order import Side
 from shared.domain.values.instrument import PairStatus

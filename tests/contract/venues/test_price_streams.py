@@ -10,7 +10,7 @@ from decimal import Decimal
 
 import pytest
 
-from shared.config.venue_settings import VENUE_FACTS
+from shared.config.venue.venue_settings import VENUE_FACTS
 from shared.domain.values.money import Price
 from shared.domain.values.symbol import Symbol
 from shared.venues.factory import open_price_stream, open_public

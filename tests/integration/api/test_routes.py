@@ -5,7 +5,7 @@ from __future__ import annotations
 import aiohttp
 
 from shared.bus.connection import Bus
-from shared.bus.records import Records
+from shared.bus.state.records import Records
 from shared.contracts import keys
 from shared.contracts.heartbeat import HeartbeatRecord, Phase
 from shared.domain.account import MASTER, AccountState

@@ -14,7 +14,7 @@ from services.paper_exchange.core.denial import Denial
 from services.paper_exchange.core.exchange import Exchange
 from services.paper_exchange.core.instrument import Side as PaperSide
 from services.paper_exchange.core.order import Order, OrderType, Ticket, TimeInForce
-from shared.bus.nonce import NonceCounter
+from shared.bus.ownership.nonce import NonceCounter
 from shared.domain.order import Side
 from shared.domain.values.instrument import Instrument
 from shared.domain.values.money import ZERO, Money, Price, Quantity

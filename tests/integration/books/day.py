@@ -23,9 +23,9 @@ from services.paper_exchange.core.instrument import Side as PaperSide
 from services.paper_exchange.core.order import Order, OrderType, Ticket
 from services.paper_exchange.core.renaming import rename
 from shared.bus.connection import Bus
-from shared.bus.joined_ids import is_joined
-from shared.bus.records import Records
-from shared.bus.streams import Group
+from shared.bus.flow.joined_ids import is_joined
+from shared.bus.flow.streams import Group
+from shared.bus.state.records import Records
 from shared.contracts import keys
 from shared.contracts.messages import OrderMessage
 from shared.domain.account import MASTER

@@ -14,9 +14,9 @@ from services.paper_exchange.app import build
 from services.paper_exchange.core.account import Account
 from services.paper_exchange.core.exchange import Exchange
 from services.paper_exchange.market_file import PaperFile
-from shared.bus.nonce import NonceCounter
-from shared.bus.records import Records
-from shared.bus.streams import Entry
+from shared.bus.flow.streams import Entry
+from shared.bus.ownership.nonce import NonceCounter
+from shared.bus.state.records import Records
 from shared.config.settings import Settings
 from shared.contracts.messages import SignalMessage
 from shared.domain.values.symbol import Symbol

@@ -14,9 +14,9 @@ from services.executor.turn.symbol_queues import SymbolQueues
 from services.master_strategy.fills.own_copies import OwnCopies
 from services.master_strategy.fills.resting_orders import RestingOrders
 from services.paper_exchange.core.account import Account
-from shared.bus.master_orders import MasterOrderLog
-from shared.bus.records import Records
-from shared.bus.streams import Group
+from shared.bus.flow.streams import Group
+from shared.bus.master.master_orders import MasterOrderLog
+from shared.bus.state.records import Records
 from shared.contracts import keys
 from shared.contracts.mirror import RestingOrderMessage
 from shared.domain.fault import Faults

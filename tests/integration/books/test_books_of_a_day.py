@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, note, settings, strategies as st
 
 from shared.bus.connection import Bus
-from shared.bus.streams import read_entries
+from shared.bus.flow.streams import read_entries
 from shared.contracts import keys
 from shared.contracts.messages import ReportMessage
 from shared.domain.account import MASTER

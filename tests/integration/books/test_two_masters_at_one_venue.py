@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import cast
 
 from shared.bus.connection import Bus
-from shared.bus.streams import Group
+from shared.bus.flow.streams import Group
 from shared.contracts import keys
 from shared.contracts.messages import OrderMessage, ReportMessage
 from shared.domain.account import MASTER

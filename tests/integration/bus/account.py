@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from uuid import uuid4
 
 from shared.bus.connection import Bus
-from shared.bus.lease import Lease
-from shared.bus.nonce import NonceCounter
-from shared.bus.orders import OrderStore
-from shared.bus.records import pairs
-from shared.bus.send_permit import SendPermit
-from shared.bus.streams import Group
+from shared.bus.flow.streams import Group
+from shared.bus.order.orders import OrderStore
+from shared.bus.order.send_permit import SendPermit
+from shared.bus.ownership.lease import Lease
+from shared.bus.ownership.nonce import NonceCounter
+from shared.bus.state.records import pairs
 from shared.contracts import keys
 from shared.contracts.messages import ReportMessage
 from shared.domain.order import TERMINAL, Kind, OrderState, Side

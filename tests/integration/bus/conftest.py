@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from shared.bus.connection import Bus, open_bus
-from shared.bus.lease import Lease, acquire
+from shared.bus.ownership.lease import Lease, acquire
 from tests.support.redis_server import RedisServer
 
 

@@ -10,7 +10,7 @@ from redis.exceptions import ResponseError
 
 from shared.bus.connection import Bus, open_bus
 from shared.bus.errors import BusRefused, BusUnavailable
-from shared.bus.lease import acquire
+from shared.bus.ownership.lease import acquire
 from shared.bus.scripts import load
 from shared.config.errors import ConfigurationError
 from shared.contracts import keys

@@ -7,8 +7,8 @@ from decimal import Decimal
 import pytest
 
 from shared.bus.connection import Bus
-from shared.bus.records import Records
-from shared.bus.watch import Watch
+from shared.bus.state.records import Records
+from shared.bus.state.watch import Watch
 from shared.contracts import keys
 from shared.contracts.access import rules
 from shared.domain.account import MASTER, further_name, is_master, master_owner

@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from shared.bus import heartbeat as module
 from shared.bus.connection import Bus
-from shared.bus.heartbeat import Heartbeat
-from shared.bus.records import Records
+from shared.bus.state import heartbeat as module
+from shared.bus.state.heartbeat import Heartbeat
+from shared.bus.state.records import Records
 from shared.contracts.heartbeat import read_faults
 from shared.domain.fault import FaultKind, Faults
 
@@ -19,7 +19,7 @@ from shared.domain.fault import FaultKind, Faults
 async def beating(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Heartbeat]:
     """One that would not be due again within the test."""
     monkeypatch.setattr(module, "_EVERY", 3_600.0)
-    monkeypatch.setattr("shared.bus.records.HEARTBEAT_TTL_MS", 600_000)
+    monkeypatch.setattr("shared.bus.state.records.HEARTBEAT_TTL_MS", 600_000)
     heartbeat = Heartbeat(Records(bus), "executor", "one", Faults(lambda: 1))
     task = asyncio.create_task(heartbeat.run())
     yield heartbeat

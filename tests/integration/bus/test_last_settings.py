@@ -6,8 +6,8 @@ from decimal import Decimal
 from pathlib import Path
 
 from shared.bus.connection import Bus
-from shared.bus.records import Records
-from shared.bus.streams import Group
+from shared.bus.flow.streams import Group
+from shared.bus.state.records import Records
 from shared.bus.users.gone_users import restore_last_settings
 from shared.bus.users.last_settings import LastSettings, holders, still_holding
 from shared.config.users.watch import UsersWatch

@@ -8,7 +8,7 @@ import pytest
 
 from shared.bus.connection import Bus
 from shared.bus.errors import LeaseLost
-from shared.bus.lease import TTL_MS, Lease, acquire
+from shared.bus.ownership.lease import TTL_MS, Lease, acquire
 from shared.contracts import keys
 from tests.support.leases import take_over
 from tests.support.redis_server import RedisServer

@@ -9,8 +9,8 @@ import pytest
 
 from shared.bus.connection import Bus
 from shared.bus.errors import LeaseLost
-from shared.bus.lease import Lease, acquire
-from shared.bus.nonce import NonceCounter
+from shared.bus.ownership.lease import Lease, acquire
+from shared.bus.ownership.nonce import NonceCounter
 from shared.contracts import keys
 from tests.support.leases import take_over
 

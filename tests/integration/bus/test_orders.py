@@ -11,14 +11,14 @@ from itertools import product
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
-from shared.bus.book_changes import PositionChange
 from shared.bus.connection import Bus
 from shared.bus.errors import BusRefused, LeaseLost
-from shared.bus.lease import Lease
-from shared.bus.open_orders import listed_orders
-from shared.bus.orders import OrderStore
-from shared.bus.records import Records
-from shared.bus.send_permit import ReplayPermit, SendPermit, SendRefusal, SwitchSet
+from shared.bus.master.open_orders import listed_orders
+from shared.bus.order.book_changes import PositionChange
+from shared.bus.order.orders import OrderStore
+from shared.bus.order.send_permit import ReplayPermit, SendPermit, SendRefusal, SwitchSet
+from shared.bus.ownership.lease import Lease
+from shared.bus.state.records import Records
 from shared.contracts import keys
 from shared.contracts.messages import ReportMessage
 from shared.domain.order import STEPS, TERMINAL, OrderState

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from shared.bus.connection import Bus
-from shared.bus.records import HEARTBEAT_TTL_MS, Records
+from shared.bus.state.records import HEARTBEAT_TTL_MS, Records
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.heartbeat import HeartbeatRecord

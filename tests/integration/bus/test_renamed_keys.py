@@ -9,7 +9,7 @@ from typing import Final
 import pytest
 
 from shared.bus.connection import Bus
-from shared.bus.records import pairs
+from shared.bus.state.records import pairs
 from shared.bus.users.user_renaming import UserRenaming
 from shared.contracts import keys
 from shared.contracts.equity_sample import EQUITY_STEPS

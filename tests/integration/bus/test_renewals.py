@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from shared.bus import renewals as subject
 from shared.bus.client.wire import Command
 from shared.bus.connection import Bus
 from shared.bus.errors import BusUnavailable, LeaseLost
-from shared.bus.lease import RENEW_EVERY, TTL_MS, Lease, acquire
-from shared.bus.renewals import Renewals
+from shared.bus.ownership import renewals as subject
+from shared.bus.ownership.lease import RENEW_EVERY, TTL_MS, Lease, acquire
+from shared.bus.ownership.renewals import Renewals
 from shared.contracts import keys
 from tests.support.leases import take_over
 from tests.support.redis_server import RedisServer

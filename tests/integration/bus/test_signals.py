@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from shared.bus.connection import Bus
-from shared.bus.signals import SignalLog
+from shared.bus.flow.signals import SignalLog
 from shared.contracts import keys
 from shared.contracts.messages import SignalMessage
 from tests.support.examples import NOW, an_entry, an_exit, an_id

@@ -10,7 +10,7 @@ import pytest
 
 from shared.bus.connection import Bus, open_bus
 from shared.bus.errors import BusError
-from shared.bus.stages import StageStore
+from shared.bus.state.stages import StageStore
 from shared.contracts import keys
 from shared.contracts.access import ACCESS, rules
 from shared.domain.stages.ladder import BY_LADDER, LadderState, Move

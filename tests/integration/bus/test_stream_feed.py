@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shared.bus.connection import Bus
-from shared.bus.stream_feed import StreamFeed
+from shared.bus.flow.stream_feed import StreamFeed
 from shared.contracts import keys
 
 USERS = ["alice", "bob", "carol"]

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from shared.bus.connection import Bus
-from shared.bus.streams import MAX_DELIVERIES, Entry, Group, entry_ms, entry_order
+from shared.bus.flow.streams import MAX_DELIVERIES, Entry, Group, entry_ms, entry_order
 from shared.contracts import keys
 
 STREAM = keys.orders("alice")

@@ -11,8 +11,8 @@ import pytest
 
 from services.ops.access.redis_tls import write_certificate
 from shared.bus.connection import open_bus
-from shared.bus.lease import acquire
-from shared.bus.streams import Group
+from shared.bus.flow.streams import Group
+from shared.bus.ownership.lease import acquire
 from shared.config.errors import ConfigurationError
 from shared.config.settings import load_settings
 from shared.contracts import keys

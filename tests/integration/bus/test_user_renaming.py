@@ -8,9 +8,9 @@ import pytest
 
 from shared.bus.connection import Bus
 from shared.bus.errors import BusUnavailable, LeaseLost
-from shared.bus.lease import Lease, acquire
-from shared.bus.records import Records, pairs
-from shared.bus.streams import Group
+from shared.bus.flow.streams import Group
+from shared.bus.ownership.lease import Lease, acquire
+from shared.bus.state.records import Records, pairs
 from shared.bus.users.user_renaming import UserRenaming
 from shared.contracts import keys
 from shared.contracts.own_exit import write_own_exit

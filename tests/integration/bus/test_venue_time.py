@@ -10,7 +10,7 @@ import pytest
 
 from shared.bus.connection import Bus
 from shared.bus.errors import BusUnavailable
-from shared.bus.venue_time import VenueTimes, VenueTimeWriter
+from shared.bus.state.venue_time import VenueTimes, VenueTimeWriter
 from shared.contracts import keys
 
 NOW = 1_790_000_000_000

@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 import pytest
 
 from shared.bus.connection import Bus
-from shared.bus.records import Records
-from shared.bus.signals import SignalLog
-from shared.bus.streams import Entry
+from shared.bus.flow.signals import SignalLog
+from shared.bus.flow.streams import Entry
+from shared.bus.state.records import Records
 from shared.domain.limits.policy import UserPolicy
 from shared.domain.signal import Signal
 from tests.support.examples import a_policy, an_account, an_entry

@@ -10,8 +10,8 @@ import pytest
 from services.copy_engine.decisions.fanout import FanOut
 from shared.bus.client.wire import Command
 from shared.bus.connection import Bus, open_bus
-from shared.bus.records import Records
-from shared.bus.streams import Entry
+from shared.bus.flow.streams import Entry
+from shared.bus.state.records import Records
 from shared.contracts import keys
 from shared.domain.control import ControlMode
 from shared.domain.limits.policy import UserPolicy

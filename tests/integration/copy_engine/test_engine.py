@@ -10,11 +10,11 @@ import pytest
 from services.copy_engine.engine import Engine
 from shared.bus.connection import Bus
 from shared.bus.errors import GroupLost
-from shared.bus.heartbeat import Heartbeat
-from shared.bus.lease import acquire
-from shared.bus.records import Records, pairs
-from shared.bus.streams import Entry, Group
-from shared.bus.sweep import FIRST_SWEEP
+from shared.bus.flow.streams import Entry, Group
+from shared.bus.flow.sweep import FIRST_SWEEP
+from shared.bus.ownership.lease import acquire
+from shared.bus.state.heartbeat import Heartbeat
+from shared.bus.state.records import Records, pairs
 from shared.contracts import keys
 from shared.contracts.messages import SignalMessage
 from shared.domain.limits.policy import UserPolicy

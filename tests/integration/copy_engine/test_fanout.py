@@ -12,8 +12,8 @@ from services.copy_engine.decisions.owed_decisions import OwedDecisions
 from shared.bus.client.wire import Command
 from shared.bus.connection import Bus
 from shared.bus.errors import BusUnavailable
-from shared.bus.records import Records
-from shared.bus.streams import Entry, read_entries
+from shared.bus.flow.streams import Entry, read_entries
+from shared.bus.state.records import Records
 from shared.contracts import keys
 from shared.domain.account import AccountState
 from shared.domain.fault import FaultKind, Faults

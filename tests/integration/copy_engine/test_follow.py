@@ -10,8 +10,8 @@ import pytest
 
 from services.copy_engine.decisions.fanout import FanOut
 from shared.bus.connection import Bus
-from shared.bus.records import Records
-from shared.bus.streams import Entry
+from shared.bus.flow.streams import Entry
+from shared.bus.state.records import Records
 from shared.contracts import keys
 from shared.contracts.position_record import write_position
 from shared.domain.limits.policy import SymbolPolicy, UserPolicy

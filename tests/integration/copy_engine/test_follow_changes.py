@@ -9,8 +9,8 @@ import pytest
 
 from services.copy_engine.decisions.fanout import FanOut
 from shared.bus.connection import Bus
-from shared.bus.records import Records, pairs
-from shared.bus.streams import Entry, Group
+from shared.bus.flow.streams import Entry, Group
+from shared.bus.state.records import Records, pairs
 from shared.contracts import keys
 from shared.domain.order import Decision
 from shared.domain.position import Position

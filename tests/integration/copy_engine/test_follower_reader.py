@@ -12,7 +12,7 @@ import pytest
 from services.copy_engine.followers.follower_reader import FollowerReader
 from shared.bus.client.wire import Command
 from shared.bus.connection import Bus
-from shared.bus.records import Records
+from shared.bus.state.records import Records
 from shared.contracts import keys
 from shared.domain.copying.follower import Follower
 from shared.domain.limits.policy import LimitPolicy, SizingMode, SizingPolicy, SymbolPolicy, UserPolicy

@@ -8,7 +8,7 @@ import pytest
 
 from services.copy_engine.decisions.order_writer import OrderWriter
 from shared.bus.connection import Bus
-from shared.bus.streams import read_entries
+from shared.bus.flow.streams import read_entries
 from shared.contracts import keys
 from shared.domain.copying.decision_plan import Judgement
 from shared.domain.copying.follower import Follower

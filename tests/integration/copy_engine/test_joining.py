@@ -10,8 +10,8 @@ import pytest
 
 from services.copy_engine.joining.join_decision import PATIENCE_MS
 from shared.bus.connection import Bus
-from shared.bus.records import Records
-from shared.bus.streams import Entry
+from shared.bus.flow.streams import Entry
+from shared.bus.state.records import Records
 from shared.contracts import keys
 from shared.domain.account import MASTER, AccountState
 from shared.domain.limits.policy import OnJoin, OnLeave, SizingMode, SizingPolicy, UserPolicy

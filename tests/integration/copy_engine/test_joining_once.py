@@ -9,9 +9,9 @@ import pytest
 
 from shared.bus.connection import Bus
 from shared.bus.errors import BusUnavailable
-from shared.bus.joined_ids import is_joined
-from shared.bus.records import Records
-from shared.bus.streams import Entry, Group, entry_order, read_entries
+from shared.bus.flow.joined_ids import is_joined
+from shared.bus.flow.streams import Entry, Group, entry_order, read_entries
+from shared.bus.state.records import Records
 from shared.contracts import keys
 from shared.contracts.messages import SignalMessage
 from shared.domain.account import AccountState

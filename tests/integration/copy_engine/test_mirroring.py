@@ -9,10 +9,10 @@ from decimal import Decimal
 import pytest
 
 from shared.bus.connection import Bus
-from shared.bus.master_orders import MasterOrderLog
-from shared.bus.records import Records, pairs
-from shared.bus.streams import Entry, Group, read_entries
-from shared.bus.sweep import FIRST_SWEEP
+from shared.bus.flow.streams import Entry, Group, read_entries
+from shared.bus.flow.sweep import FIRST_SWEEP
+from shared.bus.master.master_orders import MasterOrderLog
+from shared.bus.state.records import Records, pairs
 from shared.contracts import keys
 from shared.contracts.mirror import MasterOrderMessage, RestingOrderMessage
 from shared.domain.account import MASTER

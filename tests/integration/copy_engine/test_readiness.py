@@ -9,8 +9,8 @@ import pytest
 
 from services.copy_engine.readiness import Readiness, read_readiness, wait_until_open
 from shared.bus.connection import Bus
-from shared.bus.records import Records
-from shared.bus.streams import Entry
+from shared.bus.flow.streams import Entry
+from shared.bus.state.records import Records
 from shared.domain.account import FIRST_CONNECT, AccountState
 from tests.support.examples import a_policy, an_account
 

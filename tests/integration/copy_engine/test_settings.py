@@ -7,8 +7,8 @@ from dataclasses import replace
 from decimal import Decimal
 
 from shared.bus.connection import Bus
-from shared.bus.records import Records, pairs
-from shared.bus.streams import Entry, Group
+from shared.bus.flow.streams import Entry, Group
+from shared.bus.state.records import Records, pairs
 from shared.contracts import keys
 from shared.domain.limits.policy import OnLeave, SizingPolicy, UserPolicy
 from shared.domain.reason import ReasonCode

@@ -11,8 +11,8 @@ import pytest
 from services.copy_engine.decisions.fanout import FanOut
 from services.copy_engine.followers.follower_reader import FollowerReader
 from shared.bus.connection import Bus
-from shared.bus.records import Records
-from shared.bus.streams import Entry, flatten
+from shared.bus.flow.streams import Entry, flatten
+from shared.bus.state.records import Records
 from shared.contracts import keys
 from shared.contracts.messages import OrderMessage
 from shared.contracts.stage import write_stage

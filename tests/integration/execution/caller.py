@@ -8,10 +8,10 @@ from decimal import Decimal
 from typing import Final
 
 from shared.bus.connection import Bus
-from shared.bus.interventions import give_verdict
-from shared.bus.orders import OrderStore
-from shared.bus.records import pairs
-from shared.bus.streams import read_entries
+from shared.bus.flow.streams import read_entries
+from shared.bus.order.interventions import give_verdict
+from shared.bus.order.orders import OrderStore
+from shared.bus.state.records import pairs
 from shared.contracts import keys
 from shared.contracts.messages import ReportMessage
 from shared.contracts.verdict import VerdictRecord

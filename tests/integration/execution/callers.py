@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Final
 
 from shared.bus.connection import Bus
-from shared.bus.orders import OrderStore
+from shared.bus.order.orders import OrderStore
 from shared.domain.account import MASTER
 from shared.domain.order import Decision, OrderState
 from shared.domain.values.money import ZERO

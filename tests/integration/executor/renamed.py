@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from services.executor.account.context import AccountContext
 from shared.bus.connection import Bus
-from shared.bus.records import Records
+from shared.bus.state.records import Records
 from shared.domain.order import Decision
 from shared.domain.position import Position
 from shared.domain.rename import Rename, Renames

@@ -28,11 +28,11 @@ from services.executor.streams.stream_places import NoLimit, StreamPlaces
 from services.executor.turn.send_priority import SendPriority
 from services.executor.turn.symbol_queues import SymbolQueues
 from shared.bus.connection import Bus
-from shared.bus.lease import Lease
-from shared.bus.nonce import NonceCounter
-from shared.bus.orders import OrderStore
-from shared.bus.records import Records, pairs
-from shared.bus.streams import Group, flatten, read_entries
+from shared.bus.flow.streams import Group, flatten, read_entries
+from shared.bus.order.orders import OrderStore
+from shared.bus.ownership.lease import Lease
+from shared.bus.ownership.nonce import NonceCounter
+from shared.bus.state.records import Records, pairs
 from shared.contracts import keys
 from shared.contracts.messages import OrderMessage, ReportMessage
 from shared.domain.fault import FaultKind, Faults

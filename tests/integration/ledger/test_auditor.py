@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from shared.bus.connection import Bus
-from shared.bus.streams import Entry, Group
+from shared.bus.flow.streams import Entry, Group
 from shared.contracts import keys
 from shared.domain.funds import Funds
 from shared.domain.order import OrderState

@@ -6,7 +6,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from shared.bus.connection import Bus
-from shared.bus.streams import Group
+from shared.bus.flow.streams import Group
 from shared.contracts import keys
 from shared.contracts.mirror import write_mirror
 from shared.domain.account import MASTER

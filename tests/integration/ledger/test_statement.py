@@ -8,9 +8,9 @@ from decimal import Decimal
 import pytest
 
 from shared.bus.connection import Bus
-from shared.bus.records import Records
-from shared.bus.streams import flatten
-from shared.bus.trimming import trim
+from shared.bus.flow.streams import flatten
+from shared.bus.flow.trimming import trim
+from shared.bus.state.records import Records
 from shared.config.settings import Settings
 from shared.contracts import keys
 from shared.contracts.messages import OrderMessage, SignalMessage

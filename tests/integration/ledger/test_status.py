@@ -5,9 +5,9 @@ from __future__ import annotations
 from decimal import Decimal
 
 from shared.bus.connection import Bus
-from shared.bus.lease import acquire
-from shared.bus.records import Records
-from shared.bus.streams import Entry, Group
+from shared.bus.flow.streams import Entry, Group
+from shared.bus.ownership.lease import acquire
+from shared.bus.state.records import Records
 from shared.bus.users.key_claims import claim_key
 from shared.contracts import keys
 from shared.contracts.heartbeat import HeartbeatRecord

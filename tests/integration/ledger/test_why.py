@@ -6,7 +6,7 @@ from dataclasses import replace
 from uuid import uuid4
 
 from shared.bus.connection import Bus
-from shared.bus.joined_ids import joined_id
+from shared.bus.flow.joined_ids import joined_id
 from shared.contracts import keys
 from shared.domain.order import OrderState
 from shared.ledger.outcomes import OutcomeFeed

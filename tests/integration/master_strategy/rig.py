@@ -33,15 +33,15 @@ from services.master_strategy.trading.own_order_records import OwnOrderRecords
 from services.master_strategy.trading.send_hooks import MasterHooks, OwnAccount
 from services.master_strategy.trading.trader import Trader
 from shared.bus.connection import Bus
-from shared.bus.lease import Lease, acquire
-from shared.bus.master_account import MasterRecords, read_holdings
-from shared.bus.nonce import NonceCounter
-from shared.bus.orders import OrderStore
-from shared.bus.records import Records, pairs
-from shared.bus.send_permit import SendPermit
-from shared.bus.signals import SignalLog
-from shared.bus.streams import read_entries
-from shared.config.venue_settings import VENUE_FACTS
+from shared.bus.flow.signals import SignalLog
+from shared.bus.flow.streams import read_entries
+from shared.bus.master.master_account import MasterRecords, read_holdings
+from shared.bus.order.orders import OrderStore
+from shared.bus.order.send_permit import SendPermit
+from shared.bus.ownership.lease import Lease, acquire
+from shared.bus.ownership.nonce import NonceCounter
+from shared.bus.state.records import Records, pairs
+from shared.config.venue.venue_settings import VENUE_FACTS
 from shared.contracts import keys
 from shared.contracts.messages import ReportMessage, SignalMessage
 from shared.domain.account import MASTER

@@ -18,11 +18,11 @@ from services.master_strategy.trading.own_order import own_id
 from services.master_strategy.venue_sessions import VenueSessions
 from services.master_strategy.venue_state import MasterState
 from shared.bus.connection import Bus
-from shared.bus.heartbeat import Heartbeat
-from shared.bus.lease import Lease, acquire
-from shared.bus.nonce import NonceCounter
-from shared.bus.records import Records
-from shared.bus.signals import SignalLog
+from shared.bus.flow.signals import SignalLog
+from shared.bus.ownership.lease import Lease, acquire
+from shared.bus.ownership.nonce import NonceCounter
+from shared.bus.state.heartbeat import Heartbeat
+from shared.bus.state.records import Records
 from shared.config.strategy_choice import strategy_venue
 from shared.contracts import keys
 from shared.contracts.heartbeat import Phase

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from services.master_strategy.trading.exit_watch import STALE_MS
 from services.master_strategy.trading.exits import Exits
 from services.master_strategy.trading.own_order import OwnOrder
-from shared.bus.master_account import read_own_positions
+from shared.bus.master.master_account import read_own_positions
 from shared.contracts import keys
 from shared.domain.account import MASTER
 from shared.domain.order import Kind, Side

@@ -6,8 +6,8 @@ from decimal import Decimal
 
 from structlog.testing import capture_logs
 
-from shared.bus.records import Records
-from shared.bus.signals import SignalLog
+from shared.bus.flow.signals import SignalLog
+from shared.bus.state.records import Records
 from shared.domain.account import MASTER
 from shared.domain.order import Kind, Side
 from shared.domain.signal import Source

@@ -11,8 +11,8 @@ import pytest
 from services.master_strategy.account.key_doctor import MasterKeyDoctor
 from services.master_strategy.clock import Clock
 from shared.bus.connection import Bus
-from shared.bus.interventions import ask_for_key_check
-from shared.bus.records import pairs
+from shared.bus.order.interventions import ask_for_key_check
+from shared.bus.state.records import pairs
 from shared.contracts import keys
 from shared.contracts.doctor import DoctorAnswer, DoctorRequest
 from shared.domain.account import MASTER

@@ -13,9 +13,9 @@ from services.master_strategy.leadership import Leadership
 from services.master_strategy.venue_sessions import VenueSessions
 from services.master_strategy.venue_state import MasterState
 from shared.bus.connection import Bus
-from shared.bus.heartbeat import Heartbeat
-from shared.bus.lease import Lease
-from shared.bus.records import Records
+from shared.bus.ownership.lease import Lease
+from shared.bus.state.heartbeat import Heartbeat
+from shared.bus.state.records import Records
 from shared.domain.account import MASTER, Account, AccountState
 from shared.domain.fault import FaultKind, Faults
 from shared.venues.errors import Refusal, Rejected, Unavailable

@@ -16,10 +16,10 @@ from services.master_strategy.account.renamed import (
     until_renamed,
 )
 from shared.bus.connection import Bus
-from shared.bus.lease import Lease, acquire
-from shared.bus.master_account import MasterRecords
-from shared.bus.records import Records
-from shared.bus.signals import SignalLog
+from shared.bus.flow.signals import SignalLog
+from shared.bus.master.master_account import MasterRecords
+from shared.bus.ownership.lease import Lease, acquire
+from shared.bus.state.records import Records
 from shared.domain.account import MASTER
 from shared.domain.fault import Faults
 from shared.domain.order import Side

@@ -13,8 +13,8 @@ import pytest
 from services.master_strategy.fills.own_copies import OwnCopies
 from services.master_strategy.fills.resting_orders import RestingOrders
 from shared.bus.connection import Bus
-from shared.bus.master_orders import MasterOrderLog
-from shared.bus.streams import read_entries
+from shared.bus.flow.streams import read_entries
+from shared.bus.master.master_orders import MasterOrderLog
 from shared.contracts import keys
 from shared.contracts.mirror import MasterOrderMessage
 from shared.domain.mirror import MasterOrder, mirror_id

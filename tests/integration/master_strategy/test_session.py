@@ -18,11 +18,11 @@ from services.master_strategy.venue_sessions import VenueSessions
 from services.master_strategy.venue_state import MasterState
 from shared.bus.connection import Bus, open_bus
 from shared.bus.errors import BusUnavailable
-from shared.bus.heartbeat import Heartbeat
-from shared.bus.lease import Lease
-from shared.bus.nonce import NonceCounter
-from shared.bus.records import Records
-from shared.bus.signals import SignalLog
+from shared.bus.flow.signals import SignalLog
+from shared.bus.ownership.lease import Lease
+from shared.bus.ownership.nonce import NonceCounter
+from shared.bus.state.heartbeat import Heartbeat
+from shared.bus.state.records import Records
 from shared.contracts import keys
 from shared.domain.account import MASTER, AccountState
 from shared.domain.order import Side

@@ -11,7 +11,7 @@ from typing import Final
 import pytest
 
 from shared.bus.connection import Bus
-from shared.bus.master_account import read_own_positions
+from shared.bus.master.master_account import read_own_positions
 from shared.contracts import keys
 from shared.domain.account import MASTER
 from shared.domain.order import OrderState, Side

@@ -11,10 +11,10 @@ from services.master_strategy.account.book_loader import open_book
 from services.master_strategy.fills.own_copies import OwnCopies
 from services.master_strategy.fills.unread_rows import UnreadRows
 from services.master_strategy.trading.own_order import is_own_id
-from shared.bus.master_account import MasterRecords, read_all_uncopied, read_holdings
-from shared.bus.records import Records, pairs
-from shared.bus.signals import SignalLog
-from shared.bus.streams import read_entries
+from shared.bus.flow.signals import SignalLog
+from shared.bus.flow.streams import read_entries
+from shared.bus.master.master_account import MasterRecords, read_all_uncopied, read_holdings
+from shared.bus.state.records import Records, pairs
 from shared.contracts import keys
 from shared.domain.account import MASTER
 from shared.domain.fault import FaultKind, Faults

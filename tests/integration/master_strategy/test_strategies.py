@@ -18,7 +18,7 @@ from services.master_strategy.trading.cycle import Cycle
 from services.master_strategy.trading.modes import MASTER_MODE
 from services.master_strategy.trading.own_order import own_id
 from services.master_strategy.trading.trader import Trader
-from shared.bus.master_account import read_own_positions
+from shared.bus.master.master_account import read_own_positions
 from shared.contracts import keys
 from shared.domain.account import MASTER
 from shared.domain.fault import FaultKind

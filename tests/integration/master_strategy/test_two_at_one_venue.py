@@ -17,14 +17,14 @@ from services.master_strategy.session import MasterSession
 from services.master_strategy.venue_sessions import VenueSessions
 from services.master_strategy.venue_state import MasterState
 from shared.bus.connection import Bus
-from shared.bus.heartbeat import Heartbeat
-from shared.bus.lease import Lease, acquire
-from shared.bus.master_account import read_all_uncopied
-from shared.bus.master_places import MasterPlace, place_label, read_master_owners, read_master_places
-from shared.bus.nonce import NonceCounter
-from shared.bus.records import Records
+from shared.bus.master.master_account import read_all_uncopied
+from shared.bus.master.master_places import MasterPlace, place_label, read_master_owners, read_master_places
+from shared.bus.ownership.lease import Lease, acquire
+from shared.bus.ownership.nonce import NonceCounter
+from shared.bus.state.heartbeat import Heartbeat
+from shared.bus.state.records import Records
 from shared.bus.users.user_index import scan_users
-from shared.config.secrets import ApiKey
+from shared.config.keys.secrets import ApiKey
 from shared.contracts import keys
 from shared.domain.account import MASTER, AccountState, master_owner
 from shared.domain.fault import FaultKind, Faults

@@ -14,9 +14,9 @@ from services.master_strategy.venue_sessions import VenueSessions
 from services.master_strategy.venue_state import MasterState, VenueState
 from shared.bus.connection import Bus
 from shared.bus.errors import BusRefused, BusUnavailable
-from shared.bus.heartbeat import Heartbeat
-from shared.bus.lease import Lease
-from shared.bus.records import Records
+from shared.bus.ownership.lease import Lease
+from shared.bus.state.heartbeat import Heartbeat
+from shared.bus.state.records import Records
 from shared.contracts import keys
 from shared.contracts.heartbeat import Phase
 from shared.domain.account import FIRST_CONNECT, MASTER, AccountState

@@ -11,7 +11,7 @@ from decimal import Decimal
 import pytest
 
 from services.master_strategy.account.account_mirror import AccountMirror
-from shared.bus.records import Records
+from shared.bus.state.records import Records
 from shared.contracts import keys
 from shared.domain.account import MASTER
 from shared.domain.fault import FaultKind, Faults

@@ -17,10 +17,10 @@ from services.notifier.rules.wording import Words
 from services.notifier.turn import Turn
 from shared.bus.connection import Bus
 from shared.bus.errors import BusError
-from shared.bus.heartbeat import Heartbeat
-from shared.bus.lease import acquire
-from shared.bus.records import Records
-from shared.bus.renewals import Renewals
+from shared.bus.ownership.lease import acquire
+from shared.bus.ownership.renewals import Renewals
+from shared.bus.state.heartbeat import Heartbeat
+from shared.bus.state.records import Records
 from shared.config.notifications import NotifySettings
 from shared.config.settings import Mode
 from shared.contracts import keys
@@ -59,7 +59,7 @@ class Notify(Protocol):
 @pytest.fixture(autouse=True)
 def _lasting_heartbeats(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a test's signs of life last: on a busy machine a test takes longer than one of them."""
-    monkeypatch.setattr("shared.bus.records.HEARTBEAT_TTL_MS", 600_000)
+    monkeypatch.setattr("shared.bus.state.records.HEARTBEAT_TTL_MS", 600_000)
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ import pytest
 from services.notifier.causes.processes import ProcessReader
 from services.notifier.causes.switches import SymbolSwitches
 from shared.bus.connection import Bus
-from shared.bus.lease import acquire
-from shared.bus.records import Records
-from shared.bus.streams import Entry, Group, flatten, write_dead_letter
+from shared.bus.flow.streams import Entry, Group, flatten, write_dead_letter
+from shared.bus.ownership.lease import acquire
+from shared.bus.state.records import Records
 from shared.contracts import keys
 from shared.contracts.heartbeat import HeartbeatRecord, Phase, write_faults
 from shared.domain.account import MASTER, AccountState

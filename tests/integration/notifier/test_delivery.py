@@ -12,8 +12,8 @@ from services.notifier.rules.incident import Level, Message
 from services.notifier.store import NoticeStore
 from shared.bus.connection import Bus
 from shared.bus.errors import LeaseLost
-from shared.bus.lease import acquire
-from shared.bus.records import Records
+from shared.bus.ownership.lease import acquire
+from shared.bus.state.records import Records
 from shared.contracts import keys
 from shared.contracts.heartbeat import read_faults
 from shared.domain.account import AccountState

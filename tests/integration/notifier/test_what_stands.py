@@ -8,8 +8,8 @@ from services.notifier.causes.reader import CauseReader
 from services.notifier.causes.redis_memory import MemoryReader
 from services.notifier.causes.waiting_signals import WaitingSignals
 from shared.bus.connection import Bus
-from shared.bus.memory import MemoryUse, read_memory
-from shared.bus.streams import Group
+from shared.bus.flow.streams import Group
+from shared.bus.state.memory import MemoryUse, read_memory
 from shared.config.notifications import Event, NotifySettings
 from shared.contracts import keys
 from shared.domain.fault import Fault, FaultKind

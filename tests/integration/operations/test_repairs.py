@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from shared.bus.connection import Bus
-from shared.bus.records import pairs
-from shared.bus.streams import Group, read_entries
+from shared.bus.flow.streams import Group, read_entries
+from shared.bus.state.records import pairs
 from shared.contracts import keys
 from shared.contracts.stop_out_lift import lift_field
 from shared.domain.limits.policy import LimitPolicy, StopOutAction

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from shared.bus.connection import Bus
-from shared.bus.records import Records
+from shared.bus.state.records import Records
 from shared.contracts import keys
 from shared.domain.control import ControlMode, flattening
 from shared.domain.values.symbol import Symbol

@@ -16,7 +16,7 @@ from tests.support.redis_server import RedisServer
 @pytest.fixture(autouse=True)
 def _lasting_heartbeats(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a test's signs of life last: several commands are run after one, and on a busy machine each takes seconds."""
-    monkeypatch.setattr("shared.bus.records.HEARTBEAT_TTL_MS", 600_000)
+    monkeypatch.setattr("shared.bus.state.records.HEARTBEAT_TTL_MS", 600_000)
 
 
 @pytest.fixture

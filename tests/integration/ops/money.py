@@ -7,9 +7,9 @@ from decimal import Decimal
 from typing import Final
 
 from shared.bus.connection import Bus
-from shared.bus.records import Records
-from shared.bus.signals import SignalLog
-from shared.bus.streams import flatten
+from shared.bus.flow.signals import SignalLog
+from shared.bus.flow.streams import flatten
+from shared.bus.state.records import Records
 from shared.contracts import keys
 from shared.contracts.messages import ReportMessage
 from shared.contracts.trade_totals import CONTENTS, write_totals

@@ -5,8 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 
 from shared.bus.connection import Bus
-from shared.bus.master_places import read_master_places
-from shared.bus.records import Records
+from shared.bus.master.master_places import read_master_places
+from shared.bus.state.records import Records
 from shared.contracts import keys
 from shared.domain.account import MASTER, master_owner
 from shared.domain.limits.policy import FollowedMaster, UserPolicy

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from shared.bus.connection import Bus
-from shared.bus.records import Records
-from shared.bus.streams import Entry, Group
+from shared.bus.flow.streams import Entry, Group
+from shared.bus.state.records import Records
 from shared.contracts import keys
 from shared.contracts.heartbeat import HeartbeatRecord
 from shared.domain.account import MASTER, AccountState

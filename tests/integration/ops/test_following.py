@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from shared.bus.connection import Bus
-from shared.bus.records import Records
-from shared.bus.streams import read_entries
+from shared.bus.flow.streams import read_entries
+from shared.bus.state.records import Records
 from shared.contracts import keys
 from shared.domain.account import MASTER, Account, AccountState
 from shared.domain.position import Position

@@ -5,9 +5,9 @@ from __future__ import annotations
 from decimal import Decimal
 
 from shared.bus.connection import Bus
-from shared.bus.lease import acquire
-from shared.bus.master_account import MasterRecords
-from shared.bus.records import Records
+from shared.bus.master.master_account import MasterRecords
+from shared.bus.ownership.lease import acquire
+from shared.bus.state.records import Records
 from shared.domain.account import MASTER, Account, AccountState
 from shared.domain.master_account import Baseline, MasterHolding, UncopiedOrder
 from shared.domain.values.money import Money, Quantity

@@ -7,7 +7,7 @@ from decimal import Decimal
 from uuid import uuid4
 
 from shared.bus.connection import Bus
-from shared.bus.streams import flatten
+from shared.bus.flow.streams import flatten
 from shared.contracts import keys
 from shared.contracts.messages import ReportMessage, SignalMessage
 from shared.domain.account import MASTER

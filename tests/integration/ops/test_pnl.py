@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from shared.bus.connection import Bus
-from shared.bus.equity_samples import EquitySamples
+from shared.bus.state.equity_samples import EquitySamples
 from shared.contracts import keys
 from shared.contracts.equity_sample import EquitySample
 from shared.contracts.trade_totals import CONTENTS

@@ -9,7 +9,7 @@ import pytest
 
 from services.ops.checks import rebuild
 from shared.bus.connection import Bus
-from shared.bus.venue_time import VenueTimeWriter
+from shared.bus.state.venue_time import VenueTimeWriter
 from shared.contracts import keys
 from shared.contracts.rebuilding import RebuildMode
 from tests.support.leases import take_over

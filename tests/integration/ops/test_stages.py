@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from shared.bus.connection import Bus
-from shared.bus.streams import flatten
+from shared.bus.flow.streams import flatten
 from shared.contracts import keys
 from shared.contracts.stage import write_move, write_stage
 from shared.domain.stages.ladder import BY_LADDER, LadderState, Move

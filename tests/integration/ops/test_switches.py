@@ -9,8 +9,8 @@ from typing import Final
 import pytest
 
 from shared.bus.connection import Bus
-from shared.bus.records import Records
-from shared.bus.streams import flatten, read_entries
+from shared.bus.flow.streams import flatten, read_entries
+from shared.bus.state.records import Records
 from shared.contracts import keys
 from shared.contracts.risk import RiskRecord
 from shared.domain.control import ControlMode

@@ -9,7 +9,7 @@ import pytest
 
 from services.ops.system.paper_accounts import load_accounts
 from shared.bus.connection import Bus
-from shared.bus.records import Records
+from shared.bus.state.records import Records
 from shared.bus.users.last_settings import LastSettings
 from shared.config.users.loader import load_users
 from shared.contracts import keys

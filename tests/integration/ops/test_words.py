@@ -6,7 +6,7 @@ import pytest
 
 from services.ops.checks.reconcile import describe
 from shared.bus.connection import Bus
-from shared.bus.records import Records
+from shared.bus.state.records import Records
 from shared.contracts import keys
 from shared.contracts.reconciliation import ReconcileAnswer
 from shared.domain.control import Control, ControlMode

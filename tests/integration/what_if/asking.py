@@ -9,9 +9,9 @@ from services.copy_engine.decisions.fanout import FanOut
 from services.copy_engine.decisions.input_recorder import InputRecorder
 from services.copy_engine.decisions.owed_decisions import OwedDecisions
 from shared.bus.connection import Bus
-from shared.bus.records import Records
-from shared.bus.signals import SignalLog
-from shared.bus.streams import flatten
+from shared.bus.flow.signals import SignalLog
+from shared.bus.flow.streams import flatten
+from shared.bus.state.records import Records
 from shared.bus.users.settings_versions import SettingsVersions
 from shared.contracts import keys
 from shared.contracts.messages import ReportMessage

@@ -7,8 +7,8 @@ from decimal import Decimal
 
 from services.copy_engine.decisions.owed_decisions import OwedDecisions
 from shared.bus.connection import Bus
-from shared.bus.signals import SignalLog
-from shared.bus.streams import flatten
+from shared.bus.flow.signals import SignalLog
+from shared.bus.flow.streams import flatten
 from shared.contracts import keys
 from shared.contracts.decision_inputs import INPUTS
 from shared.contracts.messages import SignalMessage

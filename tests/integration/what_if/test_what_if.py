@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 
 from shared.bus.connection import Bus
-from shared.bus.streams import flatten
+from shared.bus.flow.streams import flatten
 from shared.contracts import keys
 from shared.contracts.risk import RiskRecord
 from shared.domain.limits.policy import LimitPolicy

@@ -9,7 +9,7 @@ import pytest
 from services.api.web import words
 from services.api.web.tape.rows import CopyRow, copy_row, row_of
 from services.api.web.tape.tally import Tally
-from shared.bus.streams import Entry
+from shared.bus.flow.streams import Entry
 from shared.domain.values.money import Quantity
 from shared.ledger.why import UserCopy
 

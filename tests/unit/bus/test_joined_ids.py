@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from hypothesis import given, strategies as st
 
-from shared.bus.joined_ids import is_joined, joined_id
-from shared.bus.streams import entry_order
+from shared.bus.flow.joined_ids import is_joined, joined_id
+from shared.bus.flow.streams import entry_order
 
 _MS = st.integers(min_value=1, max_value=10**14)
 

@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from shared.bus.connection import Bus
-from shared.bus.watch import Watch
+from shared.bus.state.watch import Watch
 from shared.domain.control import ControlMode
 from tests.support.examples import BTC_USD
 

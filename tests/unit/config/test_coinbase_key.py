@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
-from shared.config.coinbase_key import find_name_fault, find_secret_fault, parse_secret, read_key_file
+from shared.config.keys.coinbase_key import find_name_fault, find_secret_fault, parse_secret, read_key_file
 
 NAME = "organizations/9a1d6a2e-0d5c-4a39-8f2e-0f1c2d3e4f50/apiKeys/1b2c3d4e-5f60-4711-8222-333344445555"
 P256 = ec.derive_private_key(int.from_bytes(b"p" * 32), ec.SECP256R1())  # the same in each process that collects tests

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from shared.config.errors import ConfigurationError
-from shared.config.secrets import ApiKey, key_names, read_api_key
+from shared.config.keys.secrets import ApiKey, key_names, read_api_key
 from shared.config.settings import Mode
 from shared.contracts.keys import fingerprint
 from shared.runtime.logging import mask_secrets

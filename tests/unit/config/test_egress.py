@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from shared.config.egress import Egress, read_bind
 from shared.config.errors import ConfigurationError
 from shared.config.settings import load_settings
+from shared.config.venue.egress import Egress, read_bind
 
 
 def test_without_a_setting_the_system_chooses(env: pytest.MonkeyPatch) -> None:

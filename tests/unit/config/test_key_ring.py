@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, strategies as st
 
 from shared.config.errors import ConfigurationError
-from shared.config.key_ring import KeyedAccount, KeyRing, Stamps
-from shared.config.secrets import ApiKey
+from shared.config.keys.key_ring import KeyedAccount, KeyRing, Stamps
+from shared.config.keys.secrets import ApiKey
 
 DAVE = KeyedAccount("kraken", "dave")
 OLD, NEW = ApiKey("key-1", "secret-1"), ApiKey("key-2", "secret-2")

@@ -11,7 +11,7 @@ import pytest
 from services.executor.account.context_factory import AccountContextFactory
 from services.master_strategy.app import open_master
 from services.master_strategy.clock import system_clock
-from shared.config.secrets import ApiKey
+from shared.config.keys.secrets import ApiKey
 from shared.config.settings import Settings, load_settings
 from shared.venues.coinbase.rate_budget import CoinbaseBudget
 from shared.venues.factory import HttpSession, RateBudget, Tier, new_http_session, open_budget, open_public, tier_named

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from shared.config.errors import ConfigurationError
+from shared.config.keys.secrets import key_names, keys_without_user, master_venues, read_api_key
 from shared.config.master_accounts import MasterAccountChoice, TradedAccount, master_accounts, usual_venues
 from shared.config.masters import load_master_files
-from shared.config.secrets import key_names, keys_without_user, master_venues, read_api_key
 from shared.config.settings import Mode
 from shared.config.strategy_choice import read_strategy_choice
 from shared.strategies.settings import load_strategy

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import example, given, strategies as st
 
 from shared.config.errors import ConfigurationError
-from shared.config.origins import Origin, read_origin
 from shared.config.settings import Settings, load_settings
-from shared.config.venue_settings import VENUE_FACTS
+from shared.config.venue.origins import Origin, read_origin
+from shared.config.venue.venue_settings import VENUE_FACTS
 from shared.venues.http.session import HttpSession
 
 REAL_DOMAINS = [facts.real_domain for facts in VENUE_FACTS.values()]

@@ -12,9 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from services.ops.system.paper_accounts import AccountsFile as PaperAccountsFile
 from services.paper_exchange.market_file import PaperFile
-from shared.config.refusal import in_one_line
 from shared.config.settings import Settings
 from shared.config.users.file import UserFile
+from shared.config.venue.refusal import in_one_line
 from shared.strategies.settings import StrategySettings
 
 

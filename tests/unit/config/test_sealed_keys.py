@@ -9,12 +9,12 @@ from pathlib import Path
 import pyrage
 import pytest
 
-from shared.config import sealed_prints, secret_files
 from shared.config.errors import ConfigurationError
-from shared.config.key_ring import KeyedAccount, KeyRing
-from shared.config.sealed_file import Identities, new_identity, read_identities, seal
-from shared.config.sealed_prints import SealedPrints
-from shared.config.secrets import (
+from shared.config.keys import sealed_prints, secret_files
+from shared.config.keys.key_ring import KeyedAccount, KeyRing
+from shared.config.keys.sealed_file import Identities, new_identity, read_identities, seal
+from shared.config.keys.sealed_prints import SealedPrints
+from shared.config.keys.secrets import (
     ApiKey,
     key_names,
     key_stamps,
@@ -35,7 +35,7 @@ def folder(tmp_path: Path, env: pytest.MonkeyPatch) -> Path:
     env.setenv("SHOAL_SECRETS", str(root))
     env.setenv("SHOAL_IDENTITY_FILE", str(make_identity(tmp_path / "identity")))
     env.setattr(secret_files, "_warned", set())
-    env.setattr("shared.config.secrets._SEALED_PRINTS", SealedPrints())
+    env.setattr("shared.config.keys.secrets._SEALED_PRINTS", SealedPrints())
     return root
 
 

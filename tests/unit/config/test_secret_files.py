@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from shared.config import secret_files
 from shared.config.errors import ConfigurationError
-from shared.config.secret_files import refuse_open_env_file
-from shared.config.secrets import read_api_key
+from shared.config.keys import secret_files
+from shared.config.keys.secret_files import refuse_open_env_file
+from shared.config.keys.secrets import read_api_key
 from shared.config.settings import Mode
 
 OPEN = (0o666, 0o644, 0o604, 0o640, 0o660, 0o602)
@@ -58,7 +58,7 @@ def test_a_key_file_that_others_can_read_is_warned_of_once_in_paper_mode(key_fil
 
 def test_a_key_that_a_group_is_handed_by_another_owner_is_used(key_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     key_file.chmod(0o640)
-    monkeypatch.setattr("shared.config.secret_files.os.geteuid", lambda: key_file.stat().st_uid + 1)
+    monkeypatch.setattr("shared.config.keys.secret_files.os.geteuid", lambda: key_file.stat().st_uid + 1)
     assert read_api_key("kraken", "alice", Mode.LIVE).key == "keyOfAlice"
 
 

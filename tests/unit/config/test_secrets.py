@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from shared.config.errors import ConfigurationError
-from shared.config.secrets import ApiKey, keys_without_user, read_api_key
+from shared.config.keys.secrets import ApiKey, keys_without_user, read_api_key
 from shared.config.settings import Mode
 from shared.contracts.keys import fingerprint
 

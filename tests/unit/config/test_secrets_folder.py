@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from shared.config import secret_files
 from shared.config.errors import ConfigurationError
-from shared.config.secrets import ApiKey, key_names, keys_without_user, master_venues, read_api_key
-from shared.config.secrets_folder import Part, SecretsFolder
+from shared.config.keys import secret_files
+from shared.config.keys.secrets import ApiKey, key_names, keys_without_user, master_venues, read_api_key
+from shared.config.keys.secrets_folder import Part, SecretsFolder
 from shared.config.settings import Mode, load_settings
 
 KEY, SECRET = "keyOfDaveInAFile", "c2VjcmV0IG9mIGRhdmUgaW4gYSBmaWxl"

@@ -6,7 +6,7 @@ import pytest
 
 from shared.config.errors import ConfigurationError
 from shared.config.settings import Settings, load_settings
-from shared.config.venue_settings import KEY_VARIABLE, VENUE_FACTS, VenueSettings
+from shared.config.venue.venue_settings import KEY_VARIABLE, VENUE_FACTS, VenueSettings
 from shared.domain.values.venue import VENUES, VenueName
 
 each_venue = pytest.mark.parametrize("venue", VENUES)

@@ -41,7 +41,7 @@ _FORBIDDEN_MODULES: Final = (
     "shared.domain.copying",
     "shared.strategies",
     "shared.domain.signal",
-    "shared.bus.signals",
+    "shared.bus.flow.signals",
 )
 
 
@@ -173,7 +173,7 @@ def test_decisions_only_come_out_of_stream_entries() -> None:
     [
         "from services.master_strategy.trading.trader import Trader",
         "import shared.domain.copying.decision_plan",
-        "from shared.bus.signals import SignalLog",
+        "from shared.bus.flow.signals import SignalLog",
         "from shared.domain.sizing import size_entry",
         "from shared.domain.order import order_id",
         "decision = Decision(id='1')",

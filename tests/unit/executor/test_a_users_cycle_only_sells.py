@@ -23,7 +23,7 @@ from services.executor.protection.housekeeper import Task
 from services.executor.protection.own_exits import OwnExits
 from services.executor.turn.send_priority import SendPriority
 from services.executor.turn.symbol_queues import SymbolQueues
-from shared.bus.watch import WatchedMarket
+from shared.bus.state.watch import WatchedMarket
 from shared.config.users.file import UserFile
 from shared.domain.control import Control, ControlMode
 from shared.domain.limits.policy import ExitPolicy, OnLeave

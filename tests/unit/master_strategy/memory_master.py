@@ -20,11 +20,11 @@ from services.master_strategy.fills.fill_watcher import FillWatcher
 from services.master_strategy.fills.own_copies import OwnCopies
 from services.master_strategy.fills.scan_health import ScanHealth
 from services.master_strategy.fills.signal_emitter import SignalEmitter
-from shared.bus.lease import Lease
-from shared.bus.master_account import MasterRecords
-from shared.bus.orders import OrderStore
-from shared.bus.records import Records
-from shared.bus.signals import SignalLog
+from shared.bus.flow.signals import SignalLog
+from shared.bus.master.master_account import MasterRecords
+from shared.bus.order.orders import OrderStore
+from shared.bus.ownership.lease import Lease
+from shared.bus.state.records import Records
 from shared.domain.account import MASTER
 from shared.domain.fault import Faults
 from shared.domain.master_account import Baseline, MasterHolding, UncopiedOrder

@@ -6,8 +6,8 @@ import pytest
 
 from services.master_strategy.app import master_keys
 from shared.config.errors import ConfigurationError
+from shared.config.keys.secrets import ApiKey, master_venues
 from shared.config.master_accounts import usual_venues
-from shared.config.secrets import ApiKey, master_venues
 from shared.config.settings import Mode
 from shared.domain.account import MASTER
 

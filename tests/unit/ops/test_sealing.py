@@ -18,9 +18,9 @@ from services.ops.sealing.keys import keys
 from services.ops.sealing.rotate import rotate
 from services.ops.user.key_files import move_keys, remove_key, write_key
 from shared.config.errors import ConfigurationError
-from shared.config.sealed_file import read_identities, seal
-from shared.config.secrets import ApiKey, read_api_key
-from shared.config.secrets_folder import SecretsFolder
+from shared.config.keys.sealed_file import read_identities, seal
+from shared.config.keys.secrets import ApiKey, read_api_key
+from shared.config.keys.secrets_folder import SecretsFolder
 from shared.config.settings import Mode, load_settings
 
 USERS = ("alice", "bob", "carol", "master")

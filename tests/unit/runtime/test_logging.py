@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import structlog
 
-from shared.config.sealed_file import new_identity, read_identities, seal
-from shared.config.secrets import key_sources, read_api_key
+from shared.config.keys.sealed_file import new_identity, read_identities, seal
+from shared.config.keys.secrets import key_sources, read_api_key
 from shared.config.settings import Mode
 from shared.runtime import logging as subject
 from shared.runtime.logging import configure_logging, hide

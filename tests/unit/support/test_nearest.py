@@ -11,21 +11,21 @@ from tests.support.nearest import Nearest, Tree, imports
 from tests.support.processes import ROOT
 
 FILES = {
-    "shared/bus/lease.py": "",
+    "shared/bus/ownership/lease.py": "",
     "shared/bus/lua/renew.lua": "",
     "shared/domain/limits/policy.py": "",
     "shared/domain/deep.py": "",
     "shared/domain/between.py": "from shared.domain import deep",
     "services/ops/app.py": "",
-    "services/executor/app.py": "from shared.bus.lease import acquire\nfrom shared.domain.between import x",
+    "services/executor/app.py": "from shared.bus.ownership.lease import acquire\nfrom shared.domain.between import x",
     "tests/support/told.py": "",
     "tests/unit/domain/test_policy.py": "",
     "tests/unit/domain/test_between.py": "import shared.domain.between",
     "tests/unit/support/test_told.py": "",
     "tests/integration/bus/test_renewals.py": "def test():\n    from shared.bus import lease",
-    "tests/integration/bus/test_others.py": "'shared.bus.lease'  # a lease, and no import of it",
+    "tests/integration/bus/test_others.py": "'shared.bus.ownership.lease'  # a lease, and no import of it",
     "tests/integration/ops/test_words.py": "",
-    "tests/scenarios/test_clocks.py": "import shared.bus.lease",
+    "tests/scenarios/test_clocks.py": "import shared.bus.ownership.lease",
 }
 
 
@@ -40,7 +40,7 @@ def tree(tmp_path: Path) -> Tree:
 @pytest.mark.parametrize(
     ("file", "tests"),
     [
-        ("shared/bus/lease.py", ["tests/integration/bus/test_renewals.py"]),  # imports it
+        ("shared/bus/ownership/lease.py", ["tests/integration/bus/test_renewals.py"]),  # imports it
         ("shared/domain/limits/policy.py", ["tests/unit/domain/test_policy.py"]),  # bears its name, in another room
         ("shared/domain/deep.py", ["tests/unit/domain/test_between.py"]),  # imports what imports it
         ("tests/support/told.py", ["tests/unit/support/test_told.py"]),
@@ -54,17 +54,18 @@ def test_the_nearest_tests_of_a_file(tree: Tree, file: str, tests: list[str]) ->
 
 
 def test_what_imports_a_file_is_checked_for_types_with_it_and_what_takes_minutes_is_left(tree: Tree) -> None:
-    found = tree.nearest("shared/bus/lease.py")
+    found = tree.nearest("shared/bus/ownership/lease.py")
     assert found.importers == (
         "services/executor/app.py",
         "tests/integration/bus/test_renewals.py",
         "tests/scenarios/test_clocks.py",
     )
     assert found.left == ("tests/scenarios/test_clocks.py",)
-    planned = {command[0]: command for command in commands(["shared/bus/lease.py"], {"shared/bus/lease.py": found})}
-    assert planned["mypy"][1:] == tuple(sorted(["shared/bus/lease.py", *found.importers]))
+    lease = "shared/bus/ownership/lease.py"
+    planned = {command[0]: command for command in commands([lease], {lease: found})}
+    assert planned["mypy"][1:] == tuple(sorted([lease, *found.importers]))
     assert planned["pytest"][-1] == "tests/integration/bus/test_renewals.py"
-    assert "test_clocks.py" in left(["shared/bus/lease.py"], {"shared/bus/lease.py": found})[0]
+    assert "test_clocks.py" in left([lease], {lease: found})[0]
 
 
 def test_what_is_no_python_has_tests_only_and_a_file_without_any_is_told() -> None:

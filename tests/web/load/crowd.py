@@ -16,8 +16,8 @@ from typing import Final
 from uuid import uuid4
 
 from shared.bus.connection import Bus
-from shared.bus.records import Records
-from shared.bus.streams import flatten
+from shared.bus.flow.streams import flatten
+from shared.bus.state.records import Records
 from shared.contracts import keys
 from shared.contracts.heartbeat import HeartbeatRecord, Phase
 from shared.contracts.messages import OrderMessage, ReportMessage, SignalMessage

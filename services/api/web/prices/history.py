@@ -1,8 +1,8 @@
 """Samples of prices in memory, for the charts of the price pages.
 
 The samples are of the prices that Redis holds for trading, so the chart shows what the copies were judged by. They begin with the
-start of the API and are bounded; before that there are the price feed's, one a minute (`shared/bus/price_samples.py`). Nothing is
-decided by them.
+start of the API and are bounded; before that there are the price feed's, one a minute (`shared/bus/state/price_samples.py`). Nothing
+is decided by them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import structlog
 
 from shared.bus.connection import Bus
 from shared.bus.errors import BusError
-from shared.bus.records import Records
+from shared.bus.state.records import Records
 from shared.domain.values.money import plain
 from shared.domain.values.symbol import Symbol
 from shared.domain.values.venue import VENUES

@@ -18,7 +18,7 @@ from services.api.web.prices.series import PriceSeries
 from services.api.web.rendering import Pages, wants_part
 from services.api.web.tape.routes import PageNumber, Search
 from shared.bus.connection import Bus
-from shared.bus.records import Records
+from shared.bus.state.records import Records
 from shared.domain.values.symbol import Symbol
 from shared.domain.values.venue import VENUES
 

@@ -17,8 +17,8 @@ from services.api.web.events import LONGEST, Pulse, opening
 from services.api.web.prices.history import PriceHistory
 from shared.bus.connection import Bus
 from shared.bus.errors import BusError
-from shared.bus.price_samples import read_prices_before
-from shared.bus.streams import read_entries
+from shared.bus.flow.streams import read_entries
+from shared.bus.state.price_samples import read_prices_before
 from shared.contracts import keys
 from shared.domain.values.money import plain
 from shared.domain.values.symbol import Symbol

@@ -20,7 +20,7 @@ from services.api.web.tape.rows import CopyRow, SignalRow, copy_row, row_of
 from services.api.web.tape.tally import MOST, Tally, Tape, newer
 from shared.bus.connection import Bus
 from shared.bus.errors import BusError
-from shared.bus.streams import Entry, read_entries
+from shared.bus.flow.streams import Entry, read_entries
 from shared.contracts import keys
 from shared.ledger.why import find_signal, trace_signal
 

@@ -10,7 +10,7 @@ from typing import Final
 
 from services.api.web import words
 from services.api.web.tape.tally import COPIED, Tally
-from shared.bus.streams import Entry
+from shared.bus.flow.streams import Entry
 from shared.domain.order import OrderState
 from shared.ledger.signal_views import CopyView, SignalView
 from shared.ledger.why import UserCopy

@@ -14,8 +14,8 @@ from typing import Final
 
 from services.api.timed_cache import TimedCache
 from shared.bus.connection import Bus
-from shared.bus.stream_feed import StreamFeed
-from shared.bus.streams import Entry, entry_ms, entry_order, read_entries
+from shared.bus.flow.stream_feed import StreamFeed
+from shared.bus.flow.streams import Entry, entry_ms, entry_order, read_entries
 from shared.contracts import keys
 from shared.domain.order import OrderState
 

@@ -12,7 +12,7 @@ from services.api.web.rendering import Pages
 from services.api.web.state import MARKS
 from services.api.web.users.listing import UserListing, drift_words, equity_words, pnl_words
 from shared.bus.connection import Bus
-from shared.bus.records import Records
+from shared.bus.state.records import Records
 from shared.config.users.changes import settings_of
 from shared.contracts.doctor import DoctorRecord
 from shared.domain.key_report import Finding

@@ -11,8 +11,8 @@ from typing import Final
 
 from services.api.web.tape.rows import CopyRow, copy_row
 from shared.bus.connection import Bus
-from shared.bus.joined_ids import is_joined
-from shared.bus.streams import Entry, entry_ms, entry_order, read_entries
+from shared.bus.flow.joined_ids import is_joined
+from shared.bus.flow.streams import Entry, entry_ms, entry_order, read_entries
 from shared.contracts import keys
 from shared.ledger.signal_views import instant
 from shared.ledger.why import UserCopy, find_signal

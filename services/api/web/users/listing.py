@@ -14,7 +14,7 @@ from services.api.web import words
 from services.api.web.paging import Page, page_of
 from services.api.web.state import MARKS
 from shared.bus.connection import Bus
-from shared.bus.master_places import read_master_places
+from shared.bus.master.master_places import read_master_places
 from shared.config.renames import load_renames
 from shared.domain.rename import Renames
 from shared.domain.values.money import Money

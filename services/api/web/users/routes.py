@@ -20,7 +20,7 @@ from services.api.web.users.decisions import DecisionRow, read_decisions, read_o
 from services.api.web.users.listing import UserListing
 from shared.bus.connection import Bus
 from shared.bus.errors import BusError
-from shared.bus.streams import read_entries
+from shared.bus.flow.streams import read_entries
 from shared.contracts import keys
 from shared.domain.values.venue import VENUES
 from shared.ledger.performance.equity import read_curves

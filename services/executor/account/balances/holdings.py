@@ -15,7 +15,7 @@ import structlog
 
 from services.executor.account.balances.traded_prices import TradedPrices
 from services.executor.account.faults import AccountFaults
-from shared.bus.records import Records
+from shared.bus.state.records import Records
 from shared.domain.fault import FaultKind
 from shared.domain.valuation import PRICE_SERVES_MS, Valuation, route, smallest_orders, value
 from shared.domain.values.instrument import Instrument

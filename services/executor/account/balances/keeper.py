@@ -25,7 +25,7 @@ from services.executor.account.keys.gates import RETRY, Gate, GateRefusal
 from services.executor.account.keys.key_memory import KeyMemory
 from services.executor.turn.send_priority import SendPriority
 from shared.bus.errors import ENDS_A_TURN, BusRefused
-from shared.bus.records import Records
+from shared.bus.state.records import Records
 from shared.domain.account import Account, AccountState
 from shared.domain.fault import Faults
 from shared.domain.values.fees import TakerFees

@@ -15,8 +15,8 @@ from typing import Final
 import structlog
 
 from shared.bus.connection import Bus
-from shared.bus.orders import OrderStore
-from shared.bus.records import Records
+from shared.bus.order.orders import OrderStore
+from shared.bus.state.records import Records
 from shared.contracts import keys
 from shared.domain.funds import Funds, FundsMark
 from shared.domain.position import Position

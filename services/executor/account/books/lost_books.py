@@ -16,8 +16,8 @@ from uuid import UUID
 import structlog
 
 from services.executor.account.keys.gates import GateRefusal, subject
-from shared.bus.orders import OrderStore
-from shared.bus.records import Records
+from shared.bus.order.orders import OrderStore
+from shared.bus.state.records import Records
 from shared.contracts.fields import MalformedMessageError
 from shared.domain.fault import FaultKind, Faults
 from shared.domain.funds import Funds

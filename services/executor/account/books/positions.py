@@ -14,9 +14,9 @@ import structlog
 
 from services.executor.account.books.recorded import Books, RecordedBooks
 from services.executor.account.faults import AccountFaults
-from shared.bus.book_changes import PositionChange
-from shared.bus.orders import OrderStore
-from shared.bus.records import Records
+from shared.bus.order.book_changes import PositionChange
+from shared.bus.order.orders import OrderStore
+from shared.bus.state.records import Records
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.position_record import write_position
 from shared.domain.book_corrections import book_corrections

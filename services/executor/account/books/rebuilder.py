@@ -15,9 +15,9 @@ import structlog
 from services.executor.account.balances.keeper import AccountKeeper
 from services.executor.account.books.lost_books import CopiedHoldings, read_copied_holdings
 from shared.bus.connection import Bus
-from shared.bus.orders import OrderStore
-from shared.bus.records import pairs
-from shared.bus.streams import flatten
+from shared.bus.flow.streams import flatten
+from shared.bus.order.orders import OrderStore
+from shared.bus.state.records import pairs
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.messages import ReportMessage

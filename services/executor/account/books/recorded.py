@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from shared.bus.book_changes import PositionChange, TotalsChange
-from shared.bus.orders import OrderStore
-from shared.bus.records import Records, pairs, read_held, read_holdings
+from shared.bus.order.book_changes import PositionChange, TotalsChange
+from shared.bus.order.orders import OrderStore
+from shared.bus.state.records import Records, pairs, read_held, read_holdings
 from shared.domain.position import Holdings, Position
 from shared.domain.values.symbol import Symbol
 

@@ -15,7 +15,7 @@ import structlog
 from services.executor.account.books.positions import AccountPositions
 from services.executor.account.faults import AccountFaults
 from services.executor.account.names import AssetNames
-from shared.bus.records import Records
+from shared.bus.state.records import Records
 from shared.domain.fault import FaultKind
 from shared.domain.rename import RenameAction, rename_action
 from shared.domain.values.money import ZERO, plain

@@ -12,7 +12,7 @@ from typing import Final
 import structlog
 
 from shared.bus.connection import Bus
-from shared.bus.lease import Lease
+from shared.bus.ownership.lease import Lease
 from shared.bus.users.key_claims import claim_key, dispute_key
 from shared.domain.account import is_master
 from shared.domain.fault import FaultKind, Faults

@@ -21,8 +21,8 @@ from services.executor.account.balances.keeper import AccountKeeper
 from services.executor.account.faults import AccountFaults
 from services.executor.account.keys.gates import GateRefusal
 from shared.bus.connection import Bus
-from shared.bus.records import Records, pairs
-from shared.bus.streams import flatten
+from shared.bus.flow.streams import flatten
+from shared.bus.state.records import Records, pairs
 from shared.contracts import keys
 from shared.contracts.doctor import DoctorAnswer, DoctorRecord, DoctorRequest
 from shared.contracts.fields import MalformedMessageError

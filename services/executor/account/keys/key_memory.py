@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from shared.bus.nonce import NonceCounter
+from shared.bus.ownership.nonce import NonceCounter
 from shared.venues.factory import Budget
 
 

@@ -19,9 +19,9 @@ import structlog
 from services.executor.account.books.lost_books import LOOK_BACK_DAYS
 from services.executor.account.keys.gates import GateRefusal, subject
 from shared.bus.connection import Bus
-from shared.bus.orders import OrderStore
-from shared.bus.records import Records
-from shared.bus.streams import Entry, entry_ms, read_entries
+from shared.bus.flow.streams import Entry, entry_ms, read_entries
+from shared.bus.order.orders import OrderStore
+from shared.bus.state.records import Records
 from shared.bus.users.key_claims import has_claimed
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError

@@ -9,7 +9,7 @@ from typing import Final
 
 from services.executor.account.context import AccountContext
 from shared.bus.connection import Bus
-from shared.bus.equity_samples import EquitySamples
+from shared.bus.state.equity_samples import EquitySamples
 from shared.domain.fault import FaultKind
 from shared.ledger.performance.sampling import is_current, read_sample
 

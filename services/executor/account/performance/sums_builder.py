@@ -13,7 +13,7 @@ import structlog
 
 from services.executor.account.context import AccountContext
 from shared.bus.connection import Bus
-from shared.bus.streams import entry_ms
+from shared.bus.flow.streams import entry_ms
 from shared.contracts import keys
 from shared.contracts.trade_totals import CONTENTS, write_totals
 from shared.ledger.performance.check import sum_trades

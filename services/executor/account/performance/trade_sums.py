@@ -7,7 +7,7 @@ and reported; `ops pnl --check` finds what is missing.
 from __future__ import annotations
 
 from services.executor.account.faults import AccountFaults
-from shared.bus.book_changes import TotalsChange
+from shared.bus.order.book_changes import TotalsChange
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.trade_totals import read_totals, write_totals
 from shared.domain.fault import FaultKind

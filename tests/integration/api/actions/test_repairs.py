@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.bus.records import pairs
+from shared.bus.state.records import pairs
 from shared.contracts import keys
 from shared.contracts.stop_out_lift import lift_field
 from shared.operations.control_log import read_changes

@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 
 from shared.bus.connection import Bus
-from shared.bus.records import Records
+from shared.bus.state.records import Records
 from shared.contracts.heartbeat import HeartbeatRecord, Phase
 from shared.domain.account import MASTER, AccountState
 from tests.support.copies import Copies

@@ -10,7 +10,7 @@ from html import unescape
 import aiohttp
 
 from shared.bus.connection import Bus
-from shared.bus.records import pairs
+from shared.bus.state.records import pairs
 from shared.contracts import keys
 from tests.integration.api.web.conftest import page
 from tests.integration.api.web.test_users import hold

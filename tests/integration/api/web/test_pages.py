@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 
 from shared.bus.connection import Bus
-from shared.bus.records import Records
+from shared.bus.state.records import Records
 from shared.contracts import keys
 from shared.contracts.heartbeat import HeartbeatRecord
 from shared.domain.account import MASTER, AccountState

@@ -9,8 +9,8 @@ import aiohttp
 import pytest
 
 from shared.bus.connection import Bus
-from shared.bus.price_samples import PriceSamples
-from shared.bus.records import Records
+from shared.bus.state.price_samples import PriceSamples
+from shared.bus.state.records import Records
 from shared.domain.values.money import Price
 from tests.integration.api.web.conftest import events
 from tests.support.copies import BTC, now_ms

@@ -8,7 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from shared.bus.connection import Bus
-from shared.bus.records import Records
+from shared.bus.state.records import Records
 from shared.contracts import keys
 from shared.domain.account import MASTER
 from shared.domain.order import OrderState

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from shared.bus.connection import Bus
-from shared.bus.records import Records
-from shared.bus.signals import SignalLog
+from shared.bus.flow.signals import SignalLog
+from shared.bus.state.records import Records
 from tests.integration.api.web.conftest import page
 from tests.support.copies import Copies
 from tests.support.engines import carried, running

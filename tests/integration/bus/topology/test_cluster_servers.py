@@ -10,13 +10,13 @@ import pytest
 
 from shared.bus.connection import Bus, open_bus
 from shared.bus.errors import BusUnavailable
-from shared.bus.lease import Lease, acquire
-from shared.bus.nonce import NonceCounter
-from shared.bus.orders import OrderStore
-from shared.bus.renewals import Renewals
+from shared.bus.flow.streams import Group
+from shared.bus.order.orders import OrderStore
+from shared.bus.order.send_permit import SendPermit, SwitchSet
+from shared.bus.ownership.lease import Lease, acquire
+from shared.bus.ownership.nonce import NonceCounter
+from shared.bus.ownership.renewals import Renewals
 from shared.bus.scripts import load
-from shared.bus.send_permit import SendPermit, SwitchSet
-from shared.bus.streams import Group
 from shared.bus.topology.command_slot import slot_of_key
 from shared.contracts import keys
 from shared.domain.durability import Durability
@@ -150,7 +150,7 @@ async def test_a_killed_primary_ends_the_leases_of_its_users_and_no_others(
 async def test_a_lease_whose_slot_moves_ends(
     cluster: RedisCluster, cluster_bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.bus.renewals.RENEW_EVERY", 0.05)
+    monkeypatch.setattr("shared.bus.ownership.renewals.RENEW_EVERY", 0.05)
     renewals = Renewals(cluster_bus)
     turn = asyncio.create_task(renewals.keep(await take(cluster_bus, "alice"), asyncio.Event().wait()))  # type: ignore[arg-type]
     await asyncio.sleep(0.2)

@@ -11,7 +11,7 @@ import pytest
 
 from shared.bus.connection import Bus, open_bus
 from shared.bus.errors import BusForbidden, BusRefused, BusUnavailable
-from shared.bus.streams import Entry, Group
+from shared.bus.flow.streams import Entry, Group
 from shared.bus.topology.command_slot import slot_of_key
 from shared.contracts import keys
 from shared.contracts.access import EXECUTOR, rules

@@ -11,7 +11,7 @@ from decimal import Decimal
 import pytest
 
 from shared.bus.connection import Bus
-from shared.bus.records import pairs
+from shared.bus.state.records import pairs
 from shared.contracts import keys
 from shared.domain.fault import FaultKind
 from shared.domain.order import OrderState

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from services.executor.account.books import positions
-from shared.bus.records import Records
+from shared.bus.state.records import Records
 from shared.contracts import keys
 from shared.contracts.risk import write_risk
 from shared.contracts.trade_totals import read_totals

@@ -12,7 +12,7 @@ import pytest
 from services.executor.account.context import AccountContext
 from services.executor.account.context_factory import AccountContextFactory
 from shared.bus.connection import Bus
-from shared.bus.nonce import NonceCounter
+from shared.bus.ownership.nonce import NonceCounter
 from shared.config.settings import load_settings
 from shared.domain.limits.policy import FileState
 from shared.venues.errors import Refusal, Rejected

@@ -10,8 +10,8 @@ import pytest
 from services.executor.account.books.funds_mark import NoBooks, WrongFunds, check_funds_kind
 from shared.bus.connection import Bus
 from shared.bus.errors import LeaseLost
-from shared.bus.orders import OrderStore
-from shared.bus.records import Records
+from shared.bus.order.orders import OrderStore
+from shared.bus.state.records import Records
 from shared.contracts import keys
 from shared.domain.account import AccountState
 from shared.domain.funds import Funds, FundsMark

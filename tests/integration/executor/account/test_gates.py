@@ -13,9 +13,9 @@ from services.executor.account.books.lost_books import BooksGate, sum_up
 from services.executor.account.keys.gates import GateRefusal, KeyGate
 from services.executor.account.keys.key_memory import KeyMemory
 from shared.bus.connection import Bus
-from shared.bus.interventions import ask_for_rebuilding
-from shared.bus.lease import Lease
-from shared.bus.records import Records, pairs
+from shared.bus.order.interventions import ask_for_rebuilding
+from shared.bus.ownership.lease import Lease
+from shared.bus.state.records import Records, pairs
 from shared.bus.users.key_claims import has_claimed
 from shared.contracts import keys
 from shared.contracts.rebuilding import RebuildMode, RebuildRequest

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from services.executor.account.keys.key_doctor import REQUEST, CheckedKey, KeyDoctor
 from services.executor.orders.dispatcher import Dispatcher
-from shared.bus.records import Records, pairs
+from shared.bus.state.records import Records, pairs
 from shared.contracts import keys
 from shared.contracts.doctor import DoctorAnswer
 from shared.domain.account import AccountState

@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from shared.bus.errors import LeaseLost
-from shared.bus.records import Records
+from shared.bus.state.records import Records
 from shared.contracts import keys
 from shared.domain.control import ControlMode
 from shared.domain.fault import FaultKind

@@ -12,8 +12,8 @@ from services.executor.account.keys import same_account
 from services.executor.account.keys.gates import GateRefusal, KeyGate
 from services.executor.account.keys.same_account import SameAccountGate
 from shared.bus.connection import Bus
-from shared.bus.interventions import ask_for_rebuilding
-from shared.bus.records import Records, pairs
+from shared.bus.order.interventions import ask_for_rebuilding
+from shared.bus.state.records import Records, pairs
 from shared.contracts import keys
 from shared.contracts.rebuilding import RebuildMode, RebuildRequest
 from shared.domain.fault import FaultKind, Faults

@@ -12,7 +12,7 @@ from decimal import Decimal
 import pytest
 
 from services.executor.account import risk_keeper
-from shared.bus.records import Records
+from shared.bus.state.records import Records
 from shared.contracts import keys
 from shared.domain.fault import FaultKind
 from shared.domain.limits.policy import ExitPolicy, LimitPolicy, StopOutAction

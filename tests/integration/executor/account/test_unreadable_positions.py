@@ -10,7 +10,7 @@ import pytest
 import structlog.testing
 
 from shared.bus.errors import BusUnavailable
-from shared.bus.records import Records
+from shared.bus.state.records import Records
 from shared.contracts import keys
 from shared.domain.fault import FaultKind, Faults
 from shared.domain.limits.policy import LimitPolicy, StopOutAction

@@ -10,8 +10,8 @@ from decimal import Decimal
 
 from services.executor.turn.order_reader import StreamReader
 from shared.bus.connection import Bus
-from shared.bus.records import pairs
-from shared.bus.streams import flatten
+from shared.bus.flow.streams import flatten
+from shared.bus.state.records import pairs
 from shared.contracts import keys
 from shared.contracts.messages import ReportMessage
 from shared.contracts.mirror import RestingOrderMessage

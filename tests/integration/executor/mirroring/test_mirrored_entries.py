@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from shared.bus.records import Records
+from shared.bus.state.records import Records
 from shared.contracts import keys
 from shared.domain.limits.policy import OrdersMode
 from shared.domain.mirror import MirrorAction

@@ -9,7 +9,7 @@ from typing import Final
 
 import pytest
 
-from shared.bus.records import pairs
+from shared.bus.state.records import pairs
 from shared.contracts import keys
 from shared.domain.limits.policy import FollowedMaster
 from shared.domain.order import Decision

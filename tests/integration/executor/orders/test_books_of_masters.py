@@ -18,8 +18,8 @@ from services.executor.protection.high_marks import HighMarks
 from services.executor.protection.housekeeper import Task
 from services.executor.protection.own_exits import OwnExits
 from services.executor.turn.symbol_queues import SymbolQueues
-from shared.bus.records import Records, pairs
-from shared.bus.watch import Watch
+from shared.bus.state.records import Records, pairs
+from shared.bus.state.watch import Watch
 from shared.contracts import keys
 from shared.domain.limits.policy import ExitPolicy, FollowedMaster
 from shared.domain.order import Decision, OrderState

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from shared.bus.records import pairs
-from shared.bus.streams import Entry, entry_ms, flatten, read_entries
+from shared.bus.flow.streams import Entry, entry_ms, flatten, read_entries
+from shared.bus.state.records import pairs
 from shared.contracts import keys
 from shared.contracts.messages import OrderMessage
 from shared.domain.order import Copy, Decision, OrderState

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from decimal import Decimal
 
-from shared.bus.interventions import give_verdict
+from shared.bus.order.interventions import give_verdict
 from shared.contracts.verdict import VerdictKind, VerdictRecord
 from shared.domain.order import OrderState
 from shared.venues.errors import OutcomeUnknown, Refusal, Unavailable

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from shared.bus.records import Records
+from shared.bus.state.records import Records
 from shared.contracts.market_records import write_price
 from shared.ledger.performance.trades import latest_trades
 from shared.venues.port import BeginSend, OrderAck, OrderRequest

@@ -7,7 +7,7 @@ from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
-from shared.bus.records import Records
+from shared.bus.state.records import Records
 from shared.contracts import keys
 from shared.contracts.stop_out_lift import lift_field
 from shared.domain.limits.policy import ExitPolicy, LimitPolicy, UserPolicy

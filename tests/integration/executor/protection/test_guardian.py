@@ -17,8 +17,8 @@ from services.executor.protection.guardian import STALE_MS, Guardian
 from services.executor.protection.housekeeper import Task
 from services.executor.protection.own_exits import USER_MODE, OwnExits
 from services.executor.turn.symbol_queues import SymbolQueues
-from shared.bus.records import Records
-from shared.bus.watch import Watch
+from shared.bus.state.records import Records
+from shared.bus.state.watch import Watch
 from shared.contracts import keys
 from shared.contracts.messages import ReportMessage
 from shared.domain.limits.policy import ExitPolicy

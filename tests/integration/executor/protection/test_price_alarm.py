@@ -16,8 +16,8 @@ from services.executor.protection.housekeeper import Task
 from services.executor.protection.price_alarm import PriceAlarm
 from services.executor.turn.symbol_queues import SymbolQueues
 from shared.bus.connection import Bus
-from shared.bus.records import Records
-from shared.bus.watch import Watch
+from shared.bus.state.records import Records
+from shared.bus.state.watch import Watch
 from shared.domain.limits.policy import ExitPolicy
 from shared.domain.position import MAIN, Position
 from shared.domain.values.money import Price

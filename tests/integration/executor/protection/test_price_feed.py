@@ -8,8 +8,8 @@ from decimal import Decimal
 
 from services.executor.protection.price_feed import PriceFeed
 from shared.bus.connection import Bus
-from shared.bus.records import Records
-from shared.bus.watch import Watch
+from shared.bus.state.records import Records
+from shared.bus.state.watch import Watch
 from shared.domain.values.symbol import Symbol
 from shared.venues.fake import FakeAccount, FakeMarket, FakeVenue
 from tests.integration.executor.rig import crash, until

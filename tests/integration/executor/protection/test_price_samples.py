@@ -7,8 +7,8 @@ from decimal import Decimal
 
 from services.executor.protection.price_feed import PriceFeed
 from shared.bus.connection import Bus
-from shared.bus.price_samples import PriceSamples, read_prices_before
-from shared.bus.watch import Watch
+from shared.bus.state.price_samples import PriceSamples, read_prices_before
+from shared.bus.state.watch import Watch
 from shared.contracts import keys
 from shared.contracts.price_sample import PRICE_RING
 from shared.domain.values.money import Price

@@ -13,8 +13,8 @@ import pytest
 from services.executor.protection import live_prices, price_feed
 from services.executor.protection.price_feed import PriceFeed
 from shared.bus.connection import Bus
-from shared.bus.records import Records
-from shared.bus.watch import Watch
+from shared.bus.state.records import Records
+from shared.bus.state.watch import Watch
 from shared.contracts import keys
 from shared.domain.values.money import Price
 from shared.domain.values.symbol import Symbol

@@ -11,9 +11,9 @@ import pytest
 
 from services.executor.stages.stage_keeper import StageKeeper
 from shared.bus.errors import LeaseLost
-from shared.bus.records import pairs
-from shared.bus.stages import StageStore
-from shared.bus.streams import flatten, read_entries
+from shared.bus.flow.streams import flatten, read_entries
+from shared.bus.state.records import pairs
+from shared.bus.state.stages import StageStore
 from shared.contracts import keys
 from shared.contracts.messages import OrderMessage, ReportMessage, SignalMessage
 from shared.contracts.stage import read_stage, write_stage

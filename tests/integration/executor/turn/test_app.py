@@ -16,7 +16,7 @@ from services.executor.app import Executor
 from services.executor.turn.roster import Roster
 from shared.bus.connection import Bus
 from shared.bus.errors import BusError, BusForbidden, BusRefused
-from shared.bus.lease import Lease
+from shared.bus.ownership.lease import Lease
 from shared.config.settings import load_settings
 from shared.config.users.watch import UsersWatch
 from shared.domain.fault import FaultKind, Faults

@@ -9,8 +9,8 @@ import pytest
 from services.executor.turn import claims as claims_module
 from services.executor.turn.claims import Claims
 from shared.bus.connection import Bus, open_bus
-from shared.bus.lease import Lease, acquire
-from shared.bus.records import Records
+from shared.bus.ownership.lease import Lease, acquire
+from shared.bus.state.records import Records
 from shared.contracts import keys
 from shared.contracts.access import rules
 from shared.contracts.heartbeat import HeartbeatRecord

@@ -7,8 +7,8 @@ import asyncio
 from services.executor.turn.order_reader import StreamReader
 from services.executor.turn.stream_readers import NEIGHBOURS, StreamReaders
 from shared.bus.connection import Bus
-from shared.bus.lease import acquire
-from shared.bus.streams import Group
+from shared.bus.flow.streams import Group
+from shared.bus.ownership.lease import acquire
 from shared.contracts import keys
 from shared.domain.fault import FaultKind, Faults
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from decimal import Decimal
 
-from shared.bus.interventions import ask_for_reconciliation, put_back_order
-from shared.bus.records import pairs
-from shared.bus.streams import Entry, Group, read_entries
+from shared.bus.flow.streams import Entry, Group, read_entries
+from shared.bus.order.interventions import ask_for_reconciliation, put_back_order
+from shared.bus.state.records import pairs
 from shared.contracts import keys
 from shared.contracts.reconciliation import ReconcileAnswer, ReconcileMode, ReconcileRequest
 from shared.domain.order import OrderState

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Final
 
 from shared.bus.connection import Bus
-from shared.bus.equity_samples import EquitySamples
+from shared.bus.state.equity_samples import EquitySamples
 from shared.contracts import keys
 from shared.contracts.equity_sample import EQUITY_STEPS, EquitySample
 from shared.ledger.performance.equity import read_curve, read_curves, read_step

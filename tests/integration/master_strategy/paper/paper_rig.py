@@ -25,7 +25,7 @@ from services.paper_exchange.core.order import Order
 from services.paper_exchange.kraken.front import KrakenFront, Request
 from services.paper_exchange.market_file import PaperFile
 from services.paper_exchange.wire import Reply
-from shared.bus.nonce import NonceCounter
+from shared.bus.ownership.nonce import NonceCounter
 from shared.config.settings import Settings
 from shared.domain.values.symbol import Symbol
 from shared.strategies.exit_plan import ExitPlan

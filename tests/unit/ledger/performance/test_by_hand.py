@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from shared.bus.streams import Entry
+from shared.bus.flow.streams import Entry
 from shared.contracts.equity_sample import EquitySample
 from shared.contracts.messages import ReportMessage
 from shared.domain.order import Kind, OrderState, Side

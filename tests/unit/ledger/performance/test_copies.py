@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from shared.bus.streams import Entry
+from shared.bus.flow.streams import Entry
 from shared.contracts.messages import ReportMessage
 from shared.domain.order import Kind, OrderState, Side
 from shared.ledger.performance.copies import delay_of, slippage_bps

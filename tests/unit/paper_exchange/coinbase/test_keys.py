@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from services.paper_exchange.control.messages import NewAccount
 from services.paper_exchange.control.registry import RequestConflict, create_coinbase
-from shared.config.secrets import _PAPER_PREFIX
+from shared.config.keys.secrets import _PAPER_PREFIX
 from tests.unit.paper_exchange.coinbase.bench import VIEW_ONLY, Bench, Client, private_key
 
 

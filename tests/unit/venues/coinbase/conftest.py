@@ -11,7 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from shared.config.coinbase_key import parse_secret
+from shared.config.keys.coinbase_key import parse_secret
 from shared.domain.order import Side
 from shared.domain.values.money import Quantity
 from shared.domain.values.symbol import Symbol

@@ -11,7 +11,7 @@ import pytest
 from coinbase import jwt_generator
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
-from shared.config.coinbase_key import parse_secret
+from shared.config.keys.coinbase_key import parse_secret
 from shared.venues.coinbase.transport import CoinbaseApi, SigningKey, request_text
 from shared.venues.errors import OutcomeUnknown, Unavailable, VenueError
 from shared.venues.factory import HttpSession

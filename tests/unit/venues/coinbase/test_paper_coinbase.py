@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from shared.config.coinbase_key import parse_secret
+from shared.config.keys.coinbase_key import parse_secret
 from shared.venues.coinbase.paper import PaperCoinbaseApi
 from shared.venues.coinbase.rate_budget import CoinbaseBudget
 from shared.venues.coinbase.transport import CoinbaseApi, SigningKey

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from shared.config.egress import Egress, read_bind
-from shared.config.proxy import read_proxy
+from shared.config.venue.egress import Egress, read_bind
+from shared.config.venue.proxy import read_proxy
 from shared.venues.errors import Unavailable
 from shared.venues.factory import new_http_session
 from shared.venues.streaming.connection import StreamAddress

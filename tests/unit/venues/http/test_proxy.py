@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from shared.config.egress import Egress
 from shared.config.errors import ConfigurationError
-from shared.config.proxy import read_proxy
 from shared.config.settings import Settings, load_settings
+from shared.config.venue.egress import Egress
+from shared.config.venue.proxy import read_proxy
 from shared.venues.errors import Unavailable
 from shared.venues.http.session import HttpSession
 from tests.unit.venues.http.conftest import Serve

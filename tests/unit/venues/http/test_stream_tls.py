@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from shared.config.egress import Egress
-from shared.config.proxy import read_proxy
+from shared.config.venue.egress import Egress
+from shared.config.venue.proxy import read_proxy
 from shared.venues.factory import HttpSession, new_http_session
 from shared.venues.streaming.connection import StreamAddress, StreamEnded
 from tests.unit.venues.http.test_proxy import Proxy

@@ -10,7 +10,7 @@ from typing import Any
 import jwt
 import pytest
 
-from shared.config.coinbase_key import parse_secret
+from shared.config.keys.coinbase_key import parse_secret
 from shared.domain.fault import Faults
 from shared.venues.coinbase.adapter import CoinbaseVenue
 from shared.venues.coinbase.paper import PaperCoinbaseApi

@@ -1,0 +1,1 @@
+"""Streams: written, read in groups, swept and trimmed."""

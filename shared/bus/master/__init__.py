@@ -1,0 +1,1 @@
+"""What Redis keeps of the masters' accounts and orders."""

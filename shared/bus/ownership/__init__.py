@@ -1,0 +1,1 @@
+"""Who may act: leases, their renewal, and the nonces of a key."""

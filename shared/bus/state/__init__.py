@@ -1,0 +1,1 @@
+"""What is true now: records of accounts, heartbeats, samples, switches."""

@@ -1,0 +1,1 @@
+"""The keys of exchanges: where they are read from, sealed or not."""

@@ -1,0 +1,1 @@
+"""How a venue is reached: addresses, proxies, the way out."""
