@@ -27,6 +27,7 @@ POSITIONS, RISK = keys.positions("alice", "kraken"), keys.risk("alice", "kraken"
 TOTALS: Final = keys.totals("alice", "kraken")
 CORRECTIONS: Final = keys.book_corrections("alice", "kraken")
 PRICES: Final = keys.prices("kraken")
+SETTINGS: Final = keys.user_settings("alice")
 NONCE: Final = keys.nonce("alice", "fp")
 ENTRY: Final = "5-0"
 GROUP: Final = keys.EXECUTOR
@@ -38,9 +39,11 @@ _OF_NO_MATTER: Final = {
     *((script, TOTALS) for script in ("settle", "transition")),
     *((script, PRICES) for script in ("settle", "transition")),
     ("settle", ORDERS),
+    ("write_user_settings", SETTINGS),
 }
 """Keys that a script only deletes: they may be anything. The sums of trades can be summed up again, and a price is only noted: no
-order waits for them. An order stream of another type has lost the entry that would be acknowledged."""
+order waits for them. An order stream of another type has lost the entry that would be acknowledged. Settings that are no hash are
+"broken", and replaced by whoever has seen that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +118,10 @@ CALLS: Final[Mapping[str, Call]] = {
     "find_session": Call([keys.session("d1"), keys.GENERATIONS], [], [_SESSION, _GENERATION]),
     "first_person": Call([keys.PEOPLE, keys.GENERATIONS], ["operator", "{}", "person:operator", "g1"]),
     "write_person": Call([keys.PEOPLE, keys.GENERATIONS], ["anna", "{}", "person:anna", "g2"], [_GENERATION]),
+    "write_user_settings": Call(
+        [SETTINGS, keys.user_settings_history("alice")], ["", "text", "anna", 9, "why", "set", 20]
+    ),
+    "announce_user_settings": Call([keys.USER_SETTINGS], ["alice", 1, "token", "eu-1"]),
     "write_state": Call([FENCE, RISK, keys.stopouts("alice")], [TOKEN, 2, "pnl", "1", "reason", "lost"], [_FENCE]),
 }
 

@@ -22,7 +22,7 @@ FILES = {
     "tests/unit/domain/test_policy.py": "",
     "tests/unit/domain/test_between.py": "import shared.domain.between",
     "tests/unit/support/test_told.py": "",
-    "tests/integration/bus/test_renewals.py": "def test():\n    from shared.bus import lease",
+    "tests/integration/bus/test_renewals.py": "def test():\n    from shared.bus.ownership import lease",
     "tests/integration/bus/test_others.py": "'shared.bus.ownership.lease'  # a lease, and no import of it",
     "tests/integration/ops/test_words.py": "",
     "tests/scenarios/test_clocks.py": "import shared.bus.ownership.lease",

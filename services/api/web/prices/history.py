@@ -1,7 +1,7 @@
 """Samples of prices in memory, for the charts of the price pages.
 
 The samples are of the prices that Redis holds for trading, so the chart shows what the copies were judged by. They begin with the
-start of the API and are bounded; before that there are the price feed's, one a minute (`shared/bus/state/price_samples.py`). Nothing
+start of the API and are bounded; before that there are those of the price feed (`shared/bus/state/price_samples.py`). Nothing
 is decided by them.
 """
 
