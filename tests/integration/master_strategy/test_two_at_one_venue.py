@@ -197,6 +197,7 @@ async def test_what_shows_masters_sees_both_and_neither_is_a_user(master: OneVen
     assert MasterPlace(SWING, KRAKEN) in await read_master_places(bus)
     await bus.do("XADD", keys.reports(SWING), "*", "v", "1")
     await bus.do("HSET", keys.order(SWING, "o1"), "state", "unknown")
+    await bus.do("HSET", keys.open_orders(SWING, KRAKEN), "o1", 1)
     assert await scan_users(bus) == []
     (order,) = await read_unresolved(bus, await read_master_owners(bus))
     assert (order.user, order.order_id) == (SWING, "o1")
