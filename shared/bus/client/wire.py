@@ -35,6 +35,8 @@ Command = Words | bytes
 """The words of a command, or their bytes from `pack`."""
 
 _NOTHING: Final = object()
+_LAST_LOOK: Final = 0.05
+"""Seconds that are left for an answer that has come and was not read yet, because this process was busy with other work."""
 
 
 def pack(words: Words) -> bytes:
@@ -54,7 +56,7 @@ class Wire:
     clustered = False
 
     def __init__(self, server: Connector, timeout: float, lost: Callable[[], None] | None = None) -> None:
-        """`timeout`: seconds from `ask` to the last answer, after which the connection ends. `lost` is called when one was."""
+        """`timeout`: seconds from sending to the last answer, after which the connection ends. `lost` is called when one was."""
         self._server = server
         self._timeout = timeout
         self._lost = lost
@@ -177,6 +179,9 @@ class Link(asyncio.Protocol):
         )
         self._packed: list[bytes] = []
         self._open: deque[_Request] = deque()
+        self._sent = [0.0]
+        """When the present batch leaves (loop time): one entry, shared by its requests and set again as it does."""
+        self._doubted: _Request | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
         self.lost = self._loop.create_future()
@@ -192,12 +197,13 @@ class Link(asyncio.Protocol):
         if self.ended:  # it was lost after it was made
             raise RedisConnectionError("the connection was lost")
         if not self._packed:
+            self._sent = [self._loop.time()]
             self._loop.call_soon(self._flush)
         self._packed += [command if isinstance(command, bytes) else pack(command) for command in commands]
-        asked = _Request(len(commands), self._loop.time(), self._loop.create_future())
+        asked = _Request(len(commands), self._sent, self._loop.create_future())
         self._open.append(asked)
         if self._timer is None:
-            self._timer = self._loop.call_at(asked.at + self._timeout, self._watch)
+            self._timer = self._loop.call_at(self._sent[0] + self._timeout, self._watch)
         return asked.done
 
     def data_received(self, data: bytes) -> None:
@@ -233,17 +239,25 @@ class Link(asyncio.Protocol):
 
     def _flush(self) -> None:
         packed, self._packed = self._packed, []
+        self._sent[0] = self._loop.time()  # the turn of the loop in which it was asked may have been a long one
         if not self.ended:
             self._transport.write(b"".join(packed))
 
     def _watch(self) -> None:
-        """Check the oldest command in flight, and schedule the next check for its time-out."""
+        """Check the oldest command in flight, and schedule the next check for its time-out.
+
+        Only the server's silence counts, not this process's: the first check that finds it late leaves time to read what came.
+        """
         self._timer = None
         if not self._open:
             return
-        late_at = self._open[0].at + self._timeout
+        oldest = self._open[0]
+        late_at = oldest.sent[0] + self._timeout
         if self._loop.time() < late_at:
             self._timer = self._loop.call_at(late_at, self._watch)
+        elif self._doubted is not oldest:
+            self._doubted = oldest
+            self._timer = self._loop.call_later(_LAST_LOOK, self._watch)
         else:
             self.end(RedisTimeoutError(f"no answer within {self._timeout:g} s"))
 
@@ -265,10 +279,10 @@ class Link(asyncio.Protocol):
 class _Request:
     """The commands of one caller, and their answers so far."""
 
-    __slots__ = ("answers", "at", "count", "done")
+    __slots__ = ("answers", "count", "done", "sent")
 
-    def __init__(self, count: int, at: float, done: asyncio.Future[list[Any]]) -> None:
+    def __init__(self, count: int, sent: list[float], done: asyncio.Future[list[Any]]) -> None:
         self.count = count
-        self.at = at
+        self.sent = sent
         self.done = done
         self.answers: list[Any] = []

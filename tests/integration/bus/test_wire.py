@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Callable
+from typing import Any, cast
 
 import pytest
+import uvloop
 from redis.asyncio.connection import Connection
 from redis.exceptions import ConnectionError as RedisConnectionError, ResponseError
 
 from shared.bus.client.wire import Wire
-from shared.bus.connection import Bus
+from shared.bus.connection import Bus, open_bus
 from shared.bus.errors import BusUnavailable
 from tests.support.redis_server import RedisServer
 
@@ -63,6 +67,30 @@ async def test_a_silent_server_fails_everything_that_is_open_and_the_next_comman
         own_server.thaw()
     assert all(isinstance(each, BusUnavailable) for each in found)
     assert int(await own_bus.do("INCR", "n")) in {2, 5}  # what was under way ran or did not, but never twice
+
+
+@pytest.mark.parametrize("turns", [1, 4], ids=["before it is sent", "before the answer is read"])
+@pytest.mark.parametrize("make_loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_a_process_that_stands_still_does_not_take_that_for_the_servers_silence(
+    own_server: RedisServer, make_loop: Callable[[], asyncio.AbstractEventLoop], turns: int
+) -> None:
+    """Thousands of orders in one turn of the loop: every user's turn would end, and begin again with as much work."""
+
+    async def work() -> int:
+        async with open_bus(own_server.url, "test") as bus:
+            await bus.do("INCR", "n")
+            link = cast("Any", bus._writer)._link
+            link._timeout = 0.2
+            link._timer.cancel()  # that of the first command
+            link._timer = None
+            asked = asyncio.ensure_future(bus.do("INCR", "n"))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            time.sleep(0.5)  # noqa: ASYNC251  # that is the case
+            return int(await asked)
+
+    with asyncio.Runner(loop_factory=make_loop) as runner:
+        assert runner.run(work()) == 2
 
 
 async def test_a_connection_that_is_lost_before_it_is_used_fails_at_once(bus: Bus) -> None:
