@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from shared.contracts import keys
 from shared.domain.values.venue import VenueName
 
 EXAMPLE_TOKEN: Final = "WyI0ZjZiIiwxNzAwMDAwMDAwMDAwLCJhYiIsImNkIix7fV0"  # noqa: S105  # an example, not a secret
@@ -39,7 +40,7 @@ BODY_EXAMPLES: Final[Mapping[str, Any]] = {
         fee="31.2",
     ),
     "drop": _example(
-        "retry or drop: a dead letter", "too late anyway", stream="shoal:orders:{alice}", entry="1700000000000-0"
+        "retry or drop: a dead letter", "too late anyway", stream=keys.orders("alice"), entry="1700000000000-0"
     ),
     "settings": _example(
         "settings: values by key", "more careful", user="alice", settings={"limits.max_order_pct": "25"}

@@ -5,6 +5,7 @@ An outcome is booked from the venue's own record of fills, never from what was r
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -29,6 +30,9 @@ from shared.execution.booking import position_after
 from shared.execution.totals import LegTotals, delivered_quantity
 from shared.runtime.crash_points import CrashPoint
 from shared.venues.port import VenueOrder
+
+_CHANGED_PAUSE: Final = 0.1
+"""Seconds before books that have changed a second time are read again."""
 
 log = structlog.get_logger()
 
@@ -197,7 +201,7 @@ async def _record_end(
     context: AccountContext, end: _End, booking: Callable[[Books], Awaitable[_Booking]] | None
 ) -> bool:
     """Record an end with what it changes in the books, computed from them as they are; False if it had ended before."""
-    recorded, acceptance = context.positions.recorded, end.acceptance
+    recorded, acceptance, changed = context.positions.recorded, end.acceptance, False
     async with context.positions.booking:
         while True:
             report = end.report
@@ -219,6 +223,13 @@ async def _record_end(
                 )
             except BooksChanged:
                 recorded.forget()
+                if changed:  # without a pause, books that never stay as they were read would stop the process
+                    await asyncio.sleep(_CHANGED_PAUSE)
+                else:
+                    log.warning(
+                        "books changed while an order's end was written", user=context.user, order_id=report.order_id
+                    )
+                changed = True
                 continue
             if new and books is not None:
                 booked.note(context, books)

@@ -1,7 +1,7 @@
 """The certificate of a Redis that is set up here, and the authority that signed it, by which clients recognise the server.
 
-The authority signs this one certificate, and its key is never written: nobody can make another certificate that clients would
-accept. A certificate is made anew, with another authority, for another host or in its last year; then Redis and all services have
+The authority signs this one certificate, and its key is never written: no other certificate can be made that clients would
+accept. A new certificate is made, with another authority, for another host or in its last year; then Redis and all services have
 to be started again. The server's own key is only in the folder that Redis alone mounts.
 """
 

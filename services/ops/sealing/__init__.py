@@ -1,1 +1,1 @@
-"""Sealed key files: an identity, plain files sealed for it, and all of them sealed anew for another one."""
+"""Sealed key files: an identity, plain files sealed for it, and all of them sealed again for another one."""

@@ -15,6 +15,7 @@ from typing import Final
 
 from shared.config.errors import ConfigurationError
 from shared.config.keys.secrets_folder import SecretsFolder, Stamp, stamp_of
+from shared.runtime.durable_folder import sync_folder
 
 _FILE: Final = 0o600
 _WIDEST: Final = 0o640
@@ -37,7 +38,7 @@ def write_sealed(
         if stamp_of(path) != over:
             raise ConfigurationError(f"{path} was changed by somebody else in the meantime: run this again")
         new.replace(path)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except OSError as error:
         raise ConfigurationError(f"{error.filename or path} cannot be written: {error.strerror}") from None
     finally:
@@ -63,11 +64,3 @@ def _remove_left_over(path: Path) -> None:
     for old in path.parent.glob(f".{path.name}.*.new"):
         with suppress(OSError):
             old.unlink()
-
-
-def _sync_folder(folder: Path) -> None:
-    number = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)

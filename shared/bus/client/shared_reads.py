@@ -10,10 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from redis.exceptions import ResponseError
-
 from shared.bus.client.wire import Command
-from shared.bus.errors import BusError
 
 Ask = Callable[[Sequence[Command]], Awaitable[list[Any]]]
 """Runs commands and returns their answers, as `Bus.do_all` does."""
@@ -45,7 +42,7 @@ class SharedReads:
         answer = self._unsent.pop(question)  # who asks from here on gets another question
         try:
             (found,) = await self._ask([("HGET", *question)])
-        except (BusError, ResponseError) as error:
+        except Exception as error:  # noqa: BLE001  # whatever it is: an order waits for this answer
             answer.set_exception(error)
             answer.exception()  # all of them may have been cancelled
         else:

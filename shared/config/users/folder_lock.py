@@ -53,6 +53,6 @@ def _take(number: int, folder: Path, end: float) -> None:
                 return
             if time.monotonic() >= end:
                 raise ConfigurationError(f"{folder}: another command is changing users; try again") from None
-            time.sleep(_POLL)
+            time.sleep(_POLL)  # a lock that is waited for without polling could not be given up after the patience
         else:
             return

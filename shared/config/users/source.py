@@ -1,4 +1,4 @@
-"""Where the settings of users are kept: files in the configuration folder, or Redis. One port, so that nobody else asks which.
+"""Where the settings of users are kept: files in the configuration folder, or Redis. One port, so that no other code asks which.
 
 A source lists the texts that there are, each with a stamp that differs once the text does, and reads one of them. Names are those
 of files (`alice.toml`), also where there are none. A source must never let one user's unusable settings affect another's.

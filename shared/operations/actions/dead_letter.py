@@ -13,6 +13,7 @@ from shared.operations.control_log import Change, write_change
 from shared.operations.errors import ActionRefused, UnknownTarget
 from shared.operations.request import Action, ActionRequest
 
+# What a person may name, before it becomes part of a key: the form of every stream in `keys`, not one of them.
 _STREAM: Final = re.compile(r"shoal:[a-z_]{1,32}(?::\{[a-z0-9_-]{1,32}\})?")
 _ENTRY: Final = re.compile(r"[0-9]{1,20}-[0-9]{1,20}")
 _SHOWN: Final = ("user", "venue", "symbol", "side", "kind", "decision", "base_size", "fraction", "limit_price")

@@ -20,6 +20,7 @@ from shared.config.users.folder_lock import only_writer
 from shared.config.users.loader import SUFFIX, USERS, is_users_file, users_folder, why_no_user_id
 from shared.config.users.source import name_of
 from shared.operations.errors import ActionRefused, UnknownTarget
+from shared.runtime.durable_folder import sync_folder
 
 BACKUPS: Final = 10
 _BACKUP: Final = ".bak"
@@ -158,7 +159,7 @@ def _create(path: Path, text: str) -> str:
         _write(new, text, 0o644)
         new.chmod(0o644)  # whatever the umask is: services of another system user read it
         os.link(new, path)  # fails if the file exists, unlike a rename
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except FileExistsError:
         raise ActionRefused(f"{path} exists already") from None
     except OSError as error:
@@ -180,7 +181,7 @@ def _replace(path: Path, before: str, text: str, now: int) -> Path:
         _write(backup, before, mode)
         _write(new, text, mode)
         new.replace(path)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except OSError as error:
         raise ActionRefused(f"{path.parent} cannot be written here: {error.strerror or type(error).__name__}") from None
     finally:
@@ -203,11 +204,3 @@ def _write(path: Path, text: str, mode: int) -> None:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    number = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)

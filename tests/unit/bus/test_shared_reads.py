@@ -83,3 +83,13 @@ async def test_a_caller_that_is_cancelled_takes_nothing_from_the_others(server: 
     server.asked[0][1].set_result(["run"])
     assert await stays == ["run"]
     assert gone.cancelled()
+
+
+async def test_a_failure_of_any_kind_reaches_who_asked(server: Server, reads: SharedReads) -> None:
+    """An order waits for this answer: without one it would wait for ever."""
+    asking = asyncio.create_task(reads.hget([CONTROL]))
+    await settle()
+    server.asked[0][1].set_exception(RuntimeError("a bug"))
+    with pytest.raises(RuntimeError, match="a bug"):
+        async with asyncio.timeout(10):
+            await asking

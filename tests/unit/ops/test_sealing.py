@@ -122,17 +122,20 @@ def killed(command: Callable[[], object], *, where: str, step: int) -> bool:
     it is half on the disk, or before the folder is."""
     child = os.fork()
     if child == 0:
-        _die_at(where, step)
-        with suppress(typer.Exit):
-            command()
-        os._exit(0)
+        try:  # whatever fails in the child must not go on as a second run of the tests
+            _die_at(where, step)
+            with suppress(typer.Exit):
+                command()
+            os._exit(0)
+        finally:
+            os._exit(1)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
 
 
 def _die_at(where: str, step: int) -> None:
     calls = itertools.count()
     patched: Any = {"write": os, "sync": sealed_writer}.get(where, Path)
-    name = {"write": "fsync", "sync": "_sync_folder"}.get(where, where)
+    name = {"write": "fsync", "sync": "sync_folder"}.get(where, where)
     whole = getattr(patched, name)
 
     def die(*args: object, **options: object) -> object:

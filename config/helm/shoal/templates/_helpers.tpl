@@ -114,7 +114,7 @@ securityContext:
 {{- end -}}
 
 {{/* A pod is ready by its own heartbeat in Redis. It is restarted only if Redis answers and its heartbeat is missing (exit 1): while
-Redis does not answer (exit 2), a restart mends nothing and every user would begin anew. */}}
+Redis does not answer (exit 2), a restart mends nothing and the turn of every user would begin again. */}}
 {{- define "shoal.probes" -}}
 startupProbe:
   exec: {command: [python, -m, services.ops, health, {{ .service }}, --here]}

@@ -31,7 +31,7 @@ _LIVELY_MS: Final = 120_000
 _IN_TURN: Final = 500
 """Users who are looked at each time after that."""
 _UNREAD: Final = 500
-"""Users whose streams are read for the first time each time: after the start nobody waits for all."""
+"""Users whose streams are read for the first time each time: after the start no request waits for all."""
 _CLOCK_MS: Final = 60_000
 """The largest difference between the clock of the signals' entry ids and that of the reports'."""
 COPIED: Final = frozenset({OrderState.FILLED, OrderState.PARTIAL})

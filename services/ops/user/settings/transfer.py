@@ -1,7 +1,7 @@
 """`ops user export` and `ops user import`: the settings of all users as a folder of files, exactly as they are written.
 
 With the one and the other the settings move from files into Redis, from there back into files, or to another system. An import
-checks every file before it writes any, and changes no user who has other settings without being told to (`--replace`).
+checks every file before it writes any, and changes no user who has other settings unless `--replace` says so.
 """
 
 from __future__ import annotations
