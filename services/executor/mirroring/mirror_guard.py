@@ -40,13 +40,18 @@ class MirrorGuard:
 
     async def halted(self) -> bool:
         """Return whether nothing may be sent at all."""
-        return any(switch.mode is ControlMode.HALT for switch in await self._switches())
+        return _halts(await self._switches())
 
     async def forbids(self) -> Skip | None:
-        """Return why an open order must be cancelled and no further one placed; None if it may rest. Never for a sale."""
+        """Return why an open order must be cancelled and no further one placed; None if it may rest, and under `halt`, which
+        ends nothing. Never for a sale.
+        """
         if not self._entry:
             return None
-        if (off := refusal(Kind.ENTRY, *await self._switches())) is not None:
+        switches = await self._switches()
+        if _halts(switches):
+            return None
+        if (off := refusal(Kind.ENTRY, *switches)) is not None:
             return off
         return self._barred() or await self._silent()
 
@@ -105,3 +110,7 @@ class MirrorGuard:
 
     async def _switches(self) -> tuple[Control, ...]:
         return await self._context.switches(self._symbol)
+
+
+def _halts(switches: tuple[Control, ...]) -> bool:
+    return any(switch.mode is ControlMode.HALT for switch in switches)

@@ -137,9 +137,9 @@ class MirroredOrder:
         await self._abandon_if_lost()
         if record.state not in {None, OrderState.PLANNED}:
             return await self._go_on(fields, record)
-        halted = await self._guard.halted()
-        if not halted and (stop := await self._guard.forbids()) is not None and not self.mirror.ended:
+        if (stop := await self._guard.forbids()) is not None and not self.mirror.ended:
             await state.put(block(self.mirror, stop))
+        halted = await self._guard.halted()
         step = next_step(
             self.mirror,
             record.filled,
@@ -208,11 +208,10 @@ class MirroredOrder:
         """Return whether the leg that rests must be cancelled now."""
         self._state.changed.clear()
         await self._abandon_if_lost()
-        halted = await self._guard.halted()
-        stop = None if halted else await self._guard.forbids()
-        if stop is not None:
+        if (stop := await self._guard.forbids()) is not None:
             await self._state.put(block(self.mirror, stop))
         fields = await self._context.store.load(self.mirror.decision.id)
+        halted = await self._guard.halted()  # asked last: a halt that came before the master's cancel counts before it
         placed = int(fields.get(TERMS) or 0)
         step = next_step(self.mirror, self._legs.before, placed=placed, live=True, forbidden=False, halted=halted)
         return step is Step.CANCEL

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
+from shared.bus.order.orders import OrderStore
 from shared.bus.state.records import Records
 from shared.contracts import keys
 from shared.domain.limits.policy import OrdersMode
@@ -15,7 +18,7 @@ from shared.domain.order import OrderState, leg_id
 from shared.domain.values.money import Price
 from shared.venues.errors import OutcomeUnknown, Rejected, Unavailable
 from tests.integration.executor.mirroring.mirror_rig import MirrorRig
-from tests.integration.executor.rig import USER, Owner, until
+from tests.integration.executor.rig import PATIENCE, USER, Owner, until
 from tests.support.examples import BTC_USD, btc, btc_price
 
 ALL, NOTHING = Decimal("0.05"), Decimal(0)
@@ -221,6 +224,35 @@ async def test_halt_sends_nothing_and_cancels_nothing(mirrored: MirrorRig, owner
         await until(looked, "it is looked at under the halt")
         assert owner.venue.calls["cancel"] == 0
         assert len(mirrored.open) == 1
+        await mirrored.rig.switch("run")
+        assert await mirrored.outcome() == (OrderState.EXPIRED, "master_cancelled", NOTHING)
+
+
+async def test_a_halt_before_the_master_s_cancel_holds_though_both_come_while_the_leg_is_looked_at(
+    mirrored: MirrorRig, owner: Owner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load, both = OrderStore.load, asyncio.Event()
+
+    async def both_meanwhile(store: OrderStore, order_id: str) -> Mapping[str, str]:
+        if mirrored.open and not both.is_set():
+            both.set()
+            await mirrored.rig.switch("halt")
+            await mirrored.end()
+            await mirrored.acknowledged()
+        return await load(store, order_id)
+
+    async with mirrored.served(owner):
+        await mirrored.place()
+        await mirrored.resting()
+        monkeypatch.setattr(OrderStore, "load", both_meanwhile)
+        await asyncio.wait_for(both.wait(), PATIENCE)
+        calls = owner.venue.calls["order"]
+
+        async def looked() -> bool:
+            return owner.venue.calls["cancel"] > 0 or owner.venue.calls["order"] > calls + 3
+
+        await until(looked, "it is looked at under the halt")
+        assert owner.venue.calls["cancel"] == 0
         await mirrored.rig.switch("run")
         assert await mirrored.outcome() == (OrderState.EXPIRED, "master_cancelled", NOTHING)
 
