@@ -2,7 +2,8 @@
 
 What is cut out of the first build is every place that asks whose turn it is, not the fence of `begin_send` alone: the state of
 the write-ahead record, the deadline of an order and the lease's own clock each stop a second order too, so that `begin_send`
-without its fence shows in no run while the rest stands.
+without its fence shows in no run while the rest stands. So does the comparison of the books with how they were read: two owners
+without a fence keep each other's sums by it.
 """
 
 from __future__ import annotations
@@ -60,6 +61,7 @@ MUTATIONS: Final[Mapping[str, tuple[Patch, ...]]] = {
     "fence": (
         ("shared/bus/lua/_fence.lua", "return redis.call('GET', fence_key) == token", "return true"),
         ("shared/bus/lua/renew.lua", "redis.call('GET', KEYS[1]) ~= ARGV[1] or", "false or"),
+        ("shared/bus/lua/settle.lua", "local guarded, changes_risk = ARGV[10] ~= '',", "local guarded, changes_risk = false,"),
     ),
     "resolve": (("shared/venues/kraken/adapter.py", _ALL_ORDERS, _OPEN_ORDERS_ONLY),),
     "clock": (
