@@ -61,7 +61,11 @@ MUTATIONS: Final[Mapping[str, tuple[Patch, ...]]] = {
     "fence": (
         ("shared/bus/lua/_fence.lua", "return redis.call('GET', fence_key) == token", "return true"),
         ("shared/bus/lua/renew.lua", "redis.call('GET', KEYS[1]) ~= ARGV[1] or", "false or"),
-        ("shared/bus/lua/settle.lua", "local guarded, changes_risk = ARGV[10] ~= '',", "local guarded, changes_risk = false,"),
+        (
+            "shared/bus/lua/settle.lua",
+            "local guarded, changes_risk = ARGV[10] ~= '',",
+            "local guarded, changes_risk = false,",
+        ),
     ),
     "resolve": (("shared/venues/kraken/adapter.py", _ALL_ORDERS, _OPEN_ORDERS_ONLY),),
     "clock": (
