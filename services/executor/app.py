@@ -13,6 +13,7 @@ import structlog
 from services.executor.account.context_factory import AccountContextFactory
 from services.executor.protection.price_alarm import PriceAlarm
 from services.executor.turn.claims import Claims
+from services.executor.turn.control_watch import ControlWatch
 from services.executor.turn.key_watch import KeyWatch
 from services.executor.turn.master_watch import watch_for_master
 from services.executor.turn.roster import Roster
@@ -85,6 +86,7 @@ class Executor:
         self._venues = VenueUpkeep(bus, self._contexts, self._owner, self._supervisor)
         self._looks = Watch(bus)
         self._alarm = PriceAlarm(bus)
+        self._controls = ControlWatch(bus, self._contexts.priority)
         self._turns: dict[str, UserTurn] = {}
         self._key_watch = KeyWatch(self._contexts, self._turns, self._cancel, self.faults)
         self._handed_over: set[UserTurn] = set()
@@ -112,6 +114,7 @@ class Executor:
             asyncio.create_task(keep_up("names", self._follow_names)),
             asyncio.create_task(keep_up("keys", self._key_watch.run)),
             asyncio.create_task(keep_up("price alarm", self._alarm.run)),
+            asyncio.create_task(keep_up("control hashes", self._controls.run)),
             asyncio.create_task(
                 keep_up("gone users", lambda: settle_gone_users(self._bus, self._watch, self._take_over))
             ),
@@ -214,6 +217,7 @@ class Executor:
                 supervisor=self._supervisor,
                 watch=self._looks,
                 alarm=self._alarm,
+                controls=self._controls,
             )
             if not self._roster.serves(user) or not serving.follow(self._roster.policy(user)):
                 return  # settings changed while the contexts were built: these are for another turn

@@ -96,7 +96,8 @@ class AccountContextFactory:
         self._wall = wall
         self._faults = faults or Faults(wall)
         self._crash_points = CrashPoints(settings.debug_die_at)
-        self._priority = SendPriority()
+        self.priority = SendPriority()
+        """The orders of this process that are about to leave."""
         self._keys: dict[tuple[str, str], KeyMemory] = {}
         self._attempts: dict[str, dict[str, Attempt]] = {}
         self.renames = RenamesFile(settings.shoal_config, self._faults)
@@ -151,12 +152,12 @@ class AccountContextFactory:
             missed=lambda: faults.count(FaultKind.VENUE_STREAM),
         )
         account = AccountKeeper(
-            policy.user, venue, records, of_venue.clock, memory, self._priority, faults, gates, stream=streamed
+            policy.user, venue, records, of_venue.clock, memory, self.priority, faults, gates, stream=streamed
         )
         account.books_lost = no_books  # until the venue was asked
         streamed.funds_changed = account.refresh_soon
         stream = AccountStream(streamed, venue, account, of_venue.places, self._bus, of_venue.clock, policy.user)
-        hooks = ExecutorHooks(self._priority, self._crash_points, faults)
+        hooks = ExecutorHooks(self.priority, self._crash_points, faults)
         hooks.sent = stream.orders.note
         sender = Sender(
             user=policy.user,
@@ -182,7 +183,7 @@ class AccountContextFactory:
             names=names,
             retention_ms=self._settings.retention_ms,
             crash_points=self._crash_points,
-            priority=self._priority,
+            priority=self.priority,
             books=books,
             alarm=of_venue.alarm,
             faults=faults,

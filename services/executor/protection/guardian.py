@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,9 +19,10 @@ from services.executor.account.context import AccountContext
 from services.executor.protection.high_marks import HighMarks
 from services.executor.protection.own_exits import USER_MODE, BookName, OwnExits
 from services.executor.protection.price_alarm import PriceAlarm
+from services.executor.turn.control_watch import ControlWatch
 from shared.bus.errors import ENDS_A_TURN, BusRefused
 from shared.bus.state.watch import Watch, WatchedMarket
-from shared.domain.control import Control, flattening, refusal
+from shared.domain.control import Control, ControlMode, flattening, refusal
 from shared.domain.fault import FaultKind
 from shared.domain.limits.policy import OnLeave
 from shared.domain.limits.protection import due
@@ -33,7 +34,10 @@ from shared.runtime.supervision import Supervisor
 
 _EVERY: Final = 1.0
 _QUIET: Final = 5.0
-"""Seconds between looks while nothing is held; a trade of this process triggers a look at once."""
+"""Seconds between looks while nothing is held, or while all that can close something comes as news: a trade of this process, a
+price or a switch triggers a look at once."""
+_PRICE_SERVES: Final = 0.25
+"""Seconds for which a price that was read for another guardian serves for a look without news: as often as they are published."""
 STALE_MS: Final = 30_000
 """A price older than this closes nothing."""
 _ASK_EVERY: Final = 10.0
@@ -67,10 +71,15 @@ class Guardian:
         supervisor: Supervisor | None = None,
         *,
         alarm: PriceAlarm | None = None,
+        controls: ControlWatch | None = None,
     ) -> None:
-        """`alarm` has it look as soon as a published price closes something; without one it does so a second later."""
+        """`alarm` has it look as soon as a published price closes something; without one it does so a second later.
+
+        `controls` knows the user's own switch, and whose changes call `switched`; without it that is read at each look.
+        """
         self._context = context
         self._alarm = alarm
+        self._controls = controls
         self._guarded: dict[BookName, Position] = {}
         """What a price can close, as of the last look."""
         self._alarmed = asyncio.Event()
@@ -83,6 +92,10 @@ class Guardian:
         self._asked: frozenset[Symbol] = frozenset()
         self._asked_at = 0.0
         self._holding = True
+        self._news = False
+        """Whether something has changed since the last look began."""
+        self._calm = False
+        """Whether, at the last look, nothing could close what is held but what is heard of at once."""
         self.flat = False
         """Whether, at the last look, nothing was held that can be sold: for a user who leaves."""
 
@@ -106,6 +119,7 @@ class Guardian:
             try:
                 async with self._context.priority.look():
                     self._context.positions.changed.clear()  # before looking, so that a change meanwhile triggers another look
+                    self._calm = False
                     await self.look()
             except ENDS_A_TURN:
                 raise
@@ -121,7 +135,8 @@ class Guardian:
             await self._pause()
 
     async def _pause(self) -> None:
-        seconds, wake = (_EVERY, self._alarmed) if self._holding else (_QUIET, self._context.positions.changed)
+        quiet = self._calm or not self._holding
+        seconds, wake = (_QUIET, self._context.positions.changed) if quiet else (_EVERY, self._alarmed)
         # No time-out, which raises each time: thousands that are due together would delay orders.
         timer = asyncio.get_running_loop().call_later(seconds, wake.set)
         try:
@@ -143,7 +158,13 @@ class Guardian:
                     name[1], book, price
                 )  # the key stays, so the loop may go on
             if due(seen, price, now, exits) is not None:
-                self._alarmed.set()
+                self.wake()
+
+    def wake(self) -> None:
+        """Look at once: something that may close what is held has changed."""
+        self._news = True
+        self._alarmed.set()
+        self._context.positions.changed.set()
 
     async def look(self) -> None:
         """Look once, and close what is due."""
@@ -172,11 +193,14 @@ class Guardian:
         if not held.positions:
             self._highs.clear()
             return
-        own_switch = await self._watch.own_switch(context.user)
+        news, self._news = self._news, False  # before reading
         await self._ask_for(frozenset(held.positions))
         sources = [source for source, target in context.policy.symbols.map.items() if target in held.positions]
         sources += [name for symbol in held.positions for name in context.renames.former(symbol)]
-        market = await self._watch.market(context.venue.name, {*held.positions, *sources})
+        names = frozenset((*held.positions, *sources))
+        own_switch = await self._own_switch(names)
+        within = 0.0 if news or self._controls is None else _PRICE_SERVES
+        market = await self._watch.market(context.venue.name, names, within=within)
         self._warn_once(
             "no fresh price: nothing is closed by price until there is one",
             [str(symbol) for symbol in held.positions if self._fresh(symbol, market) is None],
@@ -192,6 +216,33 @@ class Guardian:
                 self._exits.close(master, book, why.rule, why.words)
             elif self._alarm is not None and price is not None and self._may_close(book, price):
                 guarded[book.symbol, master] = (book, price)
+        self._calm = len(guarded) == len(_books(held)) and not held.unreadable and self._hears_all(own_switch, market)
+
+    async def _own_switch(self, names: Collection[Symbol]) -> Control:
+        """Return the user's own switch as it is known to be, else read it."""
+        if self._controls is None:
+            return await self._watch.own_switch(self._context.user)
+        self._controls.note_symbols(self._context.user, names)
+        known = self._controls.switch(self._context.user)
+        return await self._watch.own_switch(self._context.user) if known is None else known
+
+    def _hears_all(self, own_switch: Control, market: WatchedMarket) -> bool:
+        """Return whether nothing but a price of which the alarm tells, or a switch, can close what is held.
+
+        Not where time closes it, a trailing high has to be recorded, losses are measured, or an exit waits for the account.
+        """
+        context, policy = self._context, self._context.policy
+        exits, switches = policy.exits, (own_switch, market.everybody, *market.switches.values())
+        return (
+            self._controls is not None
+            and context.account.ready
+            and policy.enabled
+            and exits.max_hold_ms is None
+            and exits.trailing_pct is None
+            and not policy.limits.stop_out
+            and not context.risk.stopped(context.clock())
+            and all(switch.mode is ControlMode.RUN for switch in switches)
+        )
 
     def _report_unreadable(self, held: Holdings) -> None:
         """Report the positions whose records cannot be read; the others are guarded all the same."""

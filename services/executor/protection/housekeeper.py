@@ -19,11 +19,11 @@ import structlog
 from services.executor.account.books.rebuilder import Rebuilder
 from services.executor.account.books.renaming import Renamer
 from services.executor.account.context import AccountContext
-from services.executor.account.keys.key_doctor import REQUEST as KEY_CHECK
 from services.executor.account.performance.equity_sampler import EquitySampler
 from services.executor.account.performance.sums_builder import SumsBuilder
 from services.executor.protection.reconciler import Findings, Reconciler
 from services.executor.stages.stage_keeper import StageKeeper
+from services.executor.turn.control_watch import REQUESTS, requests_of
 from services.executor.turn.symbol_queues import SymbolQueues
 from shared.bus.connection import Bus
 from shared.bus.errors import ENDS_A_TURN, BusRefused
@@ -41,11 +41,10 @@ from shared.ledger.stages.evidence import StageEvidence
 from shared.runtime.supervision import Supervisor
 from shared.venues.errors import VenueError
 
-_REQUESTS: Final = ("reconcile_at", "reconcile_mode", KEY_CHECK)
-_LISTEN: Final = 2.0
-"""Seconds between checks for a request: one HMGET each."""
-_CHORES_EVERY: Final = 6.0
-"""Seconds between rounds without a request."""
+_EVERY: Final = 6.0
+"""Seconds between rounds without a request: most of one is looking."""
+_WHILE_LOST: Final = 2.0
+"""The same while books are lost: an operator's request to rebuild them is awaited."""
 _TIDY: Final = 300.0
 """Seconds between reconciliations without a request: each costs one call to the venue."""
 _AGAIN: Final = 60.0
@@ -112,9 +111,8 @@ class Housekeeper:
         self._due = dict.fromkeys(contexts, 0.0)
         self._answered: dict[str, int] = {}
         self._trim_due = 0.0
-        self._asked: Mapping[str, str] = {}
-        """The requests in the user's control hash as they were last read."""
-        self._chores_due = 0.0
+        self.requested = asyncio.Event()
+        """Set when the requests in the user's control hash have changed: a round comes at once."""
         self._refused = ""
 
     def _busy(self, context: AccountContext) -> set[Symbol]:
@@ -128,9 +126,8 @@ class Housekeeper:
             try:
                 for context in self._contexts.values():
                     await context.priority.yield_to_sends()
-                if await self._wanted():
-                    await self.round()
-                    self._chores_due = time.monotonic() + _CHORES_EVERY
+                self.requested.clear()  # before reading, so that a request meanwhile takes another round
+                await self.round()
             except ENDS_A_TURN:
                 raise
             except BusRefused as error:
@@ -142,14 +139,16 @@ class Housekeeper:
                     log.exception("housekeeping failed", user=self._user)
             else:
                 self._supervisor.worked(name)
-            await asyncio.sleep(_LISTEN)
+            await self._pause()
 
-    async def _wanted(self) -> bool:
-        """Return whether a round is due: for a new request at once, for the rest less often, since most of it is looking."""
-        before, self._asked = self._asked, await self._control()
-        if self._asked != before or any(context.account.books_lost for context in self._contexts.values()):
-            self._chores_due = 0.0
-        return time.monotonic() >= self._chores_due
+    async def _pause(self) -> None:
+        lost = any(context.account.books_lost for context in self._contexts.values())
+        # No time-out, which raises each time: thousands that are due together would delay orders.
+        timer = asyncio.get_running_loop().call_later(_WHILE_LOST if lost else _EVERY, self.requested.set)
+        try:
+            await self.requested.wait()
+        finally:
+            timer.cancel()
 
     async def round(self) -> None:
         """Do what is due or requested."""
@@ -201,10 +200,8 @@ class Housekeeper:
 
     async def _control(self) -> Mapping[str, str]:
         """Read the requests in the user's control hash; empty if it cannot be read."""
-        (values,) = await self._bus.do_all([("HMGET", keys.control(self._user), *_REQUESTS)])
-        if not isinstance(values, list):
-            return {}
-        return {name: str(value) for name, value in zip(_REQUESTS, values, strict=True) if value is not None}
+        (values,) = await self._bus.do_all([("HMGET", keys.control(self._user), *REQUESTS)])
+        return requests_of(values)
 
     async def _unanswered(self, venue: str, request: ReconcileRequest) -> bool:
         if self._contexts[venue].clock() - request.reconcile_at > _REQUEST_AGE_MS:

@@ -12,8 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from itertools import takewhile
 from typing import Final
 
@@ -80,20 +79,27 @@ class SendPriority:
             self._wait_timer = loop.call_later(LONGEST, self._look_at_waiting)
         await over
 
-    @asynccontextmanager
-    async def look(self) -> AsyncIterator[None]:
-        """Run a periodic look, after waiting for orders (`LONGEST` at most) and for a free place among the looks.
+    def look(self) -> _Look:
+        """Run a periodic look under `async with`, after waiting for orders (`LONGEST` at most) and for a place among the looks.
 
         All looks at once would delay the orders that come in meanwhile.
         """
+        return _Look(self)
+
+    async def begin_look(self) -> None:
+        """Wait for orders and for a place among the looks; the caller must `end_look`."""
         loop = asyncio.get_running_loop()
         patient_until = loop.time() + LONGEST
         while True:
             await self.yield_to_sends()
-            async with self._looks:
-                if not self._coming or loop.time() >= patient_until:
-                    yield
-                    return
+            await self._looks.acquire()
+            if not self._coming or loop.time() >= patient_until:
+                return
+            self._looks.release()
+
+    def end_look(self) -> None:
+        """Leave the place."""
+        self._looks.release()
 
     def _call_next(self) -> None:
         while self._queue:
@@ -133,3 +139,18 @@ class SendPriority:
 def _older(instants: Mapping[str, float], since: float) -> list[str]:
     """Return the ids with an instant not after `since`, oldest first."""
     return [order_id for order_id, _ in takewhile(lambda each: each[1] <= since, instants.items())]
+
+
+class _Look:
+    """One periodic look: a class, since a generator costs several times as much, each second for each user."""
+
+    __slots__ = ("_priority",)
+
+    def __init__(self, priority: SendPriority) -> None:
+        self._priority = priority
+
+    async def __aenter__(self) -> None:
+        await self._priority.begin_look()
+
+    async def __aexit__(self, *_: object) -> None:
+        self._priority.end_look()

@@ -22,6 +22,7 @@ from services.executor.protection.guardian import Guardian
 from services.executor.protection.housekeeper import Housekeeper, Task
 from services.executor.protection.own_exits import OwnExits
 from services.executor.protection.price_alarm import PriceAlarm
+from services.executor.turn.control_watch import ControlWatch
 from services.executor.turn.entry_runner import EntryRunner
 from services.executor.turn.order_reader import OrderReader
 from services.executor.turn.symbol_queues import SymbolQueues
@@ -60,8 +61,13 @@ class UserTurn:
         *,
         watch: Watch | None = None,
         alarm: PriceAlarm | None = None,
+        controls: ControlWatch | None = None,
     ) -> None:
-        """`watch` and `alarm` are shared by the turns of a process, so that guardians that look at once read the market once."""
+        """`watch`, `alarm` and `controls` are shared by the turns of a process: what is the same for all is read once.
+
+        Without `controls` the turn follows its user's control hash itself.
+        """
+        self._controls = controls
         self._watch = watch or Watch(bus)
         self._alarm = alarm
         self._supervisor = supervisor or Supervisor()
@@ -160,14 +166,7 @@ class UserTurn:
                 resting = MirrorReader(self._bus, self._user, self._contexts, mirrors)
                 tasks.create_task(endless("mirror reader", resting.run()))
                 # Only now that a predecessor's orders are in their queues: one under way would look like a difference.
-                housekeeper = Housekeeper(self._bus, self._user, self._contexts, self._queues, self._supervisor)
-                tasks.create_task(endless("housekeeper", housekeeper.run()))
-                self._guardians = [
-                    Guardian(context, self._watch, exits[name], self._supervisor, alarm=self._alarm)
-                    for name, context in self._contexts.items()
-                ]
-                for guardian in self._guardians:
-                    tasks.create_task(endless("guardian", guardian.run()))
+                self._look_after(exits, tasks)
                 self._faults.clear(FaultKind.REDIS, self._user)
                 pause = FIRST_SWEEP
                 while True:
@@ -181,7 +180,29 @@ class UserTurn:
             for context in self._contexts.values():
                 context.faults.clear_all()
                 context.aside.forget()
+            if self._controls is not None:
+                self._controls.forget(self._user)
             await self._reader.unregister(self._user)
+
+    def _look_after(self, exits: Mapping[str, OwnExits], tasks: asyncio.TaskGroup) -> None:
+        """Begin what runs beside copying: housekeeping and guarding, both woken by the user's control hash."""
+        housekeeper = Housekeeper(self._bus, self._user, self._contexts, self._queues, self._supervisor)
+        tasks.create_task(endless("housekeeper", housekeeper.run()))
+        if (controls := self._controls) is None:
+            controls = ControlWatch(self._bus)
+            tasks.create_task(endless("control watch", controls.run()))
+        self._guardians = [
+            Guardian(context, self._watch, exits[name], self._supervisor, alarm=self._alarm, controls=controls)
+            for name, context in self._contexts.items()
+        ]
+        for guardian in self._guardians:
+            tasks.create_task(endless("guardian", guardian.run()))
+
+        def switched() -> None:
+            for guardian in self._guardians:
+                guardian.wake()
+
+        controls.follow(self._user, switched=switched, requested=housekeeper.requested.set)
 
     async def _until_known(self) -> None:
         """Wait until every account is ready or parked: earlier no skip could be settled, and no entry sent."""

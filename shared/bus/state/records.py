@@ -46,7 +46,8 @@ def pairs(answer: Any) -> dict[str, str]:
 
 
 _UNCHECKED: Final = DoctorRecord()
-_SWITCH: Final = ("mode", "reason", "by", "at")
+SWITCH_FIELDS: Final = ("mode", "reason", "by", "at")
+"""The fields of a control hash that are the switch."""
 _REMEMBERED_MS: Final = 24 * 3600 * 1000
 _ASKED: Final = 200
 """Keys that one command names."""
@@ -306,7 +307,7 @@ def read_holdings(answer: Any) -> Holdings:
 @lru_cache(maxsize=65_536)
 def switch_of(key: str) -> bytes:
     """Return the bytes of the command that reads a kill switch, for `read_switch`: of a hash that holds requests as well."""
-    return pack(("HMGET", key, *_SWITCH))
+    return pack(("HMGET", key, *SWITCH_FIELDS))
 
 
 def read_switch(answer: Any) -> Control:
@@ -314,7 +315,9 @@ def read_switch(answer: Any) -> Control:
     if isinstance(answer, list):
         if not answer[0]:
             return RUNNING
-        return Control.read({name: value for name, value in zip(_SWITCH, answer, strict=True) if value is not None})
+        return Control.read(
+            {name: value for name, value in zip(SWITCH_FIELDS, answer, strict=True) if value is not None}
+        )
     return read_control(answer)
 
 

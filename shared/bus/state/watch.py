@@ -6,6 +6,7 @@ It also keeps the list of symbols whose prices are needed all the time, for the 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ from shared.domain.values.money import Price
 from shared.domain.values.numerals import whole
 from shared.domain.values.symbol import Symbol
 
+_KEPT: Final = 1_000
+"""How many answers are kept at most."""
 _REQUEST_MS: Final = 5_000
 """Requests of the same price within this time are one; the feed serves each for a minute."""
 
@@ -42,6 +45,8 @@ class Watch:
         self._bus = bus
         self._asked: dict[tuple[str, frozenset[Symbol]], asyncio.Task[WatchedMarket]] = {}
         """The reads under way: a guardian that asks the same meanwhile gets the same answer. Nothing is sent by it."""
+        self._read: dict[tuple[str, frozenset[Symbol]], tuple[float, WatchedMarket]] = {}
+        """The last answers, with the steady instants at which they were asked for."""
         self._requested: dict[tuple[str, Symbol], int] = {}
         """When (epoch ms) the prices of a symbol were last requested here, for whomever."""
 
@@ -50,9 +55,11 @@ class Watch:
         (own,) = await self._bus.do_all([switch_of(keys.control(user))])
         return read_switch(own)
 
-    async def market(self, venue: str, symbols: Collection[Symbol]) -> WatchedMarket:
-        """Read the prices and switches of some symbols, and everybody's switch."""
+    async def market(self, venue: str, symbols: Collection[Symbol], *, within: float = 0.0) -> WatchedMarket:
+        """Read the prices and switches of some symbols, and everybody's switch; or return what was read `within` seconds."""
         question = (venue, frozenset(symbols))
+        if within and (known := self._read.get(question)) is not None and time.monotonic() - known[0] <= within:
+            return known[1]
         task = self._asked.get(question)
         if task is None:
             task = self._asked[question] = asyncio.create_task(self._market(*question))
@@ -60,7 +67,7 @@ class Watch:
         return await asyncio.shield(task)  # a caller that is cancelled must not cancel it for the others
 
     async def _market(self, venue: str, symbols: Collection[Symbol]) -> WatchedMarket:
-        wanted = list(symbols)
+        wanted, asked_at = list(symbols), time.monotonic()
         everybody, prices, *switches = await self._bus.do_all(
             [
                 switch_of(keys.CONTROL),
@@ -74,7 +81,11 @@ class Watch:
                 if written is not None:
                     found[symbol] = read_price(symbol, written)
         by_symbol = dict(zip(wanted, map(read_switch, switches), strict=True))
-        return WatchedMarket(found, by_symbol, read_switch(everybody))
+        market = WatchedMarket(found, by_symbol, read_switch(everybody))
+        if len(self._read) >= _KEPT:
+            self._read.clear()
+        self._read[venue, frozenset(wanted)] = (asked_at, market)
+        return market
 
     async def ask_for(self, venue: str, symbols: Collection[Symbol], now: int) -> None:
         """Record that the prices of these symbols are needed; repeat it while they are. Once a moment is enough for all users."""
