@@ -16,6 +16,8 @@ _PATIENCE, _PER_USER = 20.0, 0.25
 """Seconds that a round may take; the slowest peer needs 0.2 s for each user."""
 _QUIET: Final = 5.0
 """Seconds that accounts may take to read their balances after a round, before the next one begins all the same."""
+_NONE_FOLLOW: Final = 1.0
+"""Seconds without a reading after which none is waited for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,9 +153,13 @@ class Rounds:
             time.sleep(poll)
 
     def _until_quiet(self) -> None:
+        """Wait for the readings that follow a round, where any follow: an account that counts its trades is read at its time."""
         end = time.monotonic() + _QUIET
-        while self._quiet and self._venue.state()["unread"] and time.monotonic() < end:
+        fell, before = time.monotonic(), self._venue.state()["unread"]
+        while self._quiet and before and time.monotonic() < min(end, fell + _NONE_FOLLOW):
             time.sleep(0.05)
+            if (unread := self._venue.state()["unread"]) < before:
+                fell, before = time.monotonic(), unread
         time.sleep(self._rest)
 
 

@@ -1,8 +1,8 @@
 """Keeps one account's record: its balances, and whether it can trade.
 
 Reads balances on demand and on a timer, writes them for the engine, and parks the account with a plain reason when the venue
-refuses it. While the account's private stream has shown everything since the last reading, its own trades are counted instead of
-read, and the readings are far apart. A balance that could not be read is unknown, never zero. A holding without a known value is
+refuses it. Its own trades are counted instead of read; while the account's private stream has shown everything since the last
+reading, the readings are far apart. A balance that could not be read is unknown, never zero. A holding without a known value is
 left out of the equity, which makes sizes smaller and is stated in the record; losses are not measured against an equity that
 shrank in that way.
 """
@@ -159,7 +159,7 @@ class AccountKeeper:
         self._wanted.set()
 
     def traded_soon(self) -> None:
-        """Request that the record contains the trades that were noted; the balances are read only without a stream."""
+        """Request that the record contains the trades that were noted."""
         self._wanted.set()
 
     async def park(self, words: str, refusal: Refusal | None = None) -> None:
@@ -222,7 +222,8 @@ class AccountKeeper:
             self.books_lost = self.books_lost or error.books_lost
             await self.park(error.reason)
             return RETRY
-        return _REFRESH
+        known = self._balances
+        return _REFRESH if self._slow else min(_REFRESH, max(known.read_at + _REFRESH - self._steady(), _SETTLED))
 
     async def _note_failure(self, name: str, error: Exception) -> None:
         self.supervisor.failed(name, error)
@@ -269,13 +270,20 @@ class AccountKeeper:
             await self._records.write_account(account)
 
     def _may_carry_on(self) -> bool:
-        """Return whether the last reading and the trades since are the balances of now."""
-        stream = self._stream
+        """Return whether the last reading and the trades since are the balances of now, as far as is known.
+
+        What else moves them shows in a stream, or in the next reading, which trades do not put off.
+        """
         known = self._balances
-        if stream is None or not known.known or not self.ready or self._requests != self._served:
+        if not known.known or not self.ready or self._requests != self._served:
             return False
-        serves = _SLOW if stream.shows_funds and known.sure else _REFRESH
-        return stream.covers(known.read_at) and stream.steady() < known.read_at + serves
+        return self._steady() < known.read_at + (_SLOW if self._slow else _REFRESH)
+
+    @property
+    def _slow(self) -> bool:
+        """Whether readings are far apart: the stream has shown all that moves the balances since the last one."""
+        stream, known = self._stream, self._balances
+        return stream is not None and stream.covers(known.read_at) and stream.shows_funds and known.sure
 
     def _steady(self) -> float:
         return time.monotonic() if self._stream is None else self._stream.steady()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -10,6 +11,8 @@ from decimal import Decimal
 
 import pytest
 
+from services.executor.account.balances import keeper
+from services.executor.protection.reconciler import Findings, Reconciler
 from shared.bus.connection import Bus
 from shared.bus.state.records import pairs
 from shared.contracts import keys
@@ -43,7 +46,8 @@ class Scene:
         read = self.owner.context.account
 
         async def there() -> bool:
-            return read._may_carry_on()
+            streamed = self.owner.context.sender.stream
+            return streamed is not None and streamed.covers(read._balances.read_at) and read._may_carry_on()
 
         await until(there, "the balances are read after the connect")
         return self.calls()
@@ -74,6 +78,9 @@ class Scene:
             return (await self.account())["cash"] == cash
 
         await until(there, f"the record shows {cash}")
+
+    async def shows_the_truth(self) -> bool:
+        return Decimal((await self.account())["cash"]) == self.rig.account.balances["USD"]
 
     async def until_read(self, before: dict[str, int]) -> None:
         async def there() -> bool:
@@ -118,14 +125,55 @@ async def test_a_sale_is_counted_as_well(bus: Bus) -> None:
         assert scene.calls() == {**before, "place": 2}
 
 
-async def test_without_a_stream_each_order_is_asked_about_and_its_fill_read(bus: Bus) -> None:
-    """What the stream saves: the comparison that the scenario prints."""
+@pytest.fixture
+def unreconciled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have no reconciliation read the balances."""
+
+    async def check(_: Reconciler) -> Findings:
+        return Findings({})
+
+    monkeypatch.setattr(Reconciler, "check", check)
+
+
+@pytest.mark.usefixtures("unreconciled")
+async def test_without_a_stream_each_order_is_asked_about_and_its_trade_counted(bus: Bus) -> None:
+    """What the stream saves is the question about each order: the comparison that the scenario prints."""
     async with serving(bus, refused=True) as scene:
         await scene.until_served("polled")
         before = scene.calls()
-        assert await scene.copy() is OrderState.FILLED
+        for count in range(1, 4):
+            assert await scene.copy("0.01") is OrderState.FILLED
+            await scene.until_cash(str(Decimal(10_000) - count * Decimal("602.4")))
+        assert scene.calls() == {**before, "place": 3, "order": before.get("order", 0) + 3}
+
+
+@pytest.mark.usefixtures("unreconciled")
+async def test_without_a_stream_the_balances_are_read_at_their_time_however_many_trades_are_counted(
+    bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What another program or the owner has moved shows in the next reading."""
+    monkeypatch.setattr(keeper, "_REFRESH", 2.0)
+    monkeypatch.setattr(keeper, "_SETTLED", 0.01)
+    async with serving(bus, refused=True) as scene:
+        await scene.until_served("polled")
+        before = scene.calls()
+        scene.rig.account.move("USD", Decimal(500))
+        began = time.monotonic()
+        while scene.calls()["balances"] == before["balances"]:
+            assert await scene.copy("0.0001") is OrderState.FILLED
+            assert time.monotonic() - began < 60
+        await until(scene.shows_the_truth, "the record is what the venue has")
+
+
+@pytest.mark.usefixtures("unreconciled")
+async def test_a_refusal_for_want_of_funds_has_the_balances_read_at_once(bus: Bus) -> None:
+    """By a reading that does not show what another program spent, each entry would be refused until the next one."""
+    async with serving(bus, refused=True) as scene:
+        await scene.until_served("polled")
+        before = scene.calls()
+        scene.rig.account.move("USD", Decimal(-9_990))
+        assert await scene.copy() is OrderState.REJECTED
         await scene.until_read(before)
-        assert scene.calls()["order"] == before.get("order", 0) + 1
 
 
 async def test_a_deposit_that_the_stream_shows_is_in_the_record_at_once(bus: Bus) -> None:
