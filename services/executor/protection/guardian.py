@@ -34,8 +34,10 @@ from shared.runtime.supervision import Supervisor
 
 _EVERY: Final = 1.0
 _QUIET: Final = 5.0
-"""Seconds between looks while nothing is held, or while all that can close something comes as news: a trade of this process, a
-price or a switch triggers a look at once."""
+"""Seconds between looks while nothing is held, or while all that can close something comes as news: a price or a switch has it
+look at once, a trade of this process a moment later."""
+_SETTLED: Final = 0.5
+"""Seconds from a trade to the look that it triggers."""
 _PRICE_SERVES: Final = 0.25
 """Seconds for which a price that was read for another guardian serves for a look without news: as often as they are published."""
 STALE_MS: Final = 30_000
@@ -47,6 +49,21 @@ _LEAVING: Final = "on_leave"
 _REFUSED: Final = "Redis refuses a key of this user: nothing is closed by price until it is right"
 
 log = structlog.get_logger()
+
+
+async def _wait(event: asyncio.Event, seconds: float) -> bool:
+    """Wait for an event, which is set when the time is over; return whether it came before.
+
+    No time-out, which raises each time: thousands that are due together would delay orders.
+    """
+    loop = asyncio.get_running_loop()
+    due = loop.time() + seconds
+    timer = loop.call_at(due, event.set)
+    try:
+        await event.wait()
+    finally:
+        timer.cancel()
+    return loop.time() < due
 
 
 def _books(held: Holdings) -> list[tuple[str, Position]]:
@@ -135,14 +152,12 @@ class Guardian:
             await self._pause()
 
     async def _pause(self) -> None:
-        quiet = self._calm or not self._holding
-        seconds, wake = (_QUIET, self._context.positions.changed) if quiet else (_EVERY, self._alarmed)
-        # No time-out, which raises each time: thousands that are due together would delay orders.
-        timer = asyncio.get_running_loop().call_later(seconds, wake.set)
-        try:
-            await wake.wait()
-        finally:
-            timer.cancel()
+        if self._calm or not self._holding:
+            traded = await _wait(self._context.positions.changed, _QUIET)
+            if traded and not self._news:
+                await _wait(self._alarmed, _SETTLED)  # fills of one moment take one look
+        else:
+            await _wait(self._alarmed, _EVERY)
 
     def price_moved(self, price: Price, at: int) -> None:
         """Note a new high, and look at once if this price closes something: the look decides."""
