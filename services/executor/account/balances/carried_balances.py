@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import replace
 from decimal import Decimal
 from typing import Final
 
@@ -26,7 +25,6 @@ class CarriedBalances:
     """The last reading of one account, and the trades since."""
 
     def __init__(self) -> None:
-        self._balances: Balances | None = None
         self.read_at = -math.inf
         """Steady instant at which the last reading was requested, seconds."""
         self.sure = False
@@ -34,14 +32,17 @@ class CarriedBalances:
         self._answered_at = 0
         self._traded: list[tuple[int, VenueOrder]] = []
         """What was traded since, with the instants (epoch ms) from which on a reading contains it."""
+        self._carried: Balances | None = None
+        """The reading and the first `_counted` of these trades."""
+        self._counted = 0
         self._written = 0
-        """How many of these the record contains."""
+        """How many of them the record contains."""
         self._booked_at = 0
 
     @property
     def known(self) -> bool:
         """Whether there is a reading."""
-        return self._balances is not None
+        return self._carried is not None
 
     @property
     def answered_at(self) -> int:
@@ -58,20 +59,22 @@ class CarriedBalances:
 
     def note_reading(self, balances: Balances, *, read_at: float, asked_at: int, answered_at: int) -> None:
         """Begin again with a reading; instants in epoch ms, `read_at` in steady seconds."""
-        self._balances, self.read_at, self._answered_at = balances, read_at, answered_at
+        self.read_at, self._answered_at = read_at, answered_at
         self._traded = [
             (at, order)
             for at, order in self._traded
             if (at >= asked_at if order.side is Side.BUY else at > answered_at)
         ]
-        self._written = 0
+        self._carried, self._counted, self._written = balances, 0, 0
         self.sure = self._booked_at < asked_at - _LAG_MS
 
     def now(self) -> tuple[Balances, int]:
         """Return the balances after all trades, and how many these are. Raises RuntimeError if nothing was read yet."""
-        if self._balances is None:
+        if self._carried is None:
             raise RuntimeError("nothing was read yet")
-        return carried(self._balances, [order for _, order in self._traded]), len(self._traded)
+        if new := self._traded[self._counted :]:
+            self._carried, self._counted = carried(self._carried, [order for _, order in new]), len(self._traded)
+        return self._carried, self._counted
 
     def note_written(self, trades: int) -> None:
         """Note that the record contains so many of the trades."""
@@ -95,7 +98,7 @@ def carried(balances: Balances, orders: Iterable[VenueOrder]) -> Balances:
     def move(asset: str, amount: Decimal) -> None:
         if asset and asset not in balances.unreadable:
             before = known.get(asset) or Balance(asset, ZERO, ZERO)
-            known[asset] = replace(before, total=before.total + amount, free=before.free + amount)
+            known[asset] = Balance(asset, before.total + amount, before.free + amount)
 
     for order in orders:
         sign = 1 if order.side is Side.BUY else -1
