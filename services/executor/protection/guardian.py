@@ -8,8 +8,9 @@ counts as none, and is reported once.
 from __future__ import annotations
 
 import asyncio
+import math
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -39,7 +40,7 @@ look at once, a trade of this process a moment later."""
 _SETTLED: Final = 0.5
 """Seconds from a trade to the look that it triggers."""
 _PRICE_SERVES: Final = 0.25
-"""Seconds for which a price that was read for another guardian serves for a look without news: as often as they are published."""
+"""Seconds for which what was read for another guardian serves for a look without news: as often as prices are published."""
 STALE_MS: Final = 30_000
 """A price older than this closes nothing."""
 _ASK_EVERY: Final = 10.0
@@ -109,8 +110,8 @@ class Guardian:
         self._asked: frozenset[Symbol] = frozenset()
         self._asked_at = 0.0
         self._holding = True
-        self._news = False
-        """Whether something has changed since the last look began."""
+        self._news_at = -math.inf
+        """Steady instant of the last news: what was read before it is outdated."""
         self._calm = False
         """Whether, at the last look, nothing could close what is held but what is heard of at once."""
         self.flat = False
@@ -154,7 +155,7 @@ class Guardian:
     async def _pause(self) -> None:
         if self._calm or not self._holding:
             traded = await _wait(self._context.positions.changed, _QUIET)
-            if traded and not self._news:
+            if traded and not self._alarmed.is_set():
                 await _wait(self._alarmed, _SETTLED)  # fills of one moment take one look
         else:
             await _wait(self._alarmed, _EVERY)
@@ -177,7 +178,7 @@ class Guardian:
 
     def wake(self) -> None:
         """Look at once: something that may close what is held has changed."""
-        self._news = True
+        self._news_at = time.monotonic()
         self._alarmed.set()
         self._context.positions.changed.set()
 
@@ -208,14 +209,14 @@ class Guardian:
         if not held.positions:
             self._highs.clear()
             return
-        news, self._news = self._news, False  # before reading
         await self._ask_for(frozenset(held.positions))
         sources = [source for source, target in context.policy.symbols.map.items() if target in held.positions]
         sources += [name for symbol in held.positions for name in context.renames.former(symbol)]
         names = frozenset((*held.positions, *sources))
         own_switch = await self._own_switch(names)
-        within = 0.0 if news or self._controls is None else _PRICE_SERVES
-        market = await self._watch.market(context.venue.name, names, within=within)
+        now = time.monotonic()
+        since = now if self._controls is None else max(self._news_at, now - _PRICE_SERVES)
+        market = await self._watch.market(context.venue.name, names, since=since)
         self._warn_once(
             "no fresh price: nothing is closed by price until there is one",
             [str(symbol) for symbol in held.positions if self._fresh(symbol, market) is None],
@@ -233,11 +234,11 @@ class Guardian:
                 guarded[book.symbol, master] = (book, price)
         self._calm = len(guarded) == len(_books(held)) and not held.unreadable and self._hears_all(own_switch, market)
 
-    async def _own_switch(self, names: Collection[Symbol]) -> Control:
+    async def _own_switch(self, names: frozenset[Symbol]) -> Control:
         """Return the user's own switch as it is known to be, else read it."""
         if self._controls is None:
             return await self._watch.own_switch(self._context.user)
-        self._controls.note_symbols(self._context.user, names)
+        self._controls.note_symbols(self._context.user, self._context.venue.name, names)
         known = self._controls.switch(self._context.user)
         return await self._watch.own_switch(self._context.user) if known is None else known
 

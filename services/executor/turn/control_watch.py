@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -55,7 +55,8 @@ class _Followed:
     requests: Any = None
     read_at: float | None = None
     """Steady instant; None before the first reading."""
-    symbols: frozenset[Symbol] = field(default=frozenset())
+    symbols: dict[str, frozenset[Symbol]] = field(default_factory=dict)
+    """By venue."""
 
 
 class ControlWatch:
@@ -81,10 +82,10 @@ class ControlWatch:
         """Read a user's hash no more."""
         self._followed.pop(user, None)
 
-    def note_symbols(self, user: str, symbols: Iterable[Symbol]) -> None:
-        """Note by which symbols' switches the user's positions can be closed."""
+    def note_symbols(self, user: str, venue: str, symbols: frozenset[Symbol]) -> None:
+        """Note by which symbols' switches the user's positions at a venue can be closed."""
         if (followed := self._followed.get(user)) is not None:
-            followed.symbols = frozenset(symbols)
+            followed.symbols[venue] = symbols
 
     def switch(self, user: str) -> Control | None:
         """Return a user's own switch as of the last second or two; None if it was not read lately."""
@@ -129,7 +130,8 @@ class ControlWatch:
                 followed.requested()
 
     async def _read_shared(self) -> None:
-        symbols = {symbol for followed in self._followed.values() for symbol in followed.symbols}
+        held = [symbols for followed in self._followed.values() for symbols in followed.symbols.values()]
+        symbols = frozenset[Symbol]().union(*held)
         questions = [switch_of(keys.CONTROL), *(switch_of(keys.control_of_symbol(symbol)) for symbol in symbols)]
         found = dict(zip(questions, await self._bus.do_all(questions), strict=True))
         known, self._shared = (

@@ -6,6 +6,7 @@ It also keeps the list of symbols whose prices are needed all the time, for the 
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Collection, Mapping
 from contextlib import suppress
@@ -24,7 +25,7 @@ from shared.domain.values.numerals import whole
 from shared.domain.values.symbol import Symbol
 
 _KEPT: Final = 1_000
-"""How many answers are kept at most."""
+"""How many of the last reads are kept at most."""
 _REQUEST_MS: Final = 5_000
 """Requests of the same price within this time are one; the feed serves each for a minute."""
 
@@ -43,10 +44,8 @@ class Watch:
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
-        self._asked: dict[tuple[str, frozenset[Symbol]], asyncio.Task[WatchedMarket]] = {}
-        """The reads under way: a guardian that asks the same meanwhile gets the same answer. Nothing is sent by it."""
-        self._read: dict[tuple[str, frozenset[Symbol]], tuple[float, WatchedMarket]] = {}
-        """The last answers, with the steady instants at which they were asked for."""
+        self._asked: dict[tuple[str, frozenset[Symbol]], tuple[float, asyncio.Task[WatchedMarket]]] = {}
+        """The last read of each, under way or over, with the steady instant at which it began. Nothing is sent by it."""
         self._requested: dict[tuple[str, Symbol], int] = {}
         """When (epoch ms) the prices of a symbol were last requested here, for whomever."""
 
@@ -55,19 +54,22 @@ class Watch:
         (own,) = await self._bus.do_all([switch_of(keys.control(user))])
         return read_switch(own)
 
-    async def market(self, venue: str, symbols: Collection[Symbol], *, within: float = 0.0) -> WatchedMarket:
-        """Read the prices and switches of some symbols, and everybody's switch; or return what was read `within` seconds."""
+    async def market(self, venue: str, symbols: Collection[Symbol], *, since: float) -> WatchedMarket:
+        """Return the prices and switches of some symbols, and everybody's switch, as of the steady instant `since` or later.
+
+        A read that began since then serves for all who ask the same.
+        """
         question = (venue, frozenset(symbols))
-        if within and (known := self._read.get(question)) is not None and time.monotonic() - known[0] <= within:
-            return known[1]
-        task = self._asked.get(question)
-        if task is None:
-            task = self._asked[question] = asyncio.create_task(self._market(*question))
-            task.add_done_callback(lambda _: self._asked.pop(question))
+        began_at, task = self._asked.get(question, (-math.inf, None))
+        if task is None or began_at < since or _failed(task):
+            if len(self._asked) >= _KEPT:
+                self._asked.clear()
+            task = asyncio.create_task(self._market(*question))
+            self._asked[question] = time.monotonic(), task
         return await asyncio.shield(task)  # a caller that is cancelled must not cancel it for the others
 
     async def _market(self, venue: str, symbols: Collection[Symbol]) -> WatchedMarket:
-        wanted, asked_at = list(symbols), time.monotonic()
+        wanted = list(symbols)
         everybody, prices, *switches = await self._bus.do_all(
             [
                 switch_of(keys.CONTROL),
@@ -81,11 +83,7 @@ class Watch:
                 if written is not None:
                     found[symbol] = read_price(symbol, written)
         by_symbol = dict(zip(wanted, map(read_switch, switches), strict=True))
-        market = WatchedMarket(found, by_symbol, read_switch(everybody))
-        if len(self._read) >= _KEPT:
-            self._read.clear()
-        self._read[venue, frozenset(wanted)] = (asked_at, market)
-        return market
+        return WatchedMarket(found, by_symbol, read_switch(everybody))
 
     async def ask_for(self, venue: str, symbols: Collection[Symbol], now: int) -> None:
         """Record that the prices of these symbols are needed; repeat it while they are. Once a moment is enough for all users."""
@@ -117,3 +115,7 @@ class Watch:
             with suppress(ValueError):
                 found.add(Symbol.parse(name))
         return frozenset(found)
+
+
+def _failed(task: asyncio.Task[WatchedMarket]) -> bool:
+    return task.done() and (task.cancelled() or task.exception() is not None)

@@ -125,7 +125,7 @@ class _Account:
     async def own_switch(self, _user: str) -> Control:
         return self.now.switch
 
-    async def market(self, _venue: str, _symbols: Collection[Symbol], *, within: float = 0.0) -> WatchedMarket:
+    async def market(self, _venue: str, _symbols: Collection[Symbol], *, since: float) -> WatchedMarket:
         return WatchedMarket(self.now.prices, self.now.of_symbols, self.now.everybody)
 
     async def ask_for(self, *_: object) -> None:

@@ -68,7 +68,8 @@ async def test_switches_of_everybody_and_of_watched_symbols_concern_all(bus: Bus
     alice, bob = Follower(), Follower()
     alice.follow(watch, "alice")
     bob.follow(watch, "bob")
-    watch.note_symbols("alice", [BTC_USD])
+    watch.note_symbols("alice", "kraken", frozenset({BTC_USD}))
+    watch.note_symbols("alice", "coinbase", frozenset())
     await watch.look()
     assert alice.take() == bob.take() == ["switched", "requested"]
     for key in (keys.CONTROL, keys.control_of_symbol(BTC_USD)):
@@ -146,7 +147,7 @@ async def test_a_switch_of_a_symbol_that_was_set_before_its_first_reading_is_new
     alice.follow(watch, "alice")
     await watch.look()
     alice.take()
-    watch.note_symbols("alice", [BTC_USD])
+    watch.note_symbols("alice", "kraken", frozenset({BTC_USD}))
     await bus.do("HSET", keys.control_of_symbol(BTC_USD), "mode", "flatten")
     await watch.look()
     assert alice.take() == ["switched"]
