@@ -22,7 +22,7 @@ ETH_USD = Symbol("ETH", "USD")
 
 @dataclass
 class Follower:
-    """Counts what it is told."""
+    """Keeps what it hears."""
 
     news: list[str] = field(default_factory=list)
 
@@ -41,7 +41,7 @@ def watch(bus: Bus) -> ControlWatch:
     return ControlWatch(bus)
 
 
-async def test_who_is_concerned_is_told_and_no_one_else(bus: Bus, watch: ControlWatch) -> None:
+async def test_who_is_concerned_hears_of_it_and_no_one_else(bus: Bus, watch: ControlWatch) -> None:
     alice, bob = Follower(), Follower()
     alice.follow(watch, "alice")
     bob.follow(watch, "bob")
@@ -81,7 +81,7 @@ async def test_switches_of_everybody_and_of_watched_symbols_concern_all(bus: Bus
     assert alice.take() == bob.take() == []
 
 
-async def test_a_hash_that_cannot_be_read_stops_entries_and_is_told_once(bus: Bus, watch: ControlWatch) -> None:
+async def test_a_hash_that_cannot_be_read_stops_entries_and_is_news_once(bus: Bus, watch: ControlWatch) -> None:
     alice = Follower()
     alice.follow(watch, "alice")
     await watch.look()
@@ -106,7 +106,7 @@ async def test_what_was_not_read_lately_is_unknown(
     assert watch.switch("alice") is None
 
 
-async def test_a_turn_that_ends_while_its_hash_is_read_is_not_told(bus: Bus, watch: ControlWatch) -> None:
+async def test_a_turn_that_ends_while_its_hash_is_read_hears_nothing(bus: Bus, watch: ControlWatch) -> None:
     alice, again = Follower(), Follower()
     alice.follow(watch, "alice")
     looking = asyncio.create_task(watch.look())
@@ -128,14 +128,14 @@ async def test_an_outage_of_redis_does_not_end_it(
     alice.follow(watch, "alice")
     running = asyncio.create_task(watch.run())
 
-    async def told() -> bool:
+    async def heard() -> bool:
         return bool(alice.news)
 
-    await until(told, "it is read")
+    await until(heard, "it is read")
     bus._writer.drop()  # type: ignore[attr-defined]  # the wire of one server
     alice.take()
     await bus.do("HSET", keys.control("alice"), "mode", "pause")
-    await until(told, "it is read again")
+    await until(heard, "it is read again")
     await crash(running)
     assert "switched" in alice.news
 
