@@ -10,6 +10,7 @@ shrank in that way.
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
@@ -45,6 +46,9 @@ _REFRESH: Final = 30.0
 _SLOW: Final = 75.0
 """The same while the account's private stream shows all that moves the balances, deposits too. The record is written every
 30 s, so no entry is decided by a reading that is older than two minutes (`tests/day/limits.py`)."""
+_GATES_EVERY: Final = 25.0
+"""Seconds from gates that let the account pass to the next time, while trades are counted, which calls no venue: as often as a
+quiet account passes them."""
 _SETTLED: Final = 0.5
 """Seconds to wait after a fill, so that several fills take one reading."""
 _RETRY_FIRST, _RETRY_MOST = 1.0, 60.0
@@ -99,6 +103,8 @@ class AccountKeeper:
         self.latest: Account | None = None
         """The account as last read by this process."""
         self._balances = CarriedBalances()
+        self._passed_at = -math.inf
+        """Steady instant at which every gate let the account pass."""
         self._refusals = 0
         self._requests = 1
         self._served = 0
@@ -232,8 +238,7 @@ class AccountKeeper:
 
     async def read(self) -> None:
         """Read the account once and write its record. Raises a VenueError (the old record stays), or GateRefusal."""
-        for gate in self._gates:
-            await gate()
+        await self._pass_gates()
         self.books_lost = False
         requests, refusals, read_at = self._requests, self._refusals, self._steady()
         asked_at = self._clock()
@@ -257,8 +262,8 @@ class AccountKeeper:
 
     async def carry_on(self) -> None:
         """Write the record by the last reading and the trades since, at the prices of now. Raises a VenueError, GateRefusal."""
-        for gate in self._gates:
-            await gate()
+        if self._steady() >= self._passed_at + _GATES_EVERY:
+            await self._pass_gates()
         balances, trades = self._balances.now()
         instruments = await self._venue.instruments()
         if self.fees.unknown:
@@ -268,6 +273,11 @@ class AccountKeeper:
             self.latest = account
             self._balances.note_written(trades)
             await self._records.write_account(account)
+
+    async def _pass_gates(self) -> None:
+        for gate in self._gates:
+            await gate()
+        self._passed_at = self._steady()
 
     def _may_carry_on(self) -> bool:
         """Return whether the last reading and the trades since are the balances of now, as far as is known.

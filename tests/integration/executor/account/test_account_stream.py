@@ -140,11 +140,12 @@ async def test_without_a_stream_each_order_is_asked_about_and_its_trade_counted(
     """What the stream saves is the question about each order: the comparison that the scenario prints."""
     async with serving(bus, refused=True) as scene:
         await scene.until_served("polled")
+        assert await scene.copy("0.01") is OrderState.FILLED, "the turn has begun"
         before = scene.calls()
-        for count in range(1, 4):
+        for count in range(2, 5):
             assert await scene.copy("0.01") is OrderState.FILLED
             await scene.until_cash(str(Decimal(10_000) - count * Decimal("602.4")))
-        assert scene.calls() == {**before, "place": 3, "order": before.get("order", 0) + 3}
+        assert scene.calls() == {**before, "place": 4, "order": before["order"] + 3}
 
 
 @pytest.mark.usefixtures("unreconciled")

@@ -39,6 +39,7 @@ async def checked(rig: Rig, *, strict: bool = True, key: str = KEY) -> tuple[Own
 
 async def look(owner: Owner) -> None:
     """Have the account read once, as its keeper does all the time."""
+    owner.context.account.refresh_soon()
     await owner.context.account._read_if_admitted()
 
 
