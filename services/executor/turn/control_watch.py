@@ -35,6 +35,8 @@ REQUESTS: Final = ("reconcile_at", "reconcile_mode", KEY_CHECK)
 
 _UNSET: Final = [None] * len(SWITCH_FIELDS)
 """The answer about a switch that is not set."""
+_UNASKED: Final = [None] * len(REQUESTS)
+"""The answer about requests of which there is none."""
 
 log = structlog.get_logger()
 
@@ -51,8 +53,8 @@ class _Followed:
     command: bytes
     switched: Callable[[], None]
     requested: Callable[[], None]
-    switch: Any = None
-    requests: Any = None
+    switch: Any
+    requests: Any
     read_at: float | None = None
     """Steady instant; None before the first reading."""
     symbols: dict[str, frozenset[Symbol]] = field(default_factory=dict)
@@ -76,7 +78,7 @@ class ControlWatch:
         have.
         """
         command = pack(("HMGET", keys.control(user), *SWITCH_FIELDS, *REQUESTS))
-        self._followed[user] = _Followed(command, switched, requested)
+        self._followed[user] = _Followed(command, switched, requested, _UNSET, _UNASKED)
 
     def forget(self, user: str) -> None:
         """Read a user's hash no more."""
@@ -120,12 +122,11 @@ class ControlWatch:
                 continue  # its turn has ended meanwhile
             apart = isinstance(answer, list)  # else an error, of a hash that cannot be read
             switch, requests = (answer[: len(SWITCH_FIELDS)], answer[len(SWITCH_FIELDS) :]) if apart else (answer, None)
-            first = followed.read_at is None
             followed.read_at = at
-            if first or _differs(switch, followed.switch):
+            if _differs(switch, followed.switch):
                 followed.switch = switch
                 followed.switched()
-            if first or requests != followed.requests:
+            if requests != followed.requests:
                 followed.requests = requests
                 followed.requested()
 
@@ -134,10 +135,8 @@ class ControlWatch:
         symbols = frozenset[Symbol]().union(*held)
         questions = [switch_of(keys.CONTROL), *(switch_of(keys.control_of_symbol(symbol)) for symbol in symbols)]
         found = dict(zip(questions, await self._bus.do_all(questions), strict=True))
-        known, self._shared = (
-            self._shared,
-            found,
-        )  # one that is read for the first time may have been set since the last look
+        known, self._shared = self._shared, found
+        # One that is read for the first time may have been set since a guardian has looked at it.
         if any(_differs(answer, known.get(question, _UNSET)) for question, answer in found.items()):
             for followed in list(self._followed.values()):
                 followed.switched()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 import logging
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -53,6 +56,24 @@ def assert_masked(written: str) -> None:
     assert "[secret]" in written
     for part in PARTS:
         assert part not in written
+
+
+class Full(io.StringIO):
+    """Takes nothing, as a full disk or a pipe whose reader has ended."""
+
+    def write(self, _text: str) -> int:
+        raise OSError(errno.ENOSPC, "no space left on device")
+
+
+@pytest.mark.parametrize("log_format", ["json", "console"])
+def test_a_log_that_cannot_be_written_stops_nothing(monkeypatch: pytest.MonkeyPatch, log_format: str) -> None:
+    """Lines are written between the steps of an order."""
+    monkeypatch.setattr(sys, "stdout", Full())
+    monkeypatch.setattr(sys, "stderr", Full())
+    configure_logging("executor", log_format)
+    structlog.get_logger().info("order settled", user="alice")
+    structlog.get_logger().error("a decision failed", user="alice", reason="\udcff")
+    logging.getLogger("a library").warning("and a library's line")
 
 
 def test_an_event_is_one_json_object_a_line(capsys: pytest.CaptureFixture[str]) -> None:
