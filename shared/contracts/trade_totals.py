@@ -65,9 +65,9 @@ def write_totals(totals: TradeTotals) -> str:
     return json.dumps(TradeTotalsRecord.of(**{name: getattr(totals, name) for name in names}).fields())
 
 
-@lru_cache(maxsize=16_384)
+@lru_cache(maxsize=256)
 def read_totals(written: str) -> TradeTotals:
-    """Parse the sums of one symbol. Raises MalformedMessageError. Cached: every fill reads and writes one, pages read many."""
+    """Parse the sums of one symbol. Raises MalformedMessageError. Cached for pages, which read the same ones again and again."""
     if (match := _PLAIN.fullmatch(written)) is not None:
         name, *values = match.groups()
         sums = dict(zip(_AMOUNTS, map(Decimal, values), strict=False))

@@ -80,7 +80,11 @@ class Supervisor:
 
 async def endless(name: str, work: Awaitable[None]) -> None:
     """Run what should run for ever. Raises TaskEndedError if it returns, or is cancelled by another task than its caller."""
-    await _with_its_own_end(name, work)
+    try:
+        await work
+    except asyncio.CancelledError:
+        _check_cancelled(name)
+        raise
     raise TaskEndedError(f"{name} has ended")
 
 
@@ -88,10 +92,14 @@ async def _with_its_own_end(name: str, work: Awaitable[None]) -> None:
     try:
         await work
     except asyncio.CancelledError:
-        task = asyncio.current_task()
-        if task is None or task.cancelling():
-            raise
-        # This task was not cancelled: something inside leaked the cancellation of another.
+        _check_cancelled(name)
+        raise
+
+
+def _check_cancelled(name: str) -> None:
+    """Raise TaskEndedError unless this task was cancelled: then something inside leaked the cancellation of another."""
+    task = asyncio.current_task()
+    if task is not None and not task.cancelling():
         raise TaskEndedError(f"{name} was cancelled from within") from None
 
 

@@ -23,7 +23,6 @@ from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.mirror import RestingOrderMessage
 from shared.domain.fault import FaultKind
-from shared.domain.limits.policy import OrdersMode
 from shared.domain.mirror import MirrorAction, MirrorDecision
 from shared.domain.order import OrderState
 from shared.domain.reason import ReasonCode
@@ -31,8 +30,6 @@ from shared.domain.reason import ReasonCode
 _EVERY: Final = 0.2
 """Seconds between reads."""
 _AGAIN: Final = 1.0
-_LOOK_FOR_STREAM: Final = 5.0
-"""Seconds between looks at the settings of a user who mirrors nothing."""
 _BATCH: Final = 100
 _LEASE_NEEDED: Final = 1.0
 
@@ -51,8 +48,6 @@ class MirrorReader:
         self._mirrors = mirrors
         self._stream = keys.resting(user)
         self._group = Group(bus, keys.EXECUTOR)
-        self._exists: bool | None = None
-        """Whether there is, or will be, a stream; None before it was looked for."""
 
     async def run(self) -> None:
         """Read for ever. Raises LeaseLost, BusUnavailable."""
@@ -61,9 +56,6 @@ class MirrorReader:
         sweep = Sweep(context.sender.clock.steady)
         while True:
             try:
-                if not await self._wanted():
-                    await asyncio.sleep(_LOOK_FOR_STREAM)
-                    continue
                 if pending or sweep.due():
                     await self._group.ensure([self._stream])
                     await self._take(await self._group.all_pending(self._stream))
@@ -81,13 +73,9 @@ class MirrorReader:
                 context.faults.clear(FaultKind.STREAM, "resting orders")
                 await asyncio.sleep(_EVERY)
 
-    async def _wanted(self) -> bool:
-        """Return whether there is, or will be, anything to read: no stream is created for those who mirror nothing."""
-        policy = next(iter(self._contexts.values())).policy
-        if self._exists is None:
-            self._exists = bool(await self._bus.do("EXISTS", self._stream))
-        self._exists = self._exists or policy.orders is OrdersMode.MIRROR
-        return self._exists
+    async def exists(self) -> bool:
+        """Return whether there is a stream: somebody who has mirrored orders may have changed their settings since."""
+        return bool(await self._bus.do("EXISTS", self._stream))
 
     async def _take(self, entries: list[Entry]) -> None:
         for entry in entries:

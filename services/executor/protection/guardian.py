@@ -7,7 +7,6 @@ counts as none, and is reported once.
 
 from __future__ import annotations
 
-import asyncio
 import math
 import time
 from collections.abc import Iterable
@@ -32,6 +31,7 @@ from shared.domain.position import Holdings, Position
 from shared.domain.values.money import Price
 from shared.domain.values.symbol import Symbol
 from shared.runtime.supervision import Supervisor
+from shared.runtime.wake_up import WakeUp
 
 _EVERY: Final = 1.0
 _QUIET: Final = 5.0
@@ -50,21 +50,6 @@ _LEAVING: Final = "on_leave"
 _REFUSED: Final = "Redis refuses a key of this user: nothing is closed by price until it is right"
 
 log = structlog.get_logger()
-
-
-async def _wait(event: asyncio.Event, seconds: float) -> bool:
-    """Wait for an event, which is set when the time is over; return whether it came before.
-
-    No time-out, which raises each time: thousands that are due together would delay orders.
-    """
-    loop = asyncio.get_running_loop()
-    due = loop.time() + seconds
-    timer = loop.call_at(due, event.set)
-    try:
-        await event.wait()
-    finally:
-        timer.cancel()
-    return loop.time() < due
 
 
 def _books(held: Holdings) -> list[tuple[str, Position]]:
@@ -100,7 +85,7 @@ class Guardian:
         self._controls = controls
         self._guarded: dict[BookName, Position] = {}
         """What a price can close, as of the last look."""
-        self._alarmed = asyncio.Event()
+        self._alarmed = WakeUp()
         self._supervisor = supervisor or Supervisor()
         self._watch = watch
         self._exits = exits
@@ -154,11 +139,11 @@ class Guardian:
 
     async def _pause(self) -> None:
         if self._calm or not self._holding:
-            traded = await _wait(self._context.positions.changed, _QUIET)
+            traded = await self._context.positions.changed.wait(_QUIET)
             if traded and not self._alarmed.is_set():
-                await _wait(self._alarmed, _SETTLED)  # fills of one moment take one look
+                await self._alarmed.wait(_SETTLED)  # fills of one moment take one look
         else:
-            await _wait(self._alarmed, _EVERY)
+            await self._alarmed.wait(_EVERY)
 
     def price_moved(self, price: Price, at: int) -> None:
         """Note a new high, and look at once if this price closes something: the look decides."""

@@ -39,6 +39,7 @@ from shared.domain.values.numerals import whole
 from shared.domain.values.symbol import Symbol
 from shared.ledger.stages.evidence import StageEvidence
 from shared.runtime.supervision import Supervisor
+from shared.runtime.wake_up import WakeUp
 from shared.venues.errors import VenueError
 
 _EVERY: Final = 6.0
@@ -111,7 +112,7 @@ class Housekeeper:
         self._due = dict.fromkeys(contexts, 0.0)
         self._answered: dict[str, int] = {}
         self._trim_due = 0.0
-        self.requested = asyncio.Event()
+        self.requested = WakeUp()
         """Set when the requests in the user's control hash have changed: a round comes at once."""
         self._refused = ""
 
@@ -143,12 +144,7 @@ class Housekeeper:
 
     async def _pause(self) -> None:
         lost = any(context.account.books_lost for context in self._contexts.values())
-        # No time-out, which raises each time: thousands that are due together would delay orders.
-        timer = asyncio.get_running_loop().call_later(_WHILE_LOST if lost else _EVERY, self.requested.set)
-        try:
-            await self.requested.wait()
-        finally:
-            timer.cancel()
+        await self.requested.wait(_WHILE_LOST if lost else _EVERY)
 
     async def round(self) -> None:
         """Do what is due or requested."""

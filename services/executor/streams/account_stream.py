@@ -24,7 +24,7 @@ from shared.execution.following.streamed_orders import StreamedOrders
 from shared.runtime.supervision import Supervisor
 from shared.venues.errors import VenueError
 from shared.venues.port import Venue
-from shared.venues.stream import PrivateStream, StreamRefused
+from shared.venues.stream import ConnectPermit, PrivateStream, StreamRefused
 from shared.venues.venue_clock import VenueTime
 
 _REFUSED: Final = 3_600.0
@@ -74,6 +74,10 @@ class AccountStream:
         pause = _FAILED_FIRST
         while True:
             self._streamed.poll("waits for a connection")
+            self._gave_up = False
+            await self._permit()  # here, where nothing of a stream exists yet: most of thousands wait for long
+            if self._gave_up:
+                continue
             began = time.monotonic()
             failed = await self._follow(stream)
             pause = _FAILED_FIRST if time.monotonic() - began > _FAILED_MOST else min(pause * 2, _FAILED_MOST)
@@ -88,8 +92,7 @@ class AccountStream:
     async def _follow(self, stream: PrivateStream) -> bool | None:
         """Run the stream to its end; return whether it failed, None for a key that may not open streams."""
         name = f"private stream of {self._user}"
-        self._gave_up = False
-        self._running = asyncio.create_task(stream.run(self._streamed, self._permit))
+        self._running = asyncio.create_task(stream.run(self._streamed, self._permit_after_first()))
         try:
             await asyncio.wait({self._running})
             if self._gave_up and self._running.cancelled():
@@ -120,6 +123,18 @@ class AccountStream:
         """Wait until the key may be used, then for a place."""
         await self._account.until_ready()
         await self._places.permit(self)
+
+    def _permit_after_first(self) -> ConnectPermit:
+        """Return a permit for each connect: the first one has been waited for."""
+        granted = True
+
+        async def permit() -> None:
+            nonlocal granted
+            if not granted:
+                await self._permit()
+            granted = False
+
+        return permit
 
     async def _count_orders_before(self) -> None:
         """Count the orders that others have sent for this account lately."""

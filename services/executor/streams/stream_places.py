@@ -88,6 +88,9 @@ class StreamPlaces:
             self._serving = asyncio.create_task(self._serve())
         try:
             await turn
+        except asyncio.CancelledError:
+            self._holding.discard(follower)  # it may have been let in a moment ago, and does not know
+            raise
         finally:
             if self._waiting.get(follower) is turn:
                 del self._waiting[follower]

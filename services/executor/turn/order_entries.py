@@ -13,8 +13,8 @@ from shared.contracts.fields import MalformedMessageError
 from shared.contracts.plain_orders import read_decision
 from shared.domain.order import Decision
 
-_REMEMBERED: Final = 10_000
-"""How many signals are remembered: weeks of a busy master, and far more than are ever delivered together."""
+_REMEMBERED: Final = 1_000
+"""How many signals are remembered: days of a busy master, and more than are ever delivered together. Each takes 0.25 kB."""
 
 
 class OrderEntries:

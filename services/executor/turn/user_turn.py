@@ -7,7 +7,7 @@ then run what the reader delivers. However the turn ends, the next owner begins 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Final
 
@@ -35,7 +35,7 @@ from shared.bus.state.watch import Watch
 from shared.config.renames import RenamesFile
 from shared.contracts import keys
 from shared.domain.fault import FaultKind, Faults
-from shared.domain.limits.policy import FileState, UserPolicy
+from shared.domain.limits.policy import FileState, OrdersMode, UserPolicy
 from shared.runtime.supervision import Supervisor, endless
 from shared.venues.errors import VenueError
 
@@ -85,6 +85,8 @@ class UserTurn:
         self._early: list[tuple[Entry, bool]] | None = []
         self._queues: SymbolQueues[Task]
         self._runner: EntryRunner
+        self._mirror: Callable[[], None] | None = None
+        """Begins to read decisions about resting orders; None before the turn is ready for them, and once it reads them."""
 
     @property
     def contexts(self) -> Mapping[str, AccountContext]:
@@ -131,6 +133,7 @@ class UserTurn:
             return False  # the key was not used, or only because it had been before
         for context in self._contexts.values():
             context.follow(policy)
+        self._mirror_if_wanted()
         for guardian in self._guardians:
             guardian.flat = False  # judged by the former settings: an entry may have begun since
         return True
@@ -163,8 +166,7 @@ class UserTurn:
                 early, self._early = self._early or [], None
                 for entry, redelivered in early:
                     self._runner.take(entry, redelivered=redelivered)
-                resting = MirrorReader(self._bus, self._user, self._contexts, mirrors)
-                tasks.create_task(endless("mirror reader", resting.run()))
+                await self._follow_resting_orders(mirrors, tasks)
                 # Only now that a predecessor's orders are in their queues: one under way would look like a difference.
                 self._look_after(exits, tasks)
                 self._faults.clear(FaultKind.REDIS, self._user)
@@ -183,6 +185,31 @@ class UserTurn:
             if self._controls is not None:
                 self._controls.forget(self._user)
             await self._reader.unregister(self._user)
+
+    async def _follow_resting_orders(self, mirrors: Mapping[str, Mirrors], tasks: asyncio.TaskGroup) -> None:
+        """Read decisions about resting orders, now or as soon as the user mirrors any: for others no stream is created."""
+        resting = MirrorReader(self._bus, self._user, self._contexts, mirrors)
+
+        def begin() -> None:
+            self._mirror = None
+            reading = resting.run()
+            work = endless("mirror reader", reading)
+            try:
+                tasks.create_task(work)
+            except RuntimeError:  # the turn is ending
+                work.close()
+                reading.close()
+
+        self._mirror = begin
+        if await resting.exists():
+            begin()
+        else:
+            self._mirror_if_wanted()
+
+    def _mirror_if_wanted(self) -> None:
+        mirrors = any(context.policy.orders is OrdersMode.MIRROR for context in self._contexts.values())
+        if mirrors and self._mirror is not None:
+            self._mirror()
 
     def _look_after(self, exits: Mapping[str, OwnExits], tasks: asyncio.TaskGroup) -> None:
         """Begin what runs beside copying: housekeeping and guarding, both woken by the user's control hash."""

@@ -6,11 +6,11 @@ bounded: when too much does, it is dropped, and a further comparison takes its p
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
 from dataclasses import dataclass
 from typing import Final, NoReturn
 
+from shared.runtime.wake_up import WakeUp
 from shared.venues.stream import FundsMoved, OrderSeen, StreamReader
 
 MOST_WAITING: Final = 20_000
@@ -46,7 +46,7 @@ class Delivery:
         self._waiting: deque[Event | _Resumed | _Interrupted] = deque()
         self._comparing = False
         self._seeing = False
-        self._wake = asyncio.Event()
+        self._wake = WakeUp()
 
     def tell(self, event: Event) -> None:
         """Pass an event: at once, or after what waits."""

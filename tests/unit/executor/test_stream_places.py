@@ -165,3 +165,17 @@ def test_orders_count_half_after_half_an_hour_and_are_forgotten_after_hours() ->
     assert not lately.idle
     now += HALF_LIFE
     assert lately.idle
+
+
+async def test_who_is_let_in_and_ends_at_the_same_moment_leaves_the_place_free() -> None:
+    class EndsTheFirst(Budget):
+        async def take(self, *, idle: bool) -> float:
+            granted = await super().take(idle=idle)
+            asyncio.get_running_loop().call_soon(ending.tasks[0].cancel)
+            return granted
+
+    ending = Scene(EndsTheFirst(100), most=1)
+    await ending.ask([Account(5)])
+    second = Account(3)
+    await ending.ask([second])
+    assert (ending.tasks[0].cancelled(), ending.connected) == (True, [second])

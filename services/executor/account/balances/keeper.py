@@ -35,6 +35,7 @@ from shared.domain.values.money import ZERO, Money
 from shared.domain.values.symbol import Symbol
 from shared.execution.following.streamed_orders import StreamedOrders
 from shared.runtime.supervision import Supervisor
+from shared.runtime.wake_up import WakeUp
 from shared.venues.errors import OutcomeUnknown, Refusal, Rejected, Unavailable
 from shared.venues.port import Balance, Balances, Venue, VenueOrder
 
@@ -92,7 +93,7 @@ class AccountKeeper:
         self._ready = asyncio.Event()
         self._parked = asyncio.Event()
         self._known = asyncio.Event()
-        self._wanted = asyncio.Event()
+        self._wanted = WakeUp()
         self._quiet_until = 0.0
         self.reason = "not connected yet"
         self.books_lost = False
@@ -334,13 +335,5 @@ class AccountKeeper:
         if not self.ready:
             await asyncio.sleep(seconds)
             return
-        # No time-out, which raises each time: thousands that are due together would delay orders.
-        loop = asyncio.get_running_loop()
-        due = loop.time() + seconds
-        timer = loop.call_at(due, self._wanted.set)
-        try:
-            await self._wanted.wait()
-        finally:
-            timer.cancel()
-        if loop.time() < due:  # on request: balances show a trade a moment later
+        if await self._wanted.wait(seconds):  # on request: balances show a trade a moment later
             await asyncio.sleep(_SETTLED)

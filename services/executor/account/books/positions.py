@@ -25,6 +25,7 @@ from shared.domain.position import Holdings, Position
 from shared.domain.rename import Renames
 from shared.domain.values.money import Price
 from shared.domain.values.symbol import Symbol
+from shared.runtime.wake_up import WakeUp
 
 _RECENT: Final = 15.0
 """Seconds after which books in memory are read again by what only looks at them."""
@@ -54,7 +55,7 @@ class AccountPositions:
         """The books in memory."""
         self.booking = asyncio.Lock()
         """Held from reading a position or the risk state to writing it."""
-        self.changed = asyncio.Event()
+        self.changed = WakeUp()
         """Set when a position or a setting has changed: the guardian looks at once."""
 
     async def of(self, symbol: Symbol) -> Position | None:

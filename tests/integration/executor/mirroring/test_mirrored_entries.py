@@ -9,6 +9,8 @@ from decimal import Decimal
 
 import pytest
 
+from services.executor.turn.order_reader import StreamReader
+from services.executor.turn.user_turn import UserTurn
 from shared.bus.order.orders import OrderStore
 from shared.bus.state.records import Records
 from shared.contracts import keys
@@ -18,7 +20,7 @@ from shared.domain.order import OrderState, leg_id
 from shared.domain.values.money import Price
 from shared.venues.errors import OutcomeUnknown, Rejected, Unavailable
 from tests.integration.executor.mirroring.mirror_rig import MirrorRig
-from tests.integration.executor.rig import PATIENCE, USER, Owner, until
+from tests.integration.executor.rig import PATIENCE, USER, Owner, crash, until
 from tests.support.examples import BTC_USD, btc, btc_price
 
 ALL, NOTHING = Decimal("0.05"), Decimal(0)
@@ -38,6 +40,31 @@ async def test_an_order_is_placed_once_at_the_master_s_limit_and_rests(mirrored:
     assert len(mirrored.legs) == 1
     assert "market" not in record, "an order that rests waits for its own price"
     assert await mirrored.rig.reports() == []
+
+
+async def test_a_user_who_begins_to_mirror_within_a_turn_is_heard_without_another_turn(
+    mirrored: MirrorRig, owner: Owner
+) -> None:
+    rig = mirrored.rig
+    reader = StreamReader(rig.bus)
+    user_turn = UserTurn(rig.bus, reader, {"kraken": owner.context}, owner.lease, USER, asyncio.Event())
+    tasks = [asyncio.create_task(user_turn.serve()), asyncio.create_task(reader.run())]
+    try:
+        await until(lambda: _connected(user_turn), "the turn has begun")
+        assert not await rig.bus.do("EXISTS", keys.resting(USER)), "none is created for a user who copies fills"
+        assert user_turn.follow(replace(owner.context.policy, orders=OrdersMode.MIRROR))
+        await mirrored.place()
+        await mirrored.resting()
+        assert user_turn.follow(replace(owner.context.policy, orders=OrdersMode.FILLS))
+        await mirrored.end()
+        assert (await mirrored.outcome())[0] is not OrderState.FILLED
+    finally:
+        for task in tasks:
+            await crash(task)
+
+
+async def _connected(user_turn: UserTurn) -> bool:
+    return user_turn.connected
 
 
 async def test_a_fill_is_booked_as_it_is_seen_and_counts_as_one_trade(mirrored: MirrorRig, owner: Owner) -> None:
