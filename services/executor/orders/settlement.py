@@ -195,6 +195,8 @@ class _End:
     entry_id: str
     fields: Mapping[str, str]
     acceptance: Acceptance | None
+    traded: VenueOrder | None
+    """The last leg."""
 
 
 async def _record_end(
@@ -207,6 +209,7 @@ async def _record_end(
             report = end.report
             books = None if booking is None else await recorded.before_fill(report.symbol)
             booked = _NOTHING if booking is None or books is None else await booking(books)
+            account = None if end.traded is None else context.account.after_trade(end.traded)
             if booked.corrected:
                 report = report.model_copy(update={"corrected": write_corrections(booked.corrected)})
             try:
@@ -218,6 +221,7 @@ async def _record_end(
                     risk=booked.risk,
                     totals=booked.totals,
                     as_read=None if books is None else booked.as_read(books),
+                    account=None if account is None else account.fields,
                     begun=None if acceptance is None else acceptance.fields,
                     note_price=acceptance is not None and acceptance.note_price,
                 )
@@ -233,6 +237,8 @@ async def _record_end(
                 continue
             if new and books is not None:
                 booked.note(context, books)
+            if new and end.traded is not None:
+                context.account.traded(end.traded, account)
             return new
 
 
@@ -303,15 +309,11 @@ async def settle(
         return booked
 
     changes = total.filled.amount or position is not None
-    end = _End(report, entry_id, fields, acceptance)
+    end = _End(report, entry_id, fields, acceptance, traded)
     new = await _record_end(context, end, booking if changes else None)
     if not new:
         return
-    if traded is not None:
-        context.account.traded(traded)
     context.positions.changed.set()
-    if total.filled.amount:
-        context.account.traded_soon()
     log.info(
         "order settled",
         signal_id=decision.signal_id,

@@ -223,13 +223,15 @@ class OrderStore:
         risk: Mapping[str, str] | None = None,
         totals: TotalsChange | None = None,
         as_read: BooksAsRead | None = None,
+        account: Mapping[str, str] | None = None,
         begun: Mapping[str, str] | None = None,
         note_price: bool = False,
     ) -> bool:
         """Settle an order: write its report, the changed position, risk state and totals, and acknowledge its entry, in one step.
 
-        `begun` is what the order's record has had since its write-ahead, in case it was lost. With `note_price` the published
-        price of the order's symbol is recorded too, unless the order's record has one.
+        `account` are the fields of the account's record that the order's trade changes. `begun` is what the order's record has
+        had since its write-ahead, in case it was lost. With `note_price` the published price of the order's symbol is recorded
+        too, unless the order's record has one.
 
         `entry_id` is empty for an order that did not come from the stream. Return False if it had ended before; then only the
         acknowledgement happens. Raises BooksChanged if the books are not `as_read`, LeaseLost, BusUnavailable (repeat it: the
@@ -249,6 +251,7 @@ class OrderStore:
                 self._positions,
                 keys.risk(self._user, self._venue),
                 keys.totals(self._user, self._venue),
+                keys.account(self._user, self._venue),
                 *([keys.prices(self._venue)] if note_price else []),
             ],
             [
@@ -264,6 +267,7 @@ class OrderStore:
                 *counted_words(begun),
                 *counted_words(fields),
                 *counted_words(risk),
+                *counted_words(account),
                 *flatten(content),
             ],
         )

@@ -27,6 +27,7 @@ POSITIONS, RISK = keys.positions("alice", "kraken"), keys.risk("alice", "kraken"
 TOTALS: Final = keys.totals("alice", "kraken")
 CORRECTIONS: Final = keys.book_corrections("alice", "kraken")
 PRICES: Final = keys.prices("kraken")
+ACCOUNT: Final = keys.account("alice", "kraken")
 SETTINGS: Final = keys.user_settings("alice")
 NONCE: Final = keys.nonce("alice", "fp")
 ENTRY: Final = "5-0"
@@ -39,10 +40,11 @@ _OF_NO_MATTER: Final = {
     *((script, TOTALS) for script in ("settle", "transition")),
     *((script, PRICES) for script in ("settle", "transition")),
     ("settle", ORDERS),
+    ("settle", ACCOUNT),
     ("write_user_settings", SETTINGS),
 }
-"""Keys that a script only deletes: they may be anything. The sums of trades can be summed up again, and a price is only noted: no
-order waits for them. An order stream of another type has lost the entry that would be acknowledged. Settings that are no hash are
+"""Keys that a script only deletes: they may be anything. The sums of trades can be summed up again, a price is only noted, and an
+account is written again soon: no order waits for them. An order stream of another type has lost the entry that would be acknowledged. Settings that are no hash are
 "broken", and replaced by whoever has seen that."""
 
 
@@ -97,7 +99,7 @@ CALLS: Final[Mapping[str, Call]] = {
     "release": Call([keys.lease("alice"), FENCE], ["me", TOKEN], [_FENCE, ("SET", keys.lease("alice"), "me")]),
     "renew": Call([keys.lease("alice"), FENCE], ["me", TOKEN, 9], [_FENCE, ("SET", keys.lease("alice"), "me")]),
     "settle": Call(
-        [FENCE, ORDER, REPORTS, ORDERS, POSITIONS, RISK, TOTALS, PRICES],
+        [FENCE, ORDER, REPORTS, ORDERS, POSITIONS, RISK, TOTALS, ACCOUNT, PRICES],
         [
             *(TOKEN, "filled", 1_000, GROUP, ENTRY),
             *("BTC/USD", "{}", "BTC/USD", "{}"),
@@ -105,9 +107,10 @@ CALLS: Final[Mapping[str, Call]] = {
             *(2, "id", "o1"),
             *(2, "reason", "x"),
             *(2, "pnl", "1"),
+            *(2, "equity", "1"),
             *("v", "1"),
         ],
-        [_FENCE, *_STREAM, ("HSET", PRICES, "BTC/USD", "60000 1")],
+        [_FENCE, *_STREAM, ("HSET", PRICES, "BTC/USD", "60000 1"), ("HSET", ACCOUNT, "equity", "2")],
     ),
     "transition": Call(
         [FENCE, ORDER, POSITIONS, RISK, TOTALS, PRICES],
@@ -206,6 +209,16 @@ async def test_sums_that_cannot_be_written_hold_up_nothing_and_are_reported(bus:
     assert await bus.run(scripts.load(name), list(call.keys), list(call.args)) == "unsummed"
     assert await bus.do("HGET", ORDER, "state")
     assert await bus.do("HGET", POSITIONS, "BTC/USD") == "{}"
+
+
+async def test_an_account_is_changed_with_an_end_and_not_made_up_by_it(bus: Bus) -> None:
+    call = CALLS["settle"]
+    await bus.do_all(call.before)
+    assert await bus.run(scripts.load("settle"), list(call.keys), list(call.args)) == "ok"
+    assert await bus.do("HGETALL", ACCOUNT) == ["equity", "1"]
+    await bus.do_all([("DEL", ACCOUNT), ("DEL", ORDER), ("DEL", RISK), ("DEL", POSITIONS), ("DEL", TOTALS)])
+    assert await bus.run(scripts.load("settle"), list(call.keys), list(call.args)) == "ok"
+    assert not await bus.do("EXISTS", ACCOUNT), "a part of a record would look like a whole one"
 
 
 @pytest.mark.parametrize(

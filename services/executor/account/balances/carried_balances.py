@@ -49,13 +49,21 @@ class CarriedBalances:
         """Return when the venue had answered the last reading (epoch ms); 0 before the first."""
         return self._answered_at
 
+    @property
+    def unwritten(self) -> bool:
+        """Whether there are trades that the record does not contain."""
+        return len(self._traded) > self._written
+
+    def moved_by(self, order: VenueOrder) -> bool:
+        """Return whether an order that ends moves the balances as they were last read: they may contain a sale already."""
+        return order.side is Side.BUY or (order.closed_at is not None and order.closed_at > self._answered_at)
+
     def traded(self, order: VenueOrder, now: int) -> None:
         """Note an order that was booked at `now` (epoch ms)."""
         self._booked_at = now
-        if order.side is Side.BUY:
-            self._traded.append((now, order))
-        elif order.closed_at is not None and order.closed_at > self._answered_at:
-            self._traded.append((order.closed_at, order))
+        if self.moved_by(order):
+            at = now if order.side is Side.BUY or order.closed_at is None else order.closed_at
+            self._traded.append((at, order))
 
     def note_reading(self, balances: Balances, *, read_at: float, asked_at: int, answered_at: int) -> None:
         """Begin again with a reading; instants in epoch ms, `read_at` in steady seconds."""
@@ -79,6 +87,10 @@ class CarriedBalances:
     def note_written(self, trades: int) -> None:
         """Note that the record contains so many of the trades."""
         self._written = trades
+
+    def note_all_written(self) -> None:
+        """Note that the record contains all trades."""
+        self._written = len(self._traded)
 
     def after_trades(self, account: Account | None) -> Account | None:
         """Return the account as last written, adjusted for the trades since; None if it is."""

@@ -72,6 +72,15 @@ class HoldingsValuer:
         self._report_missing(valued.missing)
         return valued
 
+    def price_of(self, symbol: Symbol) -> Price | None:
+        """Return the price by which a pair's coins were last valued; None if they were not."""
+        known = self._prices.get(symbol)
+        return None if known is None else known[0]
+
+    def note_price(self, price: Price, at: int) -> None:
+        """Note the price by which a pair's coins are valued now, with its instant (epoch ms)."""
+        self._prices[price.symbol] = price, at
+
     def _report_missing(self, missing: str) -> None:
         """Log once what the equity leaves out. Only a missing price of a listed pair is a fault: the rest cannot be traded."""
         if missing and missing != self._left_out:

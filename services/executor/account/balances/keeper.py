@@ -18,6 +18,7 @@ from uuid import uuid4
 
 import structlog
 
+from services.executor.account.balances.account_after_trade import AccountAfterTrade, account_after
 from services.executor.account.balances.carried_balances import CarriedBalances
 from services.executor.account.balances.holdings import HoldingsValuer
 from services.executor.account.balances.traded_prices import TradedPrices
@@ -107,6 +108,8 @@ class AccountKeeper:
         self._passed_at = -math.inf
         """Steady instant at which every gate let the account pass."""
         self._refusals = 0
+        self._version = 0
+        """Grows with each write of the record that was computed from the balances."""
         self._requests = 1
         self._served = 0
         """The last request for a reading that was answered: while it is not the last one, the balances must be read."""
@@ -137,10 +140,37 @@ class AccountKeeper:
         """Wait until it is either ready or parked."""
         await self._known.wait()
 
-    def traded(self, order: VenueOrder) -> None:
-        """Note an order that was booked: its effect on the balances counts before the next reading, and so does its price."""
+    def after_trade(self, order: VenueOrder) -> AccountAfterTrade | None:
+        """Return the account after an order that is about to be booked, to be written in the same step.
+
+        None if that cannot be told now: then `traded` has the record written soon.
+        """
+        account, known = self.latest, self._balances
+        if account is None or known.unwritten or self.fees.unknown or not self._may_carry_on():
+            return None
+        after: Account | None = account
+        if known.moved_by(order):
+            after = account_after(account, known.now()[0], order, self._valuer.price_of(order.symbol))
+        return None if after is None else AccountAfterTrade(after, self._version)
+
+    def traded(self, order: VenueOrder, written: AccountAfterTrade | None = None) -> None:
+        """Note an order that was booked: its effect on the balances counts before the next reading, and so does its price.
+
+        `written` is the account that was written with it. Without that, or if another record was written meanwhile, the record
+        is written soon.
+        """
+        if not order.filled.amount:
+            return
         self._balances.traded(order, self._clock())
         self.traded_prices.note(order)
+        if written is None or written.version != self._version:
+            self._wanted.set()
+            return
+        self._version += 1
+        self.latest = written.account
+        self._balances.note_all_written()
+        if order.average_price is not None:
+            self._valuer.note_price(order.average_price, order.closed_at or self._clock())
 
     def after_trades(self) -> Account | None:
         """Return the account as last written, adjusted for the trades since; None before the first reading."""
@@ -163,10 +193,6 @@ class AccountKeeper:
     def refresh_soon(self) -> None:
         """Request a reading; several requests in a row take one."""
         self._requests += 1
-        self._wanted.set()
-
-    def traded_soon(self) -> None:
-        """Request that the record contains the trades that were noted."""
         self._wanted.set()
 
     async def park(self, words: str, refusal: Refusal | None = None) -> None:
@@ -253,9 +279,13 @@ class AccountKeeper:
         account = await self._valued(balances, instruments)
         if self._refusals != refusals:
             return  # the key was refused since: the account stays parked
+        self._version += 1
         await self._records.write_account(account)
+        self._version += 1  # what was computed meanwhile was computed from the account before
         self._balances.note_reading(balances, read_at=read_at, asked_at=asked_at, answered_at=answered_at)
         self.latest, self._served = account, requests
+        if self._balances.unwritten:
+            self._wanted.set()
         self.reason = ""
         self._parked.clear()
         self._ready.set()
@@ -270,9 +300,12 @@ class AccountKeeper:
         if self.fees.unknown:
             await self._ask_fee(instruments)
         account = await self._valued(balances, instruments)
-        if self.ready:  # else it was parked meanwhile, and stays so until it is read
+        if self._balances.now()[1] != trades:  # a trade was written meanwhile, which this does not contain
+            self._wanted.set()
+        elif self.ready:  # else it was parked meanwhile, and stays so until it is read
             self.latest = account
             self._balances.note_written(trades)
+            self._version += 1
             await self._records.write_account(account)
 
     async def _pass_gates(self) -> None:

@@ -21,13 +21,14 @@ _MOST: Final = {
     "hgetall": 0,
     "hget": 7,
     "hmget": 14,
-    "hset": 6,
+    "hset": 7,
     "type": 0,
     "xlen": 0,
     "scan": 0,
 }
 """The most commands of an order, from its decision to the second look of the guardian after it, those in scripts included. Two
-scripts, begin and settle, each with a look at the fence; no read of what this process has written itself."""
+scripts, begin and settle, each with a look at the fence; no read of what this process has written itself.
+The account, too, is written with the end."""
 _MOST_OF_READING: Final = {"eval": 0, "evalsha": 2, "get": 2, "hgetall": 0, "hset": 1, "type": 0, "scan": 0}
 """The same of the reading of the balances that follows where there is no stream. The fake venue takes a nonce for the fee too."""
 
