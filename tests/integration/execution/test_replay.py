@@ -114,8 +114,8 @@ async def test_nothing_is_sent_again_after_a_kill_switch(caller: Caller, bus: Bu
     gate = caller.venue.hold("replay")
     caller.venue.fail("place", LOST)
     caller.venue.fail("replay", LOST)
-    order_id = await caller.send()
-    await caller.until_state(order_id, OrderState.UNKNOWN)
+    await caller.send()
+    await until(_asked(caller), "the first replay has left")
     await bus.do("HSET", keys.control(caller.user), "mode", "halt", "reason", "enough", "by", "ann", "at", "1")
     gate.set()
     assert (await caller.ended()).outcome is caller.nothing_filled

@@ -147,6 +147,8 @@ async def test_no_order_leaves_with_a_deadline_that_kraken_refuses(
         clock=lambda: at,
         budget=RateBudget(None),
     )
+    stub.answer("BalanceEx", result({}))
+    await venue.balances()  # connected, which a busy machine may take longer for than an order does
     allocate = nonces.next
 
     async def slow(*, advance: int = 0) -> int:
