@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -88,11 +88,20 @@ class Venue(Protocol):
 class Rounds:
     """The rounds of one carrier at one venue."""
 
-    def __init__(self, carrier: Carrier, venue: Venue, *, quiet: bool = False, rest: float = 0.02) -> None:
-        """`quiet`: between rounds wait until every account has read its balances anew, not only until all is reported.
+    def __init__(
+        self,
+        carrier: Carrier,
+        venue: Venue,
+        *,
+        quiet: bool = False,
+        rest: float = 0.02,
+        settled: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`quiet`: between rounds wait until every account has read its balances again, not only until all is reported.
 
-        `rest` in seconds after that.
+        `rest` in seconds after that. `settled` is called when all is reported.
         """
+        self._settled = settled
         self._carrier = carrier
         self._venue = venue
         self._quiet = quiet
@@ -117,6 +126,7 @@ class Rounds:
         accepted = {name: total - used[name] for name, total in self._cpu().items()}
         self._until_reported(patience)
         cost = {name: total - used[name] for name, total in self._cpu().items()}
+        self._settled()
         self._until_quiet()
         seen = self._venue.orders(self._orders)
         self._orders += len(seen)

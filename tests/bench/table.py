@@ -89,8 +89,7 @@ def _turns(turns: Turns) -> Table:
 
 
 def _commands(turns: Turns) -> Table:
-    """Lay out how many commands of Redis an entry costs, in scripts or not, from its signal until its account is quiet
-    again, less what they run in that time at rest."""
+    """Lay out how many commands of Redis an entry costs, in scripts or not, from its signal until all is reported."""
     table = _table(f"Commands of Redis per settled order, {turns.users:,} users")
     table.add_column("who")
     for name in _COMMANDS:

@@ -9,7 +9,6 @@ figure, and decides nothing.
 from __future__ import annotations
 
 import statistics
-import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -32,8 +31,6 @@ SHOAL, PATH, CLIENT, BEFORE = "shoal", BARE.name, "bare HTTP client", "shoal, th
 SHOAL_AT_COINBASE, PATH_AT_COINBASE = "shoal, Coinbase", BARE_COINBASE.name
 _WARM: Final = 2
 _REST_LEAST, _REST_PER_USER = 0.02, 0.001
-_AT_REST: Final = 10.0
-"""Seconds for which the commands at rest are counted: what is due for each user comes at least as often."""
 _LEAST_ORDERS: Final = 1_000
 """Orders of the bare client in a round: fewer are over before its connections are warm."""
 
@@ -50,7 +47,7 @@ class Taken:
     settled_us: Mapping[str, float] = field(default_factory=dict)
     """Until everything was reported."""
     commands: Mapping[str, float] = field(default_factory=dict)
-    """Commands of Redis per order, until the accounts were quiet again, less what Redis runs in so much time at rest."""
+    """Commands of Redis per order, until everything was reported."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +113,6 @@ class Carrier(Protocol):
     def play(self) -> Taken:
         """Carry one signal to everybody."""
 
-    def warmed(self) -> None:
-        """Prepare for the rounds that count."""
-
     def verify(self, verdict: Verification) -> None:
         """Add what was played to the verdict."""
 
@@ -150,7 +144,6 @@ def _play(carriers: Mapping[str, Carrier], users: int, rounds: int, verdict: Ver
     for carrier in carriers.values():
         for _ in range(_WARM):
             carrier.play()
-        carrier.warmed()
     taken: dict[str, list[Taken]] = {name: [] for name in carriers}
     names = list(carriers)
     for number in range(rounds):
@@ -196,28 +189,22 @@ class ShoalCarrier:
             System(folder, self._venue.url, accounts, plan.executors, root=root, nodes=nodes)
         )
         rest = max(_REST_LEAST, users * _REST_PER_USER)
-        self._rounds = Rounds(self.system, self._venue, quiet=True, rest=rest)
+        self._rounds = Rounds(self.system, self._venue, quiet=True, rest=rest, settled=self._count)
+        self._settled: dict[str, int] = {}
+        """The commands of Redis when the last round was settled."""
         self._played: list[Round] = []
-        self._at_rest: dict[str, float] = {}
-        """Commands of Redis a second while nothing is traded: renewals, looks at switches and prices."""
 
     def play(self) -> Taken:
         """Carry an entry, which counts, and its close."""
-        before, began = self.system.commands(), time.monotonic()
+        before = self.system.commands()
         entry = self._rounds.play(entry=True)
-        orders, took = max(1, len(entry.users)), time.monotonic() - began
-        run = {name: calls - before.get(name, 0) for name, calls in self.system.commands().items()}
-        counts = {name: max(0.0, calls - self._at_rest.get(name, 0.0) * took) / orders for name, calls in run.items()}
+        orders = max(1, len(entry.users))
+        counts = {name: (calls - before.get(name, 0)) / orders for name, calls in self._settled.items()}
         self._played += [entry, self._rounds.play(entry=False)]
         return replace(_taken(entry), commands=counts)
 
-    def warmed(self) -> None:
-        """Count what Redis runs at rest."""
-        before = self.system.commands()
-        time.sleep(_AT_REST)
-        self._at_rest = {
-            name: (calls - before.get(name, 0)) / _AT_REST for name, calls in self.system.commands().items()
-        }
+    def _count(self) -> None:
+        self._settled = self.system.commands()
 
     def verify(self, verdict: Verification) -> None:
         """Add what was played to the verdict."""
@@ -240,9 +227,6 @@ class _Peer:
         self._played.append(self._rounds.play(entry=True))
         return _taken(self._played[-1])
 
-    def warmed(self) -> None:
-        pass
-
     def verify(self, verdict: Verification) -> None:
         verdict.add(f"in turn: {self._name}", self._played, self._venue.orders(), self._venue.state())
 
@@ -259,9 +243,6 @@ class _Client:
         self._venue.open_accounts(accounts)
         rate = orders_per_second(self._venue.port, accounts, max(self._users, _LEAST_ORDERS))
         return Taken(ms=self._users / rate * 1000)
-
-    def warmed(self) -> None:
-        pass
 
     def verify(self, verdict: Verification) -> None:
         state = self._venue.state()
