@@ -16,6 +16,7 @@ from tests.support.property_examples import describe, load_profile
 from tests.support.python_module import FORKED_STARTS
 from tests.support.redis_cluster import RedisCluster
 from tests.support.redis_server import RedisServer
+from tests.support.rewriting import rewrite_once
 from tests.support.schedule import Schedule, sort_longest_first
 
 load_profile()
@@ -45,6 +46,13 @@ def pytest_collection() -> Generator[None, object, object]:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run the longest tests first."""
     sort_longest_first(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes(specs: list[object]) -> None:
+    """Prepare what all processes need before there are any."""
+    if len(specs) > 1:
+        rewrite_once()
 
 
 @pytest.hookimpl(optionalhook=True)
