@@ -107,7 +107,7 @@ demo: runtime scripts-of-demo ## everything on this machine without Docker, on p
 	@exec $(BIN)/python -m services.demo
 
 # More than there are cores: most of the time, tests that start whole systems wait for something that takes its time.
-WORKERS ?= 14
+WORKERS ?= 10
 
 # What is measured, and the gate: [tool.coverage] in pyproject.toml.
 define covered

@@ -19,7 +19,7 @@ _SUITES: Final = ("tests/unit/", "tests/contract/venues/", "tests/integration/")
 _ABOUT_OTHERS: Final = (
     *(f"tests/unit/{folder}/" for folder in ("backtest", "helm", "ledger", "paper_exchange", "strategies", "support")),
     "tests/unit/test_",
-    "tests/integration/ops/",
+    *(f"tests/integration/{folder}/" for folder in ("api", "books", "notifier", "ops", "what_if")),
 )
 _ROOT: Final = Path(__file__).resolve().parents[2]
 
