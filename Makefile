@@ -107,7 +107,7 @@ demo: runtime scripts-of-demo ## everything on this machine without Docker, on p
 	@exec $(BIN)/python -m services.demo
 
 # More than there are cores: most of the time, tests that start whole systems wait for something that takes its time.
-WORKERS ?= 8
+WORKERS ?= 10
 
 # What is measured, and the gate: [tool.coverage] in pyproject.toml.
 define covered
@@ -211,7 +211,7 @@ $(BENCH_STAMP): requirements-bench.lock $(STAMP)
 	cp $< $@
 
 books: setup ## random days at the paper exchange: positions, profit and statement equal its own books to the last digit (DAYS=1000)
-	@BOOKS_DAYS=$(or $(DAYS),1000) $(BIN)/python -m pytest tests/integration/books --quiet --numprocesses 3 --timeout 7200
+	@BOOKS_DAYS=$(or $(DAYS),1000) $(BIN)/python -m pytest tests/integration/books tests/unit/ledger --quiet --numprocesses 3 --timeout 7200
 
 bench: setup $(BENCH_STAMP) ## speed: floors, Shoal from 1 to 5,000 users, peers; about ten quiet minutes (BENCH="--quick" or --only, --users)
 	@exec $(BIN)/python -m tests.bench $(BENCH)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from tests.support.property_examples import describe, load_profile
 from tests.support.python_module import FORKED_STARTS
 from tests.support.redis_cluster import RedisCluster
 from tests.support.redis_server import RedisServer
+from tests.support.rewriting import rewrite_once
 from tests.support.schedule import Schedule, sort_longest_first
 
 load_profile()
@@ -27,9 +29,30 @@ def pytest_report_header() -> list[str]:
     return [describe(), f"processes: {'forks of one that has imported Shoal' if forked else 'fresh interpreters'}"]
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Collect without the garbage collector, and keep it from what was collected.
+
+    Thirteen thousand tests are objects that stay: each full collection would look at all of them and find nothing.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run the longest tests first."""
     sort_longest_first(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes(specs: list[object]) -> None:
+    """Prepare what all processes need before there are any."""
+    if len(specs) > 1:
+        rewrite_once()
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -15,8 +15,8 @@ from typing import Final
 import pytest
 
 from tests.support.call_counts import CallCount, CallCounter
-from tests.support.outcomes import assert_books_match, comes_true, wait_outcomes
-from tests.support.processes import wait_for
+from tests.support.outcomes import assert_books_match, wait_outcomes
+from tests.support.processes import comes_true, wait_for
 from tests.support.stack import POLLED, Stack
 
 STREAMED: Final = "alice"

@@ -17,13 +17,12 @@ from tests.scenarios.venue_cases import MARKETS, UNKNOWN, Struck, everybody
 from tests.support.outcomes import (
     Report,
     assert_books_match,
-    comes_true,
     legs_at_venue,
     missing,
     nonces_refused,
     outcomes,
 )
-from tests.support.processes import Service
+from tests.support.processes import Service, comes_true
 from tests.support.stack import Stack
 
 SETTINGS: Final = '[guards]\nmax_signal_age = "10m"\n[symbols]\ninclude = ["{symbol}"]\n'

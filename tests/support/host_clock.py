@@ -8,12 +8,24 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-_LIBRARY: Final = "vendor/libfaketime/src/libfaketime.so.1"
+_LIBRARY: Final = Path("vendor/libfaketime/src/libfaketime.so.1")
+_FILE: Final = "FAKETIME_TIMESTAMP_FILE"
+_AT_START: Final = {
+    "FAKETIME_NO_CACHE": "1",  # the file is read whenever the time is: a step counts at once
+    "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+    "DONT_FAKE_MONOTONIC": "1",
+    "NO_FAKE_STAT": "1",
+    # The library takes the offset off the steady time until which a thread of Python waits for its turn, so that it does not wait
+    # at all where the clock is ahead, and burns a core. Python's own limit is this one.
+    "FAKETIME_WAIT_MS": "5",
+}
+"""What the library reads when a process starts; which file holds the time it looks up whenever it is asked for the time."""
 _SHARED: Final = Path("/dev/shm")  # noqa: S108  # where the library keeps a semaphore per process
 _LEFT_BEHIND: Final = re.compile(r"(sem\.)?faketime_(sem|shm)_(\d+)")
 
@@ -38,14 +50,7 @@ class HostClock:
 
     def environment(self) -> dict[str, str]:
         """Return what a process must be told to go by this clock; it is read at its start and stays in force."""
-        return {
-            "LD_PRELOAD": str(library()),
-            "FAKETIME_TIMESTAMP_FILE": str(self._file),
-            "FAKETIME_NO_CACHE": "1",  # the file is read whenever the time is: a step counts at once
-            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-            "DONT_FAKE_MONOTONIC": "1",
-            "NO_FAKE_STAT": "1",
-        }
+        return {"LD_PRELOAD": str(library()), _FILE: str(self._file), **_AT_START}
 
     def step(self, seconds: float) -> None:
         """Set the clock so many seconds ahead of the true time (below zero: behind it), at once and for all its processes."""
@@ -60,6 +65,13 @@ class HostClock:
             found = _LEFT_BEHIND.fullmatch(file.name)
             if found and not _alive(int(found.group(3))):
                 file.unlink(missing_ok=True)
+
+
+def without_file(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the part of an environment that a process needs from its start to have another clock; empty without one."""
+    if Path(environment.get("LD_PRELOAD", "")).parts[-len(_LIBRARY.parts) :] != _LIBRARY.parts:
+        return {}
+    return {name: environment[name] for name in ("LD_PRELOAD", *_AT_START) if name in environment}
 
 
 def library() -> Path:

@@ -5,14 +5,14 @@ Users of a shared stack get every signal, so outcomes are looked up by the signa
 
 from __future__ import annotations
 
-import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
 from shared.domain.order import leg_id
 from tests.support.paper_control import WORDS
+from tests.support.processes import comes_true
 from tests.support.stack import Stack
 
 Report = dict[str, str]
@@ -20,16 +20,6 @@ Signalled = str | Mapping[str, str]
 """A signal's id; or, of one that was given at each venue, its ids by venue."""
 _POLL: Final = 0.1
 _LEGS: Final = 9
-
-
-def comes_true(condition: Callable[[], object], seconds: float) -> bool:
-    """Wait until something holds; answers whether it came to that. For fixtures, whose tests judge."""
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            return False
-        time.sleep(_POLL)
-    return True
 
 
 def outcomes(stack: Stack, user: str, signal_id: str) -> list[Report]:
@@ -56,7 +46,7 @@ def wait_outcomes(
     stack: Stack, users: Collection[str], *signals: Signalled, seconds: float = 60
 ) -> dict[str, dict[str, Report]]:
     """Wait until every user has exactly one outcome of each signal; answers them by user and the signal's id."""
-    came = comes_true(lambda: not missing(stack, users, signals), seconds)
+    came = comes_true(lambda: not missing(stack, users, signals), seconds, pause=_POLL)
     assert came, f"not within {seconds} s, of {len(signals)} outcomes each: {missing(stack, users, signals)}"
     found: dict[str, dict[str, Report]] = {}
     for user in users:

@@ -15,6 +15,7 @@ from tests.support.python_module import ForkedProcess
 
 ROOT: Final = python_module.ROOT
 _LEAST_PATIENCE: Final = 60.0
+_LONGEST_PAUSE: Final = 1.0
 _KEPT: Final = ("PATH", "HOME", "LANG", "TMPDIR")
 AT_ONCE: Final = {"PAPER_LATENCY": "off"}
 """The paper exchange of tests and benches answers at once; the day's does not (`Stack(latency=True)`)."""
@@ -101,8 +102,21 @@ def wait_for(condition: Callable[[], object], seconds: float, what: str) -> None
     It waits for a minute at least: a busy machine makes a test slow, and never red.
     """
     seconds = max(seconds, _LEAST_PATIENCE)
+    if not comes_true(condition, seconds):
+        raise AssertionError(f"not within {seconds} s: {what}")
+
+
+def comes_true(condition: Callable[[], object], seconds: float, *, pause: float = 0.05) -> bool:
+    """Ask until something holds; answers whether it came to that.
+
+    After an answer that took long it pauses longer: a command that is run until it says something else takes a quarter of a core.
+    """
     end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            raise AssertionError(f"not within {seconds} s: {what}")
-        time.sleep(0.05)
+    while True:
+        asked = time.monotonic()
+        if condition():
+            return True
+        answered = time.monotonic()
+        if answered > end:
+            return False
+        time.sleep(max(pause, min(_LONGEST_PAUSE, 3 * (answered - asked))))

@@ -25,6 +25,11 @@ def scaled(count: int) -> int:
     return max(1, count * settings().max_examples // _FULL)
 
 
+def scaled_books(count: int) -> int:
+    """Return how many random days or months of books are tried: as many as `make books` asks for, else as `scaled`."""
+    return int(os.environ.get("BOOKS_DAYS", "0")) or scaled(count)
+
+
 def describe() -> str:
     """Describe how many there are in one line, for the head of the report."""
     loaded = settings().max_examples

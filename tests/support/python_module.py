@@ -17,15 +17,17 @@ import tempfile
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO, Final
 
 from tests.support.fork_server import Request
+from tests.support.host_clock import HostClock, without_file
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 FORKED_STARTS: Final = "FORKED_STARTS"
 """The variable: "1" where processes may be forks."""
 _FRESH: Final = ("LD_", "DYLD_", "PYTHON", "MALLOC_")
-"""What begins with these is for the loader or the interpreter, at its start."""
+"""What begins with these is for the loader or the interpreter, at its start: a fork comes too late for it."""
 
 
 class ForkedProcess:
@@ -82,13 +84,15 @@ class ForkedProcess:
 class ForkServer:
     """The server's other end."""
 
-    def __init__(self) -> None:
+    def __init__(self, environment: Mapping[str, str] = MappingProxyType({})) -> None:
+        """`environment`: what the server is started with beside this process's own."""
         self._lock = threading.Lock()
         self._link, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with other:
             self._server = subprocess.Popen(
                 [sys.executable, "-m", "tests.support.fork_server", str(other.fileno())],
                 cwd=ROOT,
+                env={**os.environ, **environment},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 pass_fds=[other.fileno()],
@@ -113,16 +117,26 @@ class ForkServer:
         self._server.wait(30)
 
 
-_servers: list[ForkServer] = []
+_servers: Final[dict[frozenset[tuple[str, str]], ForkServer]] = {}
+"""By what they were started with: a library that gives processes another clock is loaded at the start or never."""
 _lock: Final = threading.Lock()
 
 
-def _server() -> ForkServer:
+def _server(environment: Mapping[str, str]) -> ForkServer:
+    kind = without_file(environment)
     with _lock:
         if not _servers:
-            _servers.append(ForkServer())
-            atexit.register(_servers[0].stop)
-        return _servers[0]
+            atexit.register(_stop_servers)
+        key = frozenset(kind.items())
+        if key not in _servers:
+            _servers[key] = ForkServer(kind)
+        return _servers[key]
+
+
+def _stop_servers() -> None:
+    for server in _servers.values():
+        server.stop()
+    HostClock.tidy()
 
 
 def start(
@@ -139,7 +153,7 @@ def start(
     if may_fork(environment, root):
         with Path(os.devnull).open("rb") as nothing:
             fds = [(each or nothing).fileno() for each in (stdin, stdout, stderr)]
-            return _server().start(Request(module, tuple(args), environment), *fds)
+            return _server(environment).start(Request(module, tuple(args), environment), *fds)
     return subprocess.Popen(
         [sys.executable, "-m", module, *args],
         cwd=root,
@@ -153,7 +167,8 @@ def start(
 def may_fork(environment: Mapping[str, str], root: Path = ROOT) -> bool:
     """Return whether a fork is as good as a fresh interpreter for this."""
     wanted = os.environ.get(FORKED_STARTS) == "1" and hasattr(os, "pidfd_open")
-    return wanted and root == ROOT and not any(name.startswith(_FRESH) for name in environment)
+    served = without_file(environment)
+    return wanted and root == ROOT and all(name in served for name in environment if name.startswith(_FRESH))
 
 
 def run(

@@ -1,7 +1,7 @@
 """In which order, and in what pieces, several processes run the tests: whoever gets a long piece last is waited for by all.
 
-A file is one piece, since its tests share what is costly to make. Not so the suites that start whole systems: each of their tests
-has its own, takes up to a minute, and mostly waits (for the end of a lease, for an outage that must last).
+A file is one piece, since its tests share what is costly to make. Not so the suites whose tests have each their own system, or at
+least their own records, and mostly wait (for the end of a lease, for an outage that must last, for an answer that does not come).
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from xdist.scheduler import LoadFileScheduling
 
 from tests.support.python_module import ROOT
 
-LONGEST_FIRST: Final = ("chaos", "scenarios", "e2e", "bench", "contract", "integration")
+LONGEST_FIRST: Final = ("chaos", "scenarios", "e2e", "drills", "bench", "web", "contract", "integration")
 """Suites by the length of their tests; what is not named comes last."""
-_APART: Final = ("chaos", "scenarios", "e2e")
+_APART: Final = ("chaos", "scenarios", "e2e", "drills", "bench", "web", "contract", "integration")
 
 
 class Schedule(LoadFileScheduling):  # type: ignore[misc]  # xdist ships no types
@@ -54,5 +54,11 @@ def suite_of(nodeid: str) -> str:
 
 @cache
 def _shares(file: Path) -> bool:
-    """Return whether tests of a file share a fixture."""
-    return 'scope="module"' in file.read_text()
+    """Return whether tests of a file share a fixture: one of its own or of its folders, but for the run's."""
+    folders = [folder for folder in file.parents if folder.is_relative_to(ROOT / "tests") and folder != ROOT / "tests"]
+    return any(_has_wide_fixture(each) for each in (file, *(folder / "conftest.py" for folder in folders)))
+
+
+@cache
+def _has_wide_fixture(file: Path) -> bool:
+    return file.exists() and any(scope in file.read_text() for scope in ('scope="module"', 'scope="session"'))

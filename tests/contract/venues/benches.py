@@ -19,7 +19,6 @@ from uuid import uuid4
 
 import aiohttp
 
-from services.paper_exchange.app import build
 from services.paper_exchange.core.market.clock import SystemClock
 from services.paper_exchange.market_file import LimitsSection, MarketSection, PaperFile
 from services.paper_exchange.server import server_for
@@ -38,6 +37,7 @@ from shared.venues.fake import FakeAccount, FakeMarket, FakeVenue, MemoryNonces
 from shared.venues.kraken.transport import KrakenApi
 from shared.venues.port import Candle, OrderRequest, Venue, VenueOrder, VenueOrderStatus
 from shared.venues.venue_clock import ExactTime
+from tests.support.paper_app import build
 
 BTC: Final = Symbol("BTC", "USD")
 PRICE: Final = Decimal(50_000)

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Final
 
 from services.copy_engine.decisions.markets import Markets
-from services.paper_exchange.app import build
 from services.paper_exchange.core.account import Account
 from services.paper_exchange.core.exchange import Exchange
 from services.paper_exchange.market_file import PaperFile
@@ -28,6 +27,7 @@ from tests.integration.execution.stepped_time import SteppedTime
 from tests.integration.executor import rig as executor
 from tests.integration.master_strategy import rig as master
 from tests.support.newcomers import Turn
+from tests.support.paper_app import build
 
 SYMBOLS: Final = (Symbol("BTC", "USD"), Symbol("ETH", "USD"), Symbol("DOT", "USD"))
 

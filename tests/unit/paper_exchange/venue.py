@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from services.paper_exchange.app import build
 from services.paper_exchange.control.messages import NewAccount
 from services.paper_exchange.control.registry import create
 from services.paper_exchange.core.exchange import Exchange
@@ -20,6 +19,7 @@ from services.paper_exchange.kraken.gate import sign
 from services.paper_exchange.market_file import PaperFile
 from services.paper_exchange.wire import Reply
 from shared.config.settings import Settings
+from tests.support.paper_app import build
 
 FORM: Final = b"application/x-www-form-urlencoded"
 QUERY_ONLY: Final = ["query-funds", "query-open-orders", "query-closed-orders", "query-ledger"]

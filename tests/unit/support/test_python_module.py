@@ -7,16 +7,19 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from tests.support import python_module
 from tests.support.fork_server import Request
+from tests.support.host_clock import HostClock
 from tests.support.processes import ROOT, Service, wait_for
 from tests.support.python_module import FORKED_STARTS, ForkedProcess, may_fork
 
 ECHO = "tests.unit.support.echo"
+CLOCK = "tests.unit.support.clock"
 ENVIRONMENT = {"PATH": os.environ["PATH"], "LC_CTYPE": "C.UTF-8", "ONLY": "this"}
 
 
@@ -85,6 +88,30 @@ def test_what_the_loader_or_the_interpreter_reads_needs_a_fresh_one(name: str, m
     monkeypatch.setenv(FORKED_STARTS, "1")
     assert may_fork(ENVIRONMENT)
     assert not may_fork({**ENVIRONMENT, name: "1"})
+
+
+def test_a_fork_goes_by_its_own_wall_clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(FORKED_STARTS, "1")
+    with HostClock(tmp_path / "ahead", 3_600) as ahead, HostClock(tmp_path / "behind", -3_600) as behind:
+        services = [
+            Service(name, CLOCK, clock.environment(), tmp_path / f"{name}.log").start()
+            for name, clock in (("ahead", ahead), ("behind", behind))
+        ]
+        try:
+            assert {type(service._process) for service in services} == {ForkedProcess}
+            for service, hours in zip(services, (1, -1), strict=True):
+                wait_for(lambda service=service, hours=hours: hours in _hours(service), 60, "its host's clock")  # type: ignore[misc]
+            ahead.step(7_200)
+            wait_for(lambda: 2 in _hours(services[0]), 60, "a step while it runs")
+            assert set(_hours(services[1])) == {-1}
+        finally:
+            for service in services:
+                service.kill()
+
+
+def _hours(service: Service) -> list[int]:
+    """Return by how many hours a process's wall clock was ahead of this process's, whenever it looked."""
+    return [round((float(line) - time.time()) / 3_600) for line in service.log().splitlines()[:-1]]
 
 
 def test_another_checkout_or_no_wish_for_forks_needs_a_fresh_one(

@@ -16,7 +16,6 @@ from urllib.parse import urlsplit
 
 from services.master_strategy.trading.cycle import Cycle
 from services.master_strategy.trading.exit_watch import ExitWatch
-from services.paper_exchange.app import build
 from services.paper_exchange.control.messages import NewAccount
 from services.paper_exchange.control.registry import create
 from services.paper_exchange.core.account import Account
@@ -35,6 +34,7 @@ from shared.venues.http.connection import HttpAnswer
 from shared.venues.port import Candle, Venue
 from tests.integration.execution.stepped_time import SteppedTime
 from tests.integration.master_strategy.rig import Rig, Run, until
+from tests.support.paper_app import build
 from tests.unit.master_strategy.values import BTC
 
 KEY: Final = "PAPERMASTER"

@@ -14,7 +14,6 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from services.paper_exchange.app import build
 from services.paper_exchange.coinbase.front import CoinbaseFront, DelayedRequest
 from services.paper_exchange.coinbase.gate import Request
 from services.paper_exchange.control.messages import NewAccount
@@ -24,6 +23,7 @@ from services.paper_exchange.core.market.clock import ManualClock
 from services.paper_exchange.market_file import PaperFile
 from services.paper_exchange.wire import Reply
 from shared.config.settings import Settings
+from tests.support.paper_app import build
 
 PREFIX: Final = "/api/v3/brokerage/"
 HOST: Final = "api.coinbase.com"
