@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -21,6 +23,9 @@ from tests.bench.turns import PATH as BARE_PATH, PATH_AT_COINBASE, SHOAL, SHOAL_
 from tests.bench.venue_process import Seen, VenueProcess
 from tests.bench.verify import Verification
 from tests.support.processes import ROOT
+
+_PATIENCE = 280.0
+"""Seconds: a busy machine makes a run slow, and never red."""
 
 
 @pytest.fixture
@@ -145,21 +150,24 @@ def test_a_round_is_timed_from_before_the_signal_to_each_acceptance() -> None:
     assert (played.users, played.first, played.all, played.wrong) == (("alice", "bob"), 3.0, 8.0, ())
 
 
-@pytest.mark.timeout(100)
+def run_bench(*words: str) -> dict[str, Any]:
+    """Run the bench and return its figures; whatever ends the test ends all that the run has started."""
+    command = [sys.executable, "-m", "tests.bench", *words]
+    with subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as running:
+        try:
+            out, err = running.communicate(timeout=_PATIENCE)
+        except BaseException:
+            os.killpg(running.pid, signal.SIGKILL)
+            raise
+    assert running.returncode == 0, out + err
+    figures: dict[str, Any] = json.loads(out.splitlines()[-1])
+    return figures
+
+
 def test_a_quick_run_of_the_real_services_is_verified(tmp_path: Path) -> None:
-    command = [
-        sys.executable,
-        "-m",
-        "tests.bench",
-        "--quick",
-        "--only",
-        "floors,shoal,venues",
-        "--folder",
-        str(tmp_path),
-    ]
-    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=90, check=False)
-    assert ran.returncode == 0, ran.stdout + ran.stderr
-    figures = json.loads(ran.stdout.splitlines()[-1])
+    figures = run_bench("--quick", "--only", "floors,shoal,venues", "--folder", str(tmp_path))
     assert figures["ok"] is True
     assert (figures["signals"], figures["orders"]) == (82, 604)
     assert not any(figures[name] for name in ("missing", "duplicates", "invalid_nonces", "invalid_signatures"))
@@ -171,18 +179,7 @@ def test_a_quick_run_of_the_real_services_is_verified(tmp_path: Path) -> None:
     assert {len(taken) for taken in venues["rounds"].values()} == {4}
 
 
-@pytest.mark.timeout(240)
 def test_one_server_and_a_cluster_carry_the_same_signals(tmp_path: Path) -> None:
-    words = ["--quick", "--only", "nodes", "--users", "4", "--rounds", "1", "--folder", str(tmp_path)]
-    ran = subprocess.run(
-        [sys.executable, "-m", "tests.bench", *words],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=230,
-        check=False,
-    )
-    assert ran.returncode == 0, ran.stdout + ran.stderr
-    figures = json.loads(ran.stdout.splitlines()[-1])
+    figures = run_bench("--quick", "--only", "nodes", "--users", "4", "--rounds", "1", "--folder", str(tmp_path))
     assert (figures["ok"], figures["signals"], figures["orders"]) == (True, 16, 64)
     assert any("a cluster / one server" in name and value for name, value in figures["goals"].items())

@@ -23,6 +23,8 @@ class AccountAfterTrade:
     account: Account
     version: int
     """Of the record that it was computed from."""
+    valued_at: Price | None = None
+    """The price by which its equity contains the coins of the pair; None if the trade was in the record already."""
 
     @property
     def fields(self) -> Mapping[str, str]:

@@ -148,10 +148,10 @@ class AccountKeeper:
         account, known = self.latest, self._balances
         if account is None or known.unwritten or self.fees.unknown or not self._may_carry_on():
             return None
-        after: Account | None = account
-        if known.moved_by(order):
-            after = account_after(account, known.now()[0], order, self._valuer.price_of(order.symbol))
-        return None if after is None else AccountAfterTrade(after, self._version)
+        if not known.moved_by(order):
+            return AccountAfterTrade(account, self._version)
+        after = account_after(account, known.now()[0], order, self._valuer.price_of(order.symbol))
+        return None if after is None else AccountAfterTrade(after, self._version, order.average_price)
 
     def traded(self, order: VenueOrder, written: AccountAfterTrade | None = None) -> None:
         """Note an order that was booked: its effect on the balances counts before the next reading, and so does its price.
@@ -169,8 +169,8 @@ class AccountKeeper:
         self._version += 1
         self.latest = written.account
         self._balances.note_all_written()
-        if order.average_price is not None:
-            self._valuer.note_price(order.average_price, order.closed_at or self._clock())
+        if written.valued_at is not None:
+            self._valuer.note_price(written.valued_at, order.closed_at or self._clock())
 
     def after_trades(self) -> Account | None:
         """Return the account as last written, adjusted for the trades since; None before the first reading."""

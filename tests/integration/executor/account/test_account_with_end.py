@@ -116,6 +116,25 @@ async def test_a_count_that_a_trade_overtakes_is_not_written_over_it(
     assert account._wanted.is_set(), "it is counted again"
 
 
+async def test_a_sale_that_the_reading_contains_already_changes_nothing(rig: Rig, owner: Owner) -> None:
+    """It is booked later, by an owner who takes it over: the coins that are left are valued as they were."""
+    account = owner.context.account
+    await Records(rig.bus).write_prices("kraken", [btc_price("60000")], rig.clock.now)
+    await rig.carry(owner, rig.entry("0.05"))
+    await rig.carry(owner, rig.close(fraction="0.5"))
+    _, sold = rig.account.orders
+    rig.clock.now += 120_000  # an own trade no longer values anything
+    await Records(rig.bus).write_prices("kraken", [btc_price("62000")], rig.clock.now)
+    await account.read()
+    after = account.after_trade(sold)
+    assert after is not None
+    assert after.account == account.latest
+    account.traded(sold, after)
+    rig.clock.now += 1
+    await rig.carry(owner, rig.close())
+    assert await _amounts(rig) == (rig.account.balances["USD"], rig.account.balances["USD"]), "nothing but cash is left"
+
+
 async def test_an_account_that_is_parked_is_not_written_with_an_end(rig: Rig, owner: Owner) -> None:
     account = owner.context.account
     await account.read()
