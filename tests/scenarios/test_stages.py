@@ -118,7 +118,8 @@ def test_a_user_climbs_after_clean_trades_and_steps_back_after_a_burst_of_faults
 
         first, *_ = trade(stack, count=2)
         assert (first["outcome"], Decimal(first["filled_size"])) == ("filled", Decimal("0.0005"))  # 0.02 x 0.5 x 0.05
-        assert "x stage 0.05 = 0.0005" in stack.orders("alice")[-1]["reason"]
+        [decided] = [each for each in stack.orders("alice") if each["signal_id"] == first["signal_id"]]
+        assert "x stage 0.05 = 0.0005" in decided["reason"]
         executor.kill()  # what was counted before it died counts on
         stack.client.delete(keys.lease("alice"))
         stack.executor(["alice"])

@@ -92,7 +92,7 @@ end
 if ARGV[5] ~= '' then
   redis.pcall('XACK', KEYS[4], ARGV[4], ARGV[5])
 end
-if account > risk + 1 and redis.pcall('HEXISTS', KEYS[8], 'equity') == 1 then
+if account > risk + 1 and type(redis.pcall('HGET', KEYS[8], 'equity')) == 'string' then
   redis.pcall('HSET', KEYS[8], unpack(ARGV, risk + 2, account))
 end
 if ARGV[8] ~= '' then

@@ -19,7 +19,7 @@ _MOST: Final = {
     "evalsha": 2,
     "get": 2,
     "hgetall": 0,
-    "hget": 7,
+    "hget": 8,
     "hmget": 14,
     "hset": 7,
     "type": 0,
