@@ -200,8 +200,9 @@ class UserTurn:
                 work.close()
                 reading.close()
 
+        exists = await resting.exists()
         self._mirror = begin
-        if await resting.exists():
+        if exists:
             begin()
         else:
             self._mirror_if_wanted()
