@@ -45,7 +45,7 @@ _OF_NO_MATTER: Final = {
 }
 """Keys that a script only deletes: they may be anything. The sums of trades can be summed up again, a price is only noted, and an
 account is written again soon: no order waits for them. An order stream of another type has lost the entry that would be
-acknowledged. Settings that are no hash are "broken", and replaced by whoever has seen that."""
+acknowledged. Settings that are no hash are "broken", and replaced by the one who has seen that."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,7 +104,7 @@ _PRICE = Price(Decimal(70), BTC)
         pytest.param(an_account(), _BALANCES, replace(_BUY, filled=Quantity(ZERO, "BTC")), _PRICE, id="nothing filled"),
     ],
 )
-def test_what_cannot_be_told_is_left_to_a_valuation_of_everything(
+def test_what_does_not_follow_is_left_to_a_valuation_of_everything(
     account: Account, balances: Balances, ended: VenueOrder, valued_at: Price | None
 ) -> None:
     assert account_after(account, balances, ended, valued_at) is None

@@ -1,7 +1,7 @@
 """What one trade changes in an account's record: computed without a question, so that it is written with the trade's end.
 
 The coins of the traded pair are valued by the trade's own price, everything else as it was in the record: a reading of all
-prices follows within half a minute. It must never guess: what cannot be told from the record and the trade is left to that.
+prices follows within half a minute. It must never guess: what does not follow from the record and the trade is left to that.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class AccountAfterTrade:
 
 
 def account_after(account: Account, balances: Balances, order: VenueOrder, valued_at: Price | None) -> Account | None:
-    """Return an account after an order that moves its `balances`; None if that cannot be told.
+    """Return an account after an order that moves its `balances`; None if that does not follow from these.
 
     `valued_at` is the price by which the record's equity contains the coins of the pair; None if it contains none.
     """

@@ -143,7 +143,7 @@ class AccountKeeper:
     def after_trade(self, order: VenueOrder) -> AccountAfterTrade | None:
         """Return the account after an order that is about to be booked, to be written in the same step.
 
-        None if that cannot be told now: then `traded` has the record written soon.
+        None if it does not follow from the last record: then `traded` has the record written soon.
         """
         account, known = self.latest, self._balances
         if account is None or known.unwritten or self.fees.unknown or not self._may_carry_on():
