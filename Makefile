@@ -211,7 +211,7 @@ $(BENCH_STAMP): requirements-bench.lock $(STAMP)
 	cp $< $@
 
 books: setup ## random days at the paper exchange: positions, profit and statement equal its own books to the last digit (DAYS=1000)
-	@BOOKS_DAYS=$(or $(DAYS),1000) $(BIN)/python -m pytest tests/integration/books tests/unit/ledger --quiet --numprocesses 3 --timeout 7200
+	@BOOKS_DAYS=$(or $(DAYS),1000) $(BIN)/python -m pytest tests/integration/books --quiet --numprocesses 3 --timeout 7200
 
 bench: setup $(BENCH_STAMP) ## speed: floors, Shoal from 1 to 5,000 users, peers; about ten quiet minutes (BENCH="--quick" or --only, --users)
 	@exec $(BIN)/python -m tests.bench $(BENCH)

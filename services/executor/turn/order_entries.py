@@ -14,7 +14,7 @@ from shared.contracts.plain_orders import read_decision
 from shared.domain.order import Decision
 
 _REMEMBERED: Final = 1_000
-"""How many signals are remembered: days of a busy master, and more than are ever delivered together. Each takes 0.25 kB."""
+"""How many signals are remembered: days of a busy master, and more than are ever delivered together. Each takes 0.2 kB."""
 
 
 class OrderEntries:

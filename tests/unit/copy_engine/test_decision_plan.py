@@ -61,7 +61,7 @@ def planned(
     return found
 
 
-@settings(max_examples=scaled(200))
+@settings(max_examples=scaled(400))
 @given(entries | exits, policies, st.lists(followers, min_size=1, max_size=4), rarely(an_instrument(), instruments))
 def test_a_planned_decision_is_what_would_be_decided_for_that_user_alone(
     signal: Signal, policy: UserPolicy, crowd: list[Follower], instrument: Instrument
@@ -71,7 +71,7 @@ def test_a_planned_decision_is_what_would_be_decided_for_that_user_alone(
         event("copied" if decision.copy else decision.reason.split(":")[0][:30])
 
 
-@settings(max_examples=scaled(200))
+@settings(max_examples=scaled(400))
 @given(entries | exits, policies, st.lists(followers, min_size=1, max_size=4), rarely(an_instrument(), instruments))
 def test_what_is_written_is_that_same_decision_word_for_word(
     signal: Signal, policy: UserPolicy, crowd: list[Follower], instrument: Instrument
@@ -81,7 +81,7 @@ def test_what_is_written_is_that_same_decision_word_for_word(
         assert list(written.items()) == list(OrderMessage.from_domain(decision).fields().items())
 
 
-@settings(max_examples=scaled(200))
+@settings(max_examples=scaled(400))
 @given(entries | exits, policies, st.lists(followers, min_size=1, max_size=4))
 def test_what_is_written_reads_back_to_that_same_decision(
     signal: Signal, policy: UserPolicy, crowd: list[Follower]

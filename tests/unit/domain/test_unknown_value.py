@@ -47,7 +47,7 @@ def _worth(money: Decimal, held: dict[str, Decimal]) -> Fraction:
     return Fraction(money) + sum(Fraction(amount) * Fraction(WORTH[asset]) for asset, amount in held.items())
 
 
-@settings(max_examples=scaled(200))
+@settings(max_examples=scaled(500))
 @given(cash, holdings, seen, cash, holdings, seen, st.decimals(min_value="0.1", max_value=5, places=1), lots)
 def test_nobody_receives_more_than_the_ratio(
     masters_cash: Decimal,

@@ -199,7 +199,7 @@ async def _live(account: _Account, looks: list[_Seen], exits: ExitPolicy, *, ena
 
 
 @given(st.lists(_looks(), min_size=1, max_size=4), _EXITS, st.booleans(), st.sampled_from(OnLeave))
-@settings(max_examples=scaled(100))
+@settings(max_examples=scaled(300))
 def test_all_that_a_users_own_cycle_does_is_to_sell_what_is_held(
     looks: list[_Seen], exits: ExitPolicy, enabled: bool, leaves: OnLeave
 ) -> None:

@@ -52,7 +52,7 @@ def well_formed(reply: object) -> bool:
     return ("result" in answer) == (answer["error"] == []) and all(text.startswith("E") for text in answer["error"])
 
 
-@settings(max_examples=scaled(150))
+@settings(max_examples=scaled(300))
 @given(
     st.lists(
         st.tuples(st.sampled_from(sorted(METHODS)), st.dictionaries(NAMES, TEXTS, max_size=9)), min_size=1, max_size=4
@@ -64,14 +64,14 @@ def test_any_form_gets_a_well_formed_answer(calls: list[tuple[str, dict[str, Any
         assert well_formed(client.raw(method, **parameters))
 
 
-@settings(max_examples=scaled(100))
+@settings(max_examples=scaled(200))
 @given(st.sampled_from(sorted(METHODS)), st.dictionaries(NAMES, JSON, max_size=6))
 def test_any_json_gets_a_well_formed_answer(method: str, parameters: dict[str, Any]) -> None:
     _, client = fresh()
     assert well_formed(client.raw(method, as_json=True, **parameters))
 
 
-@settings(max_examples=scaled(100))
+@settings(max_examples=scaled(200))
 @given(st.sampled_from(sorted(PUBLIC)), st.dictionaries(NAMES, TEXTS, max_size=4))
 def test_any_public_question_gets_a_well_formed_answer(method: str, parameters: dict[str, str]) -> None:
     venue, _ = fresh()

@@ -235,14 +235,14 @@ ENVELOPES = st.fixed_dictionaries({"error": st.just([]) | VALUES, "result": VALU
 BODIES = (ENVELOPES | VALUES).map(lambda value: json.dumps(value).encode()) | st.binary(max_size=40)
 
 
-@settings(max_examples=scaled(150), deadline=None)
+@settings(max_examples=scaled(300), deadline=None)
 @given(st.sampled_from([200, 200, 200, 400, 429, 500, 502]), BODIES)
 @example(200, b'{"error": [], "result": 1e9999999999999999999}')
 async def test_place_never_raises_anything_but_the_three_leaves(status: int, raw: bytes) -> None:
     await _place(status, raw)
 
 
-@settings(max_examples=scaled(150), deadline=None)
+@settings(max_examples=scaled(300), deadline=None)
 @given(st.sampled_from([200, 200, 200, 400, 429, 500, 502]), BODIES)
 async def test_a_lookup_gives_a_value_that_can_be_written_down_or_one_of_the_leaves(status: int, raw: bytes) -> None:
     await _look_up(status, raw)

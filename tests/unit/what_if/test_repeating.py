@@ -96,7 +96,7 @@ def read_back(fields: dict[str, str], signal: Signal, policy: UserPolicy) -> Rec
     return RecordedDecision("7-0", fields, message, from_the_wire(signal), policy, inputs)
 
 
-@settings(max_examples=scaled(200))
+@settings(max_examples=scaled(600))
 @given(
     entries | exits,
     policies,

@@ -51,6 +51,8 @@ class HoldingsValuer:
         self._traded = traded
         self._prices: dict[Symbol, tuple[Price, int]] = {}
         self._left_out = ""
+        self.marks: Mapping[Symbol, Price] = {}
+        """The prices of the last valuation."""
         self.unpriced: tuple[str, ...] = ()
         """Assets whose balance, or whose price on a listed pair, could not be read at the last valuation."""
 
@@ -68,18 +70,10 @@ class HoldingsValuer:
         minimums = smallest_orders(((each.symbol, each.min_size) for each in pairs_of), unpriced)
         cash = Money(holdings.get(currency, ZERO), currency)
         valued = value(cash, holdings, prices, minimums=minimums, unread=balances.unreadable)
+        self.marks = prices
         self.unpriced = (*(each.asset for each in valued.unvalued if routes.get(each.asset)), *valued.unread)
         self._report_missing(valued.missing)
         return valued
-
-    def price_of(self, symbol: Symbol) -> Price | None:
-        """Return the price by which a pair's coins were last valued; None if they were not."""
-        known = self._prices.get(symbol)
-        return None if known is None else known[0]
-
-    def note_price(self, price: Price, at: int) -> None:
-        """Note the price by which a pair's coins are valued now, with its instant (epoch ms)."""
-        self._prices[price.symbol] = price, at
 
     def _report_missing(self, missing: str) -> None:
         """Log once what the equity leaves out. Only a missing price of a listed pair is a fault: the rest cannot be traded."""

@@ -32,7 +32,7 @@ from shared.domain.account import Account, AccountState
 from shared.domain.fault import Faults
 from shared.domain.values.fees import TakerFees
 from shared.domain.values.instrument import Instrument
-from shared.domain.values.money import ZERO, Money
+from shared.domain.values.money import ZERO, Money, Price
 from shared.domain.values.symbol import Symbol
 from shared.execution.following.streamed_orders import StreamedOrders
 from shared.runtime.supervision import Supervisor
@@ -103,7 +103,9 @@ class AccountKeeper:
         """The currency of cash and equity."""
         self.supervisor = Supervisor()
         self.latest: Account | None = None
-        """The account as last read by this process."""
+        """The account as this process has written it last."""
+        self._marks: dict[Symbol, Price] = {}
+        """The prices by which its equity contains coins."""
         self._balances = CarriedBalances()
         self._passed_at = -math.inf
         """Steady instant at which every gate let the account pass."""
@@ -150,7 +152,7 @@ class AccountKeeper:
             return None
         if not known.moved_by(order):
             return AccountAfterTrade(account, self._version)
-        after = account_after(account, known.now()[0], order, self._valuer.price_of(order.symbol))
+        after = account_after(account, known.now()[0], order, self._marks.get(order.symbol))
         return None if after is None else AccountAfterTrade(after, self._version, order.average_price)
 
     def traded(self, order: VenueOrder, written: AccountAfterTrade | None = None) -> None:
@@ -170,7 +172,7 @@ class AccountKeeper:
         self.latest = written.account
         self._balances.note_all_written()
         if written.valued_at is not None:
-            self._valuer.note_price(written.valued_at, order.closed_at or self._clock())
+            self._marks[order.symbol] = written.valued_at
 
     def after_trades(self) -> Account | None:
         """Return the account as last written, adjusted for the trades since; None before the first reading."""
@@ -279,13 +281,13 @@ class AccountKeeper:
         account = await self._valued(balances, instruments)
         if self._refusals != refusals:
             return  # the key was refused since: the account stays parked
-        self._version += 1
-        await self._records.write_account(account)
-        self._version += 1  # what was computed meanwhile was computed from the account before
         self._balances.note_reading(balances, read_at=read_at, asked_at=asked_at, answered_at=answered_at)
-        self.latest, self._served = account, requests
+        self._served = requests
+        await self._write(account)
         if self._balances.unwritten:
             self._wanted.set()
+        if self._refusals != refusals:
+            return  # while it was written
         self.reason = ""
         self._parked.clear()
         self._ready.set()
@@ -303,10 +305,17 @@ class AccountKeeper:
         if self._balances.now()[1] != trades:  # a trade was written meanwhile, which this does not contain
             self._wanted.set()
         elif self.ready:  # else it was parked meanwhile, and stays so until it is read
-            self.latest = account
             self._balances.note_written(trades)
-            self._version += 1
-            await self._records.write_account(account)
+            await self._write(account)
+
+    async def _write(self, account: Account) -> None:
+        """Write an account as it was just valued; once more soon if a trade was written meanwhile, before it or after it."""
+        self.latest, self._marks = account, dict(self._valuer.marks)
+        self._version = version = self._version + 1
+        await self._records.write_account(account)
+        if self._version != version:
+            self._wanted.set()
+        self._version += 1
 
     async def _pass_gates(self) -> None:
         for gate in self._gates:

@@ -135,6 +135,22 @@ async def test_a_sale_that_the_reading_contains_already_changes_nothing(rig: Rig
     assert await _amounts(rig) == (rig.account.balances["USD"], rig.account.balances["USD"]), "nothing but cash is left"
 
 
+async def test_a_key_that_is_refused_while_its_reading_is_written_stays_parked(
+    rig: Rig, owner: Owner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = owner.context.account
+    write: Callable[..., Awaitable[None]] = account._records.write_account
+
+    async def meanwhile(*args: Any) -> None:
+        await write(*args)
+        await account.park("the key is refused", Refusal.AUTH)
+
+    monkeypatch.setattr(account._records, "write_account", meanwhile)
+    await account.read()
+    assert not account.ready
+    assert await rig.bus.do("HGET", keys.account(USER, "kraken"), "state") == "parked"
+
+
 async def test_an_account_that_is_parked_is_not_written_with_an_end(rig: Rig, owner: Owner) -> None:
     account = owner.context.account
     await account.read()

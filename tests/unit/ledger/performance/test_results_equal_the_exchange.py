@@ -1,7 +1,4 @@
-"""Positions, profit and fees equal the paper exchange's own books to the last digit, whatever a day was like.
-
-The suite tries a share of the days; `make books` tries a thousand.
-"""
+"""Positions, profit and fees equal the paper exchange's own books to the last digit, whatever a day was like."""
 
 from __future__ import annotations
 
@@ -15,13 +12,13 @@ from shared.ledger.performance.read_results import account_result
 from shared.ledger.performance.results import AccountResult
 from shared.ledger.performance.trades import Trade, trade_of
 from tests.support.paper_days import START, SYMBOLS, PaperDay
-from tests.support.property_examples import scaled_books
+from tests.support.property_examples import scaled
 
 _EXACT: Final = Context(prec=200)
 ZERO: Final = Decimal(0)
 
 
-@settings(max_examples=scaled_books(300), deadline=None)
+@settings(max_examples=scaled(1_000), deadline=None)
 @given(st.integers(0, 2**32))
 def test_a_day_adds_up_to_the_balances_of_the_exchange(seed: int) -> None:
     day = PaperDay(seed)
@@ -42,7 +39,7 @@ def test_a_day_adds_up_to_the_balances_of_the_exchange(seed: int) -> None:
     assert sums.trades == sum(1 for order in day.account.orders.values() if order.filled)
 
 
-@settings(max_examples=scaled_books(100), deadline=None)
+@settings(max_examples=scaled(300), deadline=None)
 @given(st.integers(0, 2**32))
 def test_the_sums_can_be_summed_up_again_from_the_reports(seed: int) -> None:
     day = PaperDay(seed)

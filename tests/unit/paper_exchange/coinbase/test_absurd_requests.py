@@ -47,7 +47,7 @@ def well_formed(answer: Answer) -> bool:
     return answer.status in {200, 400, 403, 404} and isinstance(answer.json, dict)
 
 
-@settings(max_examples=scaled(150))
+@settings(max_examples=scaled(300))
 @given(
     st.sampled_from(SERVED), st.dictionaries(NAMES, st.lists(TEXTS, max_size=2), max_size=5), TEXTS,
     st.one_of(JSON.map(lambda value: json.dumps(value).encode()), st.binary(max_size=40)),
@@ -67,7 +67,7 @@ def test_any_query_variable_and_body(route: Any, query: dict[str, list[str]], va
     assert answer.status != 401 or route.scope is Scope.PUBLIC
 
 
-@settings(max_examples=scaled(150))
+@settings(max_examples=scaled(300))
 @given(st.text(max_size=60), st.text(max_size=30), st.sampled_from(["GET", "POST", "PUT", ""]))
 def test_any_token_and_path(token: str, path: str, verb: str) -> None:
     bench, alice = fresh()
@@ -78,7 +78,7 @@ def test_any_token_and_path(token: str, path: str, verb: str) -> None:
     assert alice.get("accounts")["size"] >= 2
 
 
-@settings(max_examples=scaled(100))
+@settings(max_examples=scaled(200))
 @given(
     st.dictionaries(st.sampled_from(["sub", "iss", "nbf", "exp", "uri", "uris", "aud", "iat", "x"]), JSON, max_size=9)
 )
